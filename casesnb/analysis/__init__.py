@@ -1,0 +1,1 @@
+"""Frames to frames: pure, engine-neutral (Narwhals), no AWS and no plotting."""

@@ -1,0 +1,1 @@
+"""Bytes to frames: the only place that knows AWS's JSON."""

@@ -1,0 +1,1 @@
+"""Frames to what people look at: pictures, the explorer, reports."""

@@ -1,0 +1,94 @@
+"""What a client asks and what it is told: `Request`, `Response`, `Responder`.
+
+A responder is any callable ``(Request) -> Response``. A recording folder, an
+archive and the sandbox are responders, and so is your own function.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import parse_qsl, unquote, urlencode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request of an AWS client, without host and signature.
+
+    Parameters
+    ----------
+    operation : str
+        The operation's name, such as ``"GetCaseAuditEvents"``.
+    method : str
+        The HTTP method, such as ``"POST"``.
+    path : str
+        The path as sent, percent-encoded, without the query.
+    query : str, default ""
+        The query as sent, without the question mark.
+    body : bytes, default b""
+        The body as sent.
+    service : str, default "connectcases"
+        The service's name in boto3.
+    """
+
+    operation: str
+    method: str
+    path: str
+    query: str = ""
+    body: bytes = b""
+    service: str = "connectcases"
+
+    def canonical(self) -> str:
+        """Return the text that two equal requests share, whatever their spelling.
+
+        Returns
+        -------
+        str
+            One line of JSON: service, operation, method, decoded path, sorted
+            query and the body with sorted keys. A body that is not JSON stands
+            as its text.
+        """
+        try:
+            body = json.loads(self.body) if self.body else None
+        except ValueError:
+            body = self.body.decode("utf-8", "backslashreplace")
+        query = urlencode(sorted(parse_qsl(self.query, keep_blank_values=True)))
+        parts = [self.service, self.operation, self.method, unquote(self.path), query]
+        # An absent body and an empty object ask the same thing.
+        return json.dumps([*parts, body or None], sort_keys=True, ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One HTTP answer, as raw as it came.
+
+    Parameters
+    ----------
+    status : int
+        The HTTP status code.
+    headers : Mapping[str, str]
+        The headers, their names in lower case.
+    body : bytes
+        The body, decoded from any transfer encoding.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+class Responder(Protocol):
+    """Anything that answers a request in place of AWS.
+
+    A responder may have a ``provenance`` attribute, a JSON-like dict; it is
+    written into the manifest of what is recorded from it, and its ``"source"``
+    names the kind of source, such as ``"sandbox"``.
+    """
+
+    def __call__(self, request: Request, /) -> Response:
+        """Answer one request."""
+        ...
