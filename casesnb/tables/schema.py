@@ -98,8 +98,19 @@ class Table:
         KeyError
             If a column is missing.
         """
-        out = frame.loc[:, self.names].astype(self.dtypes)
-        return out.reset_index(drop=True)
+        out = frame.loc[:, self.names]
+        plain = {
+            name: dtype
+            for name, dtype in self.dtypes.items()
+            if dtype != ID or not isinstance(out[name].dtype, pd.CategoricalDtype)
+        }
+        # Categories are text whatever the values came as, and with none at all.
+        text = {name: TEXT for name, dtype in plain.items() if dtype == ID}
+        return (
+            out.astype({**plain, **text})
+            .astype(dict.fromkeys(text, ID))
+            .reset_index(drop=True)
+        )
 
 
 _CASE = (
@@ -113,10 +124,16 @@ _EVENT = (
 _WHEN = Column("performed_at", TIME, "when it was done")
 _TYPE = Column("event_type", ID, "as AWS names it, such as `Case.Updated`")
 _ACTOR = (
-    Column("actor", ID, "who acted: user ARN, custom entity or principal ARN; missing if AWS named none"),
+    Column(
+        "actor",
+        ID,
+        "who acted: user ARN, custom entity or principal ARN; missing if AWS named none",
+    ),
     Column("actor_kind", ID, "`agent`, `custom`, `service`, `role` or `unknown`"),
 )
-_ORDER = Column("order_known", "bool", "False where events at one instant could not be put in order")
+_ORDER = Column(
+    "order_known", "bool", "False where events at one instant could not be put in order"
+)
 
 EVENTS = Table(
     "events",
@@ -126,17 +143,25 @@ EVENTS = Table(
         *_EVENT,
         _WHEN,
         _TYPE,
-        Column("related_item_type", ID, "what kind of item was added, changed or deleted; missing for case events"),
+        Column(
+            "related_item_type",
+            ID,
+            "what kind of item was added, changed or deleted; missing for case events",
+        ),
         *_ACTOR,
         Column("user_arn", ID, "`performedBy.user.userArn`"),
         Column("custom_entity", ID, "`performedBy.user.customEntity`"),
         Column("iam_principal_arn", ID, "`performedBy.iamPrincipalArn`"),
-        Column("merge_event_id", ID, "shared by all events of one merge, on both cases"),
+        Column(
+            "merge_event_id", ID, "shared by all events of one merge, on both cases"
+        ),
         Column("primary_case_id", ID, "the case that a merge kept"),
         Column("secondary_case_id", ID, "the case that a merge closed"),
         Column("n_changes", "int32", "fields that the event lists"),
         _ORDER,
-        Column("extra", TEXT, "members of the event that casesnb does not know, as JSON"),
+        Column(
+            "extra", TEXT, "members of the event that casesnb does not know, as JSON"
+        ),
     ),
 )
 
@@ -176,10 +201,16 @@ FIELDS = Table(
         Column("domain_id", TEXT, "the domain"),
         Column("field_id", TEXT, "the field"),
         Column("name", TEXT, "its name today"),
-        Column("type", TEXT, "`Text`, `Number`, `Boolean`, `DateTime`, `SingleSelect`, `Url` or `User`"),
+        Column(
+            "type",
+            TEXT,
+            "`Text`, `Number`, `Boolean`, `DateTime`, `SingleSelect`, `Url` or `User`",
+        ),
         Column("namespace", TEXT, "`System` or `Custom`"),
         Column("field_arn", TEXT, "its ARN"),
-        Column("is_deleted", "bool", "the field was deleted, but histories may mention it"),
+        Column(
+            "is_deleted", "bool", "the field was deleted, but histories may mention it"
+        ),
     ),
 )
 
@@ -190,6 +221,29 @@ CASES = Table(
         Column("domain_id", TEXT, "the domain"),
         Column("case_id", TEXT, "the case"),
         Column("template_id", TEXT, "the template it was made from"),
+    ),
+)
+
+CASE_FIELDS = Table(
+    "case_fields",
+    "One row per field of a case, as it stands when asked.",
+    (
+        Column("domain_id", TEXT, "the domain"),
+        Column("case_id", TEXT, "the case"),
+        Column("field_id", TEXT, "the field"),
+        Column("kind", TEXT, "kind of the value; missing if AWS sent none"),
+        Column("value", TEXT, "the value as text; missing for empty and absent"),
+    ),
+)
+
+UNLOADED = Table(
+    "unloaded",
+    "One row per case that could not be loaded.",
+    (
+        Column("domain_id", TEXT, "the domain"),
+        Column("case_id", TEXT, "the case"),
+        Column("error", TEXT, "the kind of error, such as `AccessDeniedException`"),
+        Column("message", TEXT, "what it said"),
     ),
 )
 
@@ -206,8 +260,12 @@ SPELLS = Table(
         Column("end_at", TIME, "when it ended, or `as_of` if it had not"),
         Column("hours", "float64", "hours from `start_at` to `end_at`"),
         Column("is_open", "bool", "the value still held at `as_of`"),
-        Column("known", "bool", "both ends are in the history and nothing contradicts them"),
-        Column("event_id", TEXT, "the event that began it; missing if before the history"),
+        Column(
+            "known", "bool", "both ends are in the history and nothing contradicts them"
+        ),
+        Column(
+            "event_id", TEXT, "the event that began it; missing if before the history"
+        ),
         Column("actor", TEXT, "who began it"),
     ),
 )
@@ -225,5 +283,15 @@ ACTOR_ACTIVITY = Table(
     ),
 )
 
-TABLES = (EVENTS, CHANGES, DOMAINS, FIELDS, CASES, SPELLS, ACTOR_ACTIVITY)
+TABLES = (
+    EVENTS,
+    CHANGES,
+    DOMAINS,
+    FIELDS,
+    CASES,
+    CASE_FIELDS,
+    UNLOADED,
+    SPELLS,
+    ACTOR_ACTIVITY,
+)
 """All tables, in the order a reader meets them."""

@@ -1,0 +1,84 @@
+"""Read the audit history of Amazon Connect Cases in Jupyter.
+
+Three lines take you from a case id to a picture:
+
+>>> import casesnb as cn
+>>> client = cn.connect(cn.sandbox.World(seed=7))    # cn.connect() asks AWS
+>>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
+
+``connect`` gives a genuine boto3 client, ``load_*`` returns tidy DataFrames,
+nouns such as ``spells`` summarise them, ``plot_*`` draws them, `CaseExplorer`
+lets you click through them and `write_report` hands them over. The columns are
+in `casesnb.tables.schema`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from casesnb import sandbox as sandbox
+    from casesnb.tables.certificate import Certificate as Certificate
+    from casesnb.tables.load import History as History
+    from casesnb.tables.load import iter_audit_events as iter_audit_events
+    from casesnb.tables.load import iter_audit_pages as iter_audit_pages
+    from casesnb.tables.load import iter_cases as iter_cases
+    from casesnb.tables.load import load_case as load_case
+    from casesnb.tables.load import load_cases as load_cases
+    from casesnb.tables.load import load_domains as load_domains
+    from casesnb.tables.load import load_fields as load_fields
+    from casesnb.tables.load import load_history as load_history
+    from casesnb.tables.tidy import changes_frame as changes_frame
+    from casesnb.tables.tidy import events_frame as events_frame
+    from casesnb.tables.values import typed as typed
+    from casesnb.wire.client import connect as connect
+    from casesnb.wire.pages import PageError as PageError
+    from casesnb.wire.recording import RecordingNotFound as RecordingNotFound
+    from casesnb.wire.responder import Request as Request
+    from casesnb.wire.responder import Responder as Responder
+    from casesnb.wire.responder import Response as Response
+
+# Where each public name lives. A name's module is imported when it is first used,
+# so that `import casesnb` stays light.
+_HOMES = {
+    "wire.client": ("connect",),
+    "wire.pages": ("PageError",),
+    "wire.recording": ("RecordingNotFound",),
+    "wire.responder": ("Request", "Responder", "Response"),
+    "tables.certificate": ("Certificate",),
+    "tables.load": (
+        "History",
+        "iter_audit_events",
+        "iter_audit_pages",
+        "iter_cases",
+        "load_case",
+        "load_cases",
+        "load_domains",
+        "load_fields",
+        "load_history",
+    ),
+    "tables.tidy": ("changes_frame", "events_frame"),
+    "tables.values": ("typed",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = ["sandbox", *_HOME]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name == "sandbox":
+        return import_module("casesnb.sandbox")
+    try:
+        home = _HOME[name]
+    except KeyError:
+        raise AttributeError(f"module 'casesnb' has no attribute {name!r}") from None
+    value = getattr(import_module(f"casesnb.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

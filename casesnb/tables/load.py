@@ -1,0 +1,622 @@
+"""Ask, tidy, return: loaders that turn a client's answers into frames.
+
+``iter_*`` yields what AWS sent; ``load_*`` returns frames. Every listing is read
+to its last page or raises: a load is never quietly short.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from casesnb.tables.certificate import Certificate
+from casesnb.tables.schema import (
+    CASE_FIELDS,
+    CASES,
+    DOMAINS,
+    FIELDS,
+    UNLOADED,
+    Table,
+)
+from casesnb.tables.tidy import OPERATION, Counts, tidy
+from casesnb.tables.values import as_type, value_text
+from casesnb.wire.client import source_of
+from casesnb.wire.pages import Page, PageError, iter_pages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from casesnb.wire.client import Client
+
+_PAGE = 25  # the most that AWS gives in one audit page
+
+SYSTEM_FIELDS = {
+    "assigned_queue": "Text",
+    "assigned_user": "User",
+    "case_id": "Text",
+    "case_reason": "SingleSelect",
+    "created_by": "User",
+    "created_datetime": "DateTime",
+    "customer_id": "Text",
+    "last_closed_datetime": "DateTime",
+    "last_reopened_datetime": "DateTime",
+    "last_updated_datetime": "DateTime",
+    "last_updated_user": "User",
+    "next_sla_breach_datetime": "DateTime",
+    "reference_id": "Text",
+    "reference_number": "Text",
+    "status": "SingleSelect",
+    "summary": "Text",
+    "title": "Text",
+}
+"""The fields that every domain has, and their types."""
+
+CASE_COLUMNS = (
+    "title",
+    "status",
+    "assigned_user",
+    "assigned_queue",
+    "reference_number",
+    "created_datetime",
+    "last_updated_datetime",
+)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class History:
+    """What happened to one case or many, and how complete that is.
+
+    Parameters
+    ----------
+    events : DataFrame
+        One row per audit event: ``schema.EVENTS``.
+    changes : DataFrame
+        One row per field of an event: ``schema.CHANGES``.
+    certificate : Certificate
+        What was loaded, and whether it is whole.
+    unloaded : DataFrame
+        One row per case that could not be loaded: ``schema.UNLOADED``.
+    """
+
+    events: pd.DataFrame
+    changes: pd.DataFrame
+    certificate: Certificate
+    unloaded: pd.DataFrame = field(default_factory=UNLOADED.empty)
+
+    def __repr__(self) -> str:
+        return f"History: {self.certificate}"
+
+
+# --------------------------------------------------------------- what AWS sent
+
+
+def iter_audit_pages(
+    client: Client, domain_id: str, case_id: str, *, page_size: int = _PAGE
+) -> Iterator[Page]:
+    """Yield a case's audit pages as raw bytes, first page first.
+
+    Parameters
+    ----------
+    client : Client
+        Any boto3 ``connectcases`` client.
+    domain_id : str
+        The domain.
+    case_id : str
+        The case.
+    page_size : int, default 25
+        Events a page, 1 to 25.
+
+    Yields
+    ------
+    Page
+        One answer of ``GetCaseAuditEvents``.
+
+    Raises
+    ------
+    PageError
+        If an answer is not a whole page, or a token comes twice.
+    botocore.exceptions.ClientError
+        Whatever the service answers instead.
+    """
+    yield from iter_pages(
+        client, OPERATION, domainId=domain_id, caseId=case_id, maxResults=page_size
+    )
+
+
+def iter_audit_events(
+    client: Client, domain_id: str, case_id: str, *, page_size: int = _PAGE
+) -> Iterator[dict[str, Any] | None]:
+    """Yield a case's audit events as AWS sent them, in the order they came.
+
+    Parameters
+    ----------
+    client : Client
+        Any boto3 ``connectcases`` client.
+    domain_id : str
+        The domain.
+    case_id : str
+        The case.
+    page_size : int, default 25
+        Events a page, 1 to 25.
+
+    Yields
+    ------
+    dict or None
+        One event's JSON: every member, known or not. None where AWS sent null.
+
+    Raises
+    ------
+    PageError
+        If an answer is not a whole page, or a token comes twice.
+    botocore.exceptions.ClientError
+        Whatever the service answers instead.
+    """
+    for page in iter_audit_pages(client, domain_id, case_id, page_size=page_size):
+        yield from _items(page, "auditEvents")
+
+
+def iter_cases(
+    client: Client,
+    domain_id: str,
+    *,
+    search: str | None = None,
+    filter: Mapping[str, Any] | None = None,  # noqa: A002 - AWS's word
+    sort: str | Sequence[str] | None = "-last_updated_datetime",
+    fields: Iterable[str] = CASE_COLUMNS,
+    page_size: int = 100,
+) -> Iterator[dict[str, Any]]:
+    """Yield the cases that match, as AWS sent them, page by page as needed.
+
+    Parameters
+    ----------
+    client : Client
+        Any boto3 ``connectcases`` client.
+    domain_id : str
+        The domain.
+    search : str, optional
+        Words to look for in the cases' text.
+    filter : Mapping, optional
+        A ``CaseFilter`` as AWS documents it.
+    sort : str or sequence of str, default "-last_updated_datetime"
+        Up to two field ids, a minus before one for newest or largest first.
+    fields : iterable of str
+        The field ids whose values to ask for, at most 25.
+    page_size : int, default 100
+        Cases a page, 1 to 100.
+
+    Yields
+    ------
+    dict
+        One case's JSON.
+
+    Raises
+    ------
+    PageError
+        If an answer is not a whole page, or a token comes twice.
+    botocore.exceptions.ClientError
+        Whatever the service answers instead.
+    """
+    sorts = [sort] if isinstance(sort, str) else list(sort or ())
+    asked = {
+        "maxResults": page_size,
+        "fields": [{"id": name} for name in fields],
+        "sorts": [
+            {
+                "fieldId": name.removeprefix("-"),
+                "sortOrder": "Desc" if name.startswith("-") else "Asc",
+            }
+            for name in sorts
+        ],
+    }
+    if search:
+        asked["searchTerm"] = search
+    if filter:
+        asked["filter"] = dict(filter)
+    for page in iter_pages(client, "SearchCases", domainId=domain_id, **asked):
+        yield from (case for case in _items(page, "cases") if case is not None)
+
+
+# ------------------------------------------------------------------------ lists
+
+
+def load_domains(client: Client) -> pd.DataFrame:
+    """One row per Cases domain that the caller may list.
+
+    Parameters
+    ----------
+    client : Client
+        Any boto3 ``connectcases`` client.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.DOMAINS``, by name.
+
+    Raises
+    ------
+    botocore.exceptions.ClientError
+        Whatever the service answers instead.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> list(cn.load_domains(client).columns)
+    ['domain_id', 'domain_arn', 'name']
+    """
+    found = _listed(client, "ListDomains", "domains", maxResults=10)
+    rows = [
+        {"domain_id": d["domainId"], "domain_arn": d["domainArn"], "name": d["name"]}
+        for d in found
+    ]
+    return _table(DOMAINS, rows).sort_values(["name", "domain_id"], ignore_index=True)
+
+
+def load_fields(client: Client, domain_id: str) -> pd.DataFrame:
+    """One row per field of a domain, system fields first, then by name.
+
+    Parameters
+    ----------
+    client : Client
+        Any boto3 ``connectcases`` client.
+    domain_id : str
+        The domain.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.FIELDS``.
+
+    Raises
+    ------
+    botocore.exceptions.ClientError
+        Whatever the service answers instead.
+    """
+    found = _listed(client, "ListFields", "fields", domainId=domain_id, maxResults=100)
+    rows = [
+        {
+            "domain_id": domain_id,
+            "field_id": f["fieldId"],
+            "name": f["name"],
+            "type": f["type"],
+            "namespace": f["namespace"],
+            "field_arn": f["fieldArn"],
+            "is_deleted": bool(f.get("deleted", False)),
+        }
+        for f in found
+    ]
+    by = ["namespace", "name", "field_id"]
+    return _table(FIELDS, rows).sort_values(
+        by, ascending=[False, True, True], ignore_index=True
+    )
+
+
+def load_cases(
+    client: Client,
+    domain_id: str,
+    *,
+    search: str | None = None,
+    filter: Mapping[str, Any] | None = None,  # noqa: A002 - AWS's word
+    sort: str | Sequence[str] | None = "-last_updated_datetime",
+    fields: Iterable[str] = CASE_COLUMNS,
+    limit: int | None = None,
+) -> pd.DataFrame:
+    """One row per case that matches, with the fields asked for as they stand.
+
+    Parameters
+    ----------
+    client : Client
+        Any boto3 ``connectcases`` client.
+    domain_id : str
+        The domain.
+    search : str, optional
+        Words to look for in the cases' text.
+    filter : Mapping, optional
+        A ``CaseFilter`` as AWS documents it.
+    sort : str or sequence of str, default "-last_updated_datetime"
+        Up to two field ids, a minus before one for newest or largest first.
+    fields : iterable of str
+        The field ids whose values to ask for, at most 25.
+    limit : int, optional
+        Stop after so many cases; all of them otherwise.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.CASES`` and one per field: times in UTC, numbers
+        as Float64, booleans as boolean, all else as text.
+
+    Raises
+    ------
+    botocore.exceptions.ClientError
+        Whatever the service answers instead.
+    """
+    names = list(dict.fromkeys(fields))
+    rows = []
+    page_size = 100 if limit is None else max(1, min(limit, 100))
+    found = iter_cases(
+        client,
+        domain_id,
+        search=search,
+        filter=filter,
+        sort=sort,
+        fields=names,
+        page_size=page_size,
+    )
+    if limit != 0:
+        for case in found:
+            row = {
+                "domain_id": domain_id,
+                "case_id": case["caseId"],
+                "template_id": case.get("templateId"),
+            }
+            row |= {f["id"]: value_text(f.get("value"))[1] for f in case["fields"] if f}
+            rows.append(row)
+            if len(rows) == limit:
+                break
+    types = _field_types(client, domain_id, names) if rows else SYSTEM_FIELDS
+    frame = _table(CASES, rows)
+    for name in names:
+        if name not in frame:
+            text = pd.Series([row.get(name) for row in rows], dtype="str")
+            frame[name] = as_type(text, types.get(name, "Text"))
+    return frame
+
+
+def load_case(
+    client: Client, domain_id: str, case_id: str, *, fields: Iterable[str] | None = None
+) -> pd.DataFrame:
+    """One row per field of a case, as it stands now.
+
+    Parameters
+    ----------
+    client : Client
+        Any boto3 ``connectcases`` client.
+    domain_id : str
+        The domain.
+    case_id : str
+        The case.
+    fields : iterable of str, optional
+        The field ids to ask for; all of the domain's otherwise.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.CASE_FIELDS``, in the order asked. A field that
+        the service left out has no row.
+
+    Raises
+    ------
+    botocore.exceptions.ClientError
+        Whatever the service answers instead.
+    """
+    if fields is None:
+        fields = load_fields(client, domain_id)["field_id"]
+    names = list(dict.fromkeys(fields))
+    rows = []
+    for start in range(0, len(names), 220):  # the most that one call takes
+        asked = [{"id": name} for name in names[start : start + 220]]
+        for page in iter_pages(
+            client, "GetCase", domainId=domain_id, caseId=case_id, fields=asked
+        ):
+            for item in _items(page, "fields"):
+                if item is not None:
+                    kind, text = value_text(item.get("value"))
+                    rows.append(
+                        {
+                            "domain_id": domain_id,
+                            "case_id": case_id,
+                            "field_id": item["id"],
+                            "kind": kind,
+                            "value": text,
+                        }
+                    )
+    return _table(CASE_FIELDS, rows)
+
+
+# -------------------------------------------------------------------- histories
+
+
+def load_history(
+    client: Client,
+    domain_id: str,
+    case_id: str,
+    *,
+    page_size: int = _PAGE,
+    progress: bool = False,
+) -> History:
+    """Load everything that the audit history says of one case.
+
+    Parameters
+    ----------
+    client : Client
+        Any boto3 ``connectcases`` client.
+    domain_id : str
+        The domain.
+    case_id : str
+        The case.
+    page_size : int, default 25
+        Events a page, 1 to 25.
+    progress : bool, default False
+        Show how many pages have come.
+
+    Returns
+    -------
+    History
+        The events, the changes and the certificate of the load.
+
+    Raises
+    ------
+    PageError
+        If an answer is not a whole page, or a token comes twice.
+    botocore.exceptions.ClientError
+        Whatever the service answers instead; a missing case is
+        ``ResourceNotFoundException``.
+
+    See Also
+    --------
+    load_histories : Many cases at the quota's pace.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> world = cn.sandbox.World(seed=7)
+    >>> history = cn.load_history(cn.connect(world), *world.showcase)
+    >>> history.certificate.verdict
+    'complete'
+    """
+    pages = iter_audit_pages(client, domain_id, case_id, page_size=page_size)
+    read = list(_shown(pages, "pages", progress=progress))
+    return _history(client, domain_id, [read])
+
+
+def _history(
+    client: Client,
+    domain_id: str,
+    cases: Sequence[Sequence[Page]],
+    unloaded: Sequence[Mapping[str, str]] = (),
+    stopped: str | None = None,
+) -> History:
+    """Return the History of whole cases, each given as all its pages."""
+    events, changes, counts = tidy(page for pages in cases for page in pages)
+    certificate = _certificate(
+        client, domain_id, cases, events, changes, counts, unloaded, stopped
+    )
+    for frame in (events, changes):
+        frame.attrs["certificate"] = certificate.to_dict()
+    return History(events, changes, certificate, _table(UNLOADED, unloaded))
+
+
+def _certificate(
+    client: Client,
+    domain_id: str,
+    cases: Sequence[Sequence[Page]],
+    events: pd.DataFrame,
+    changes: pd.DataFrame,
+    counts: Counts,
+    unloaded: Sequence[Mapping[str, str]],
+    stopped: str | None,
+) -> Certificate:
+    pages = [page for case in cases for page in case]
+    created = events.loc[events["event_type"] == "Case.Created", "case_id"].nunique()
+    known = events["performed_at"].agg(["min", "max"])
+    partial = [stopped] if stopped else []
+    if len(unloaded):
+        partial.append(f"{len(unloaded)} cases could not be loaded")
+    reasons = [
+        *partial,
+        *_reasons(counts, n_without=len(cases) - created, n_cases=len(cases)),
+    ]
+    return Certificate(
+        verdict="partial" if partial else "complete_but" if reasons else "complete",
+        reasons=tuple(reasons),
+        domain_id=domain_id,
+        n_cases=len(cases),
+        n_pages=len(pages),
+        n_events=len(events),
+        n_changes=len(changes),
+        n_nulls=counts.n_nulls,
+        n_duplicates=counts.n_duplicates,
+        n_unknowns=counts.unknowns.total(),
+        n_ties=counts.n_ties,
+        n_tokens=sum("nextToken" in page.params for page in pages),
+        order_seen=counts.order_seen,
+        n_retries=sum(page.retries for page in pages),
+        n_throttles=sum(page.throttles for page in pages),
+        first_event_at=_moment(known["min"]),
+        last_event_at=_moment(known["max"]),
+        has_creation=created == len(cases),
+        reached_end=not partial and all(case[-1].next_token is None for case in cases),
+        fetched_at=_fetched_at(pages),
+        sha256=_sha256(cases),
+        source=source_of(client),
+        boto3_version=version("boto3"),
+        casesnb_version=version("casesnb"),
+    )
+
+
+def _reasons(counts: Counts, *, n_without: int, n_cases: int) -> Iterator[str]:
+    if n_without:
+        which = "the case" if n_cases == 1 else f"{n_without} of {n_cases} cases"
+        yield f"no Case.Created for {which}, so the beginning may be missing"
+    if counts.n_nulls:
+        yield f"{counts.n_nulls} nulls skipped"
+    if counts.n_duplicates:
+        yield f"{counts.n_duplicates} events came twice, kept once"
+    if counts.unknowns:
+        named = ", ".join(
+            f"{name} ({n})" for name, n in sorted(counts.unknowns.items())
+        )
+        yield f"unknown to casesnb, kept as they came: {named}"
+    if counts.n_ties:
+        yield f"{counts.n_ties} events of one instant in an order that nothing decides"
+    if counts.order_seen == "mixed":
+        yield "pages in no order of time, put in order by time"
+
+
+def _fetched_at(pages: Sequence[Page]) -> dt.datetime:
+    # The service's own clock: a recording says when it was made, not when it is read.
+    dates = [parsedate_to_datetime(page.date) for page in pages if page.date]
+    return max(dates).astimezone(dt.UTC) if dates else dt.datetime.now(dt.UTC)
+
+
+def _sha256(cases: Sequence[Sequence[Page]]) -> str:
+    digests = []
+    for pages in cases:
+        digest = hashlib.sha256()
+        for page in pages:
+            digest.update(page.body)
+        digests.append(digest.hexdigest())
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _moment(value: Any) -> dt.datetime | None:
+    return None if pd.isna(value) else value.to_pydatetime().astimezone(dt.UTC)
+
+
+# ---------------------------------------------------------------------- reading
+
+
+def _items(page: Page, member: str) -> list[Any]:
+    """Return a page's list, null items and all."""
+    items = json.loads(page.body).get(member)
+    if not isinstance(items, list):
+        raise PageError(f"{page} holds no list of {member}. Load it again.")
+    return items
+
+
+def _listed(
+    client: Client, operation: str, member: str, **params: Any
+) -> Iterator[dict[str, Any]]:
+    for page in iter_pages(client, operation, **params):
+        yield from (item for item in _items(page, member) if item is not None)
+
+
+def _table(table: Table, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    return table.cast(pd.DataFrame(list(rows), columns=table.names))
+
+
+def _field_types(
+    client: Client, domain_id: str, names: Sequence[str]
+) -> Mapping[str, str]:
+    if all(name in SYSTEM_FIELDS for name in names):
+        return SYSTEM_FIELDS
+    known = load_fields(client, domain_id)
+    return {**SYSTEM_FIELDS, **dict(zip(known["field_id"], known["type"], strict=True))}
+
+
+def _shown(items: Iterable[Page], unit: str, *, progress: bool) -> Iterable[Page]:
+    if not progress:
+        return items
+    from tqdm.auto import tqdm
+
+    return tqdm(items, unit=f" {unit}")

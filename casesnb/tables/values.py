@@ -1,0 +1,165 @@
+"""A value of a case: its kind and its text, and back to a type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Value = tuple[str | None, str | None]
+"""A value's kind and its text; both missing where AWS sent none."""
+
+MEMBERS = {
+    "stringValue": "string",
+    "doubleValue": "double",
+    "booleanValue": "boolean",
+    "emptyValue": "empty",
+    "userArnValue": "user_arn",
+}
+"""AWS's members of a value, and the kind that each is."""
+
+
+def value_text(value: Mapping[str, Any] | None) -> Value:
+    """Return a value of AWS's JSON as its kind and its text.
+
+    Parameters
+    ----------
+    value : Mapping or None
+        A value union, such as ``{"doubleValue": 0.0}``.
+
+    Returns
+    -------
+    tuple of (str or None, str or None)
+        The kind and the lossless text. An empty value has no text; an absent or
+        null one has no kind either; a member that casesnb does not know is of
+        kind ``unknown`` with the member's name as text.
+
+    Raises
+    ------
+    ValueError
+        If the value is not a union, is of two kinds at once, or holds something
+        that is not of its kind.
+
+    Examples
+    --------
+    >>> value_text({"doubleValue": 0})
+    ('double', '0.0')
+    >>> value_text({"emptyValue": {}}), value_text({"stringValue": ""}), value_text({})
+    (('empty', None), ('string', ''), (None, None))
+    """
+    if value is None:
+        return None, None
+    if not isinstance(value, dict):
+        raise ValueError(f"{value!r:.80} is not a value")
+    found = [(name, content) for name, content in value.items() if content is not None]
+    if not found:
+        return None, None
+    if len(found) > 1:
+        raise ValueError(f"{value!r:.200} is a value of two kinds at once")
+    member, content = found[0]
+    kind = MEMBERS.get(member)
+    match kind, content:
+        case None, _:
+            return "unknown", member
+        case (("string" | "user_arn"), str()):
+            return kind, content
+        case "boolean", bool():
+            return kind, "true" if content else "false"
+        case "double", bool():
+            pass
+        case "double", int() | float() | "NaN" | "Infinity" | "-Infinity":
+            try:
+                return kind, repr(float(content))
+            except OverflowError:
+                pass
+        case "empty", dict():
+            return kind, None
+    raise ValueError(f"{content!r:.80} is not a {member}")
+
+
+def as_type(text: pd.Series[Any], field_type: str) -> pd.Series[Any]:
+    """Return values' text as the type of their field.
+
+    Parameters
+    ----------
+    text : Series of str
+        The values as the tables keep them.
+    field_type : str
+        The field's type, such as ``"DateTime"``.
+
+    Returns
+    -------
+    Series
+        UTC times, Float64, boolean, or the text itself. What does not read as
+        the type is missing.
+
+    Examples
+    --------
+    >>> as_type(pd.Series(["1.5", None], dtype="str"), "Number").tolist()
+    [1.5, <NA>]
+    """
+    match field_type:
+        case "DateTime":
+            times = pd.to_datetime(text, utc=True, format="ISO8601", errors="coerce")
+            return times.astype("datetime64[us, UTC]")
+        case "Number":
+            return pd.to_numeric(text, errors="coerce").astype("Float64")
+        case "Boolean":
+            return text.map({"true": True, "false": False}).astype("boolean")
+    return text
+
+
+def typed(changes: pd.DataFrame, field_id: str) -> pd.DataFrame:
+    """One row per change of one field, its values as numbers, booleans or times.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        The columns of ``schema.CHANGES``.
+    field_id : str
+        The field.
+
+    Returns
+    -------
+    DataFrame
+        The field's rows of `changes`, with ``old`` and ``new`` as Float64 where
+        all its values are doubles, as boolean where all are booleans, as UTC
+        times where all are ISO 8601 times, and as text otherwise.
+
+    Raises
+    ------
+    KeyError
+        If `changes` holds no change of `field_id`.
+
+    Examples
+    --------
+    >>> changes = pd.DataFrame({
+    ...     "field_id": ["score"], "old_kind": ["double"], "old": ["1.0"],
+    ...     "new_kind": ["double"], "new": ["2.5"]})
+    >>> typed(changes, "score").loc[0, "new"]
+    np.float64(2.5)
+    """
+    rows = changes.loc[changes["field_id"] == field_id].reset_index(drop=True)
+    if rows.empty:
+        known = ", ".join(map(str, changes["field_id"].unique()[:10])) or "none"
+        raise KeyError(
+            f"No change of field {field_id!r}. Fields that changed: {known}."
+        )
+    kinds = {*rows["old_kind"].dropna(), *rows["new_kind"].dropna()} - {"empty"}
+    texts = pd.concat([rows["old"], rows["new"]]).dropna()
+    if kinds == {"double"}:
+        field_type = "Number"
+    elif kinds == {"boolean"}:
+        field_type = "Boolean"
+    elif (
+        kinds == {"string"} and len(texts) and as_type(texts, "DateTime").notna().all()
+    ):
+        field_type = "DateTime"
+    else:
+        return rows
+    return rows.assign(
+        old=as_type(rows["old"], field_type), new=as_type(rows["new"], field_type)
+    )

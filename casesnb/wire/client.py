@@ -1,0 +1,313 @@
+"""`connect`: a genuine boto3 client, answered by AWS, a recording or a responder."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import threading
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+from botocore import UNSIGNED
+from botocore.awsrequest import AWSResponse
+from botocore.client import BaseClient
+from botocore.compat import HTTPHeaders
+from botocore.config import Config
+
+from casesnb.wire.pace import Limiter, limiter
+from casesnb.wire.recording import Recording
+from casesnb.wire.responder import Request, Responder, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Client = BaseClient
+"""Any boto3 client of the ``connectcases`` service, ours or not."""
+
+_sources: weakref.WeakKeyDictionary[Client, str] = weakref.WeakKeyDictionary()
+
+_OFFLINE_REGION = "us-east-1"
+# Nothing answers there: should a hook be lost, no request can reach AWS.
+_OFFLINE_ENDPOINT = "https://offline.invalid"
+
+
+def connect(
+    source: str | os.PathLike[str] | Responder | None = None,
+    *,
+    service_name: str = "connectcases",
+    session: boto3.session.Session | None = None,
+    region_name: str | None = None,
+    endpoint_url: str | None = None,
+    record: str | os.PathLike[str] | None = None,
+    redact: bool = True,
+    pace: bool | float = True,
+) -> Client:
+    """Return a boto3 client for Amazon Connect Cases, answered by `source`.
+
+    It is a genuine client in every mode: botocore's own validation, parsing,
+    retries and exceptions run whether AWS, a recording or the sandbox answers.
+
+    Parameters
+    ----------
+    source : str, PathLike or Responder, optional
+        Who answers: nothing for AWS, a folder for a recording, or any callable
+        from a Request to a Response, such as ``cn.sandbox.World(seed=7)``.
+    service_name : str, default "connectcases"
+        The service; ``"connect"`` gives the names of users and queues.
+    session : boto3.session.Session, optional
+        Where credentials and the Region come from; boto3's default otherwise.
+    region_name : str, optional
+        The Region; the session's own otherwise.
+    endpoint_url : str, optional
+        Another address than AWS's, such as a simulated service's on loopback,
+        which needs no credentials.
+    record : str or PathLike, optional
+        A folder in which to keep every answer, to be replayed as `source`.
+    redact : bool, default True
+        Recordings of a live service hold customer data, and redaction is not
+        built yet: say ``redact=False`` to record it as it is.
+    pace : bool or float, default True
+        Stay below AWS's published rates, in this process as a whole. A number
+        is requests a second for each operation; False is as fast as it goes.
+        Answers that do not come over the network are paced only by a number.
+
+    Returns
+    -------
+    Client
+        A boto3 client.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `source` names no folder.
+    TypeError
+        If `source` is none of these.
+    ValueError
+        If `source` is not a recording, if it is given with `endpoint_url`, or
+        if a live service would be recorded without ``redact=False``.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> client.list_domains()["domains"][0]["name"]
+    '...'
+    """
+    responder = _responder(source)
+    if responder is not None and endpoint_url is not None:
+        raise ValueError(
+            f"source={source!r} answers in process, so endpoint_url is not used. Give "
+            "one of the two."
+        )
+    if record is not None and responder is None and redact:
+        raise ValueError(
+            "Recording a live service keeps customer data in plain text, and redaction "
+            "is not built yet. Say redact=False if that folder may hold it."
+        )
+    if responder is not None:
+        client = _offline_client(service_name, region_name)
+    else:
+        client = _live_client(service_name, session, region_name, endpoint_url)
+    if responder is not None:
+        _sources[client] = _name(responder)
+    events = client.meta.events
+    service = client.meta.service_model.service_id.hyphenize()
+    hooks = _Hooks(service_name, responder, _recording(record, responder))
+    events.register(f"before-send.{service}", hooks.before_send)  # type: ignore[arg-type]
+    if hooks.recording is not None:
+        events.register(f"response-received.{service}", hooks.response_received)
+    pacing = _limiter(client, service_name, pace, live=responder is None)
+    if pacing is not None:
+
+        def before_sign(operation_name: str, **_: Any) -> None:
+            pacing.wait(operation_name)  # retries are signed again, so they wait too
+
+        events.register(f"before-sign.{service}", before_sign)
+    return client
+
+
+def source_of(client: Client) -> str:
+    """Return who answers `client`, in a few words.
+
+    Parameters
+    ----------
+    client : Client
+        Any boto3 client.
+
+    Returns
+    -------
+    str
+        Such as ``"sandbox (seed 7)"``, ``"recording of sandbox (seed 7)"`` or
+        the endpoint's address.
+    """
+    known = _sources.get(client) if isinstance(client, BaseClient) else None
+    meta = getattr(client, "meta", None)
+    return known or str(getattr(meta, "endpoint_url", type(client).__name__))
+
+
+class _Hooks:
+    """botocore's events around one request: who answers it and what is kept of it."""
+
+    def __init__(
+        self, service: str, responder: Responder | None, recording: Recording | None
+    ) -> None:
+        self.service = service
+        self.responder = responder
+        self.recording = recording
+        self._asked = threading.local()  # one request at a time in each thread
+
+    def before_send(
+        self, request: Any, event_name: str, **_: Any
+    ) -> AWSResponse | None:
+        url = urlsplit(request.url)
+        body = request.body or b""
+        asked = Request(
+            event_name.rpartition(".")[2],
+            request.method,
+            url.path,
+            url.query,
+            body.encode() if isinstance(body, str) else bytes(body),
+            self.service,
+        )
+        self._asked.request = asked
+        if self.responder is None:
+            return None
+        answer = self.responder(asked)
+        headers = HTTPHeaders.from_pairs(answer.headers.items())
+        return AWSResponse(request.url, answer.status, headers, _Raw(answer.body))
+
+    def response_received(self, response_dict: dict[str, Any] | None, **_: Any) -> None:
+        # A throttle or a server's fault is no answer to the request.
+        if self.recording is None or response_dict is None:
+            return
+        status = response_dict["status_code"]
+        if status == 429 or status >= 500:
+            return
+        headers = {k.lower(): v for k, v in response_dict["headers"].items()}
+        self.recording.keep(
+            self._asked.request, Response(status, headers, response_dict["body"])
+        )
+
+
+class _Raw:
+    """The part of urllib3's response that botocore reads."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self._body
+
+
+def _responder(source: object) -> Responder | None:
+    if source is None:
+        return None
+    if isinstance(source, str) and urlsplit(source).scheme in {"http", "https"}:
+        raise ValueError(
+            f"{source} is an address. Give it as cn.connect(endpoint_url={source!r})."
+        )
+    if isinstance(source, (str, os.PathLike)):
+        if Path(source).is_file():
+            raise ValueError(
+                f"{source} is a file. Give the folder that cn.connect(record=...) wrote."
+            )
+        return Recording(source)
+    if callable(source):
+        return cast("Responder", source)
+    raise TypeError(
+        f"connect takes nothing (AWS), a folder or a responder as its source, not "
+        f"{type(source).__name__}. Try cn.connect('recordings/') or "
+        "cn.connect(cn.sandbox.World(seed=7))."
+    )
+
+
+def _name(responder: Responder) -> str:
+    provenance = _provenance(responder)
+    source = str(provenance.get("source"))
+    seed = f" (seed {provenance['seed']})" if "seed" in provenance else ""
+    return f"{'recording of ' * isinstance(responder, Recording)}{source}{seed}"
+
+
+def _provenance(responder: Responder) -> dict[str, Any]:
+    return getattr(responder, "provenance", None) or {
+        "source": type(responder).__name__
+    }
+
+
+def _recording(
+    folder: str | os.PathLike[str] | None, responder: Responder | None
+) -> Recording | None:
+    if folder is None:
+        return None
+    if responder is None:
+        return Recording(folder, provenance={"source": "live"})
+    return Recording(folder, provenance=_provenance(responder))
+
+
+def _offline_client(service_name: str, region_name: str | None) -> Client:
+    # No settings of this machine may matter: not a profile, not a credential.
+    core = botocore.session.Session()
+    for name in ("config_file", "credentials_file"):
+        core.set_config_variable(name, os.devnull)
+    core.set_config_variable("profile", "default")
+    core.set_config_variable("retry_mode", "standard")
+    return core.create_client(
+        service_name,
+        region_name=region_name or _OFFLINE_REGION,
+        endpoint_url=_OFFLINE_ENDPOINT,
+        config=Config(signature_version=UNSIGNED, max_pool_connections=64),
+    )
+
+
+def _live_client(
+    service_name: str,
+    session: boto3.session.Session | None,
+    region_name: str | None,
+    endpoint_url: str | None,
+) -> Client:
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": 8},
+        max_pool_connections=64,
+        user_agent_extra="casesnb",
+    )
+    if endpoint_url is not None and _is_loopback(endpoint_url):
+        config = config.merge(Config(signature_version=UNSIGNED))
+        region_name = region_name or _OFFLINE_REGION
+    session = session or boto3.session.Session()
+    return session.client(  # type: ignore[call-overload, no-any-return]
+        service_name, region_name=region_name, endpoint_url=endpoint_url, config=config
+    )
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _limiter(
+    client: Client,
+    service_name: str,
+    pace: bool | float,
+    *,
+    live: bool,
+) -> Limiter | None:
+    if pace is False or (pace is True and not live):
+        return None
+    if pace is not True:
+        return Limiter(pace, service=service_name)
+    signer = vars(client).get("_request_signer")  # botocore has no public way
+    credentials = getattr(signer, "_credentials", None)
+    account = getattr(credentials, "account_id", None) or getattr(
+        credentials, "access_key", None
+    )
+    meta = client.meta
+    return limiter(
+        service_name, account or "anyone", meta.region_name, meta.endpoint_url
+    )

@@ -1,0 +1,242 @@
+"""Pages as raw bytes: the one loop on ``nextToken`` that serves every list call.
+
+botocore's parser loses what it does not know, turns half a page into an empty
+one and spends most of a page's time; so the body is taken before it is parsed.
+Signing, retries and errors stay botocore's, for any client.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import threading
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from botocore import xform_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from casesnb.wire.client import Client
+
+
+class PageError(ValueError):
+    """An answer that is not a whole page: the load stops rather than fall short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer, its bytes as they came, and the call that earned it.
+
+    Parameters
+    ----------
+    operation : str
+        The operation, such as ``"GetCaseAuditEvents"``.
+    params : Mapping
+        The call's parameters, the token among them.
+    number : int
+        The page's place in its listing, from 0.
+    body : bytes
+        The body as it came.
+    next_token : str or None
+        The token of the next page; None at the end.
+    date : str or None
+        The service's own clock, from the answer's ``Date`` header.
+    retries : int
+        How often botocore asked again.
+    throttles : int
+        How many of the answers said that we ask too fast.
+    """
+
+    operation: str
+    params: Mapping[str, Any]
+    number: int
+    body: bytes
+    next_token: str | None = None
+    date: str | None = None
+    retries: int = 0
+    throttles: int = 0
+
+    def __str__(self) -> str:
+        """Name the page for a person: what was asked, which page, with which token."""
+        token = self.params.get("nextToken")
+        about = ", ".join(
+            f"{name} {value}"
+            for name, value in self.params.items()
+            if name.endswith("Id") and isinstance(value, str)
+        )
+        earned = f" (token {_short(token)})" if token else ""
+        return (
+            f"{self.operation} page {self.number + 1}{earned} of {about or 'the list'}"
+        )
+
+
+class _Envelope(msgspec.Struct):
+    nextToken: str | None = None  # noqa: N815 - AWS's name
+
+
+class _Capture(threading.local):
+    """What the hook saw during this thread's call; None between calls."""
+
+    seen: dict[str, Any] | None = None
+
+
+_capture = _Capture()
+_hooked: weakref.WeakSet[Any] = weakref.WeakSet()
+_hook_lock = threading.Lock()
+_envelope = msgspec.json.Decoder(_Envelope)
+
+
+def iter_pages(client: Client, operation: str, /, **params: Any) -> Iterator[Page]:
+    """Yield every page of a listing, following ``nextToken`` to its end.
+
+    Parameters
+    ----------
+    client : Client
+        Any boto3 client that has the operation.
+    operation : str
+        The operation's name, such as ``"ListFields"``.
+    **params : Any
+        The call's own parameters, as boto3 spells them.
+
+    Yields
+    ------
+    Page
+        The pages in the order they came.
+
+    Raises
+    ------
+    PageError
+        If an answer is not a whole page, or a token comes a second time.
+    botocore.exceptions.ClientError
+        Whatever the service answers instead of a page.
+    """
+    seen: set[str] = set()
+    page = ask(client, operation, params)
+    yield page
+    while page.next_token:
+        if page.next_token in seen:
+            raise PageError(
+                f"The service sent one token twice, last with {page}, so the listing "
+                "has no end. Load it again from the first page."
+            )
+        seen.add(page.next_token)
+        page = ask(
+            client, operation, {**params, "nextToken": page.next_token}, page.number + 1
+        )
+        yield page
+
+
+def ask(
+    client: Client, operation: str, params: Mapping[str, Any], number: int = 0
+) -> Page:
+    """Make one call and return its answer as raw bytes.
+
+    Parameters
+    ----------
+    client : Client
+        Any boto3 client that has the operation.
+    operation : str
+        The operation's name, such as ``"GetCase"``.
+    params : Mapping
+        The call's parameters, as boto3 spells them.
+    number : int, default 0
+        The page's place in its listing.
+
+    Returns
+    -------
+    Page
+        The answer.
+
+    Raises
+    ------
+    PageError
+        If the answer is not one whole JSON object.
+    """
+    _hook(client)
+    method = getattr(client, xform_name(operation))
+    seen: dict[str, Any] = {}
+    _capture.seen = seen
+    try:
+        parsed = method(**params)
+    finally:
+        _capture.seen = None
+    # A client that answers without HTTP (a Stubber, a fake) has only the parsed form.
+    body = seen["body"] if "body" in seen else as_body(parsed)
+    page = Page(
+        operation,
+        params,
+        number,
+        body,
+        date=seen.get("date"),
+        retries=parsed.get("ResponseMetadata", {}).get("RetryAttempts", 0),
+        throttles=seen.get("throttles", 0),
+    )
+    try:
+        token = _envelope.decode(body).nextToken
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise PageError(
+            f"{page} is not whole JSON ({error}). Something between you and the "
+            "service cut or replaced it: load it again."
+        ) from error
+    return Page(
+        page.operation,
+        page.params,
+        page.number,
+        page.body,
+        token or None,
+        page.date,
+        page.retries,
+        page.throttles,
+    )
+
+
+def _hook(client: Client) -> None:
+    """Watch `client`'s answers, once, if it has events to watch."""
+    if client in _hooked:
+        return
+    with _hook_lock:
+        meta = getattr(client, "meta", None)
+        if meta is not None and client not in _hooked:
+            service = meta.service_model.service_id.hyphenize()
+            meta.events.register(f"before-parse.{service}", _take_body)
+            _hooked.add(client)
+
+
+def _take_body(
+    response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any
+) -> None:
+    seen = _capture.seen
+    if seen is None:  # somebody else's call on the same client
+        return
+    status = response_dict["status_code"]
+    if status == 429:
+        seen["throttles"] = seen.get("throttles", 0) + 1
+    if status < 300:
+        seen["body"] = response_dict["body"]
+        seen["date"] = response_dict["headers"].get("date")
+        response_dict["body"] = b"{}"
+
+
+def as_body(parsed: Mapping[str, Any]) -> bytes:
+    """Return a parsed answer as the JSON it may have come from."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            if "SDK_UNKNOWN_MEMBER" in value:
+                return {value["SDK_UNKNOWN_MEMBER"]["name"]: {}}
+            return {k: plain(v) for k, v in value.items() if k != "ResponseMetadata"}
+        if isinstance(value, list):
+            return [plain(item) for item in value]
+        if isinstance(value, dt.datetime):
+            return value.isoformat()
+        return value
+
+    return json.dumps(plain(dict(parsed)), ensure_ascii=False).encode()
+
+
+def _short(text: str, width: int = 24) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
