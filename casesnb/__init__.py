@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from casesnb.tables.load import load_cases as load_cases
     from casesnb.tables.load import load_domains as load_domains
     from casesnb.tables.load import load_fields as load_fields
+    from casesnb.tables.load import load_histories as load_histories
     from casesnb.tables.load import load_history as load_history
     from casesnb.tables.tidy import changes_frame as changes_frame
     from casesnb.tables.tidy import events_frame as events_frame
@@ -58,6 +59,7 @@ _HOMES = {
         "load_cases",
         "load_domains",
         "load_fields",
+        "load_histories",
         "load_history",
     ),
     "tables.tidy": ("changes_frame", "events_frame"),

@@ -9,10 +9,13 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import threading
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import pandas as pd
 
@@ -31,10 +34,12 @@ from casesnb.wire.client import source_of
 from casesnb.wire.pages import Page, PageError, iter_pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from casesnb.wire.client import Client
 
+_T = TypeVar("_T")
 _PAGE = 25  # the most that AWS gives in one audit page
 
 SYSTEM_FIELDS = {
@@ -477,6 +482,146 @@ def load_history(
     return _history(client, domain_id, [read])
 
 
+def load_histories(
+    client: Client,
+    domain_id: str,
+    case_ids: Iterable[str],
+    *,
+    workers: int = 8,
+    errors: Literal["raise", "collect"] = "raise",
+    page_size: int = _PAGE,
+    progress: bool = False,
+) -> History:
+    """Load the audit histories of many cases, as fast as the quota allows.
+
+    Ctrl-C stops it and returns the cases that are whole by then; the
+    certificate says that it is partial.
+
+    Parameters
+    ----------
+    client : Client
+        Any boto3 ``connectcases`` client. One made by `connect` keeps to the
+        published rate, whatever the number of workers.
+    domain_id : str
+        The domain.
+    case_ids : iterable of str
+        The cases; one named twice is loaded once.
+    workers : int, default 8
+        Cases asked for at a time.
+    errors : {"raise", "collect"}, default "raise"
+        Whether a case that cannot be loaded ends the load, or is set down in
+        ``History.unloaded`` while the rest goes on.
+    page_size : int, default 25
+        Events a page, 1 to 25.
+    progress : bool, default False
+        Show how many cases have come.
+
+    Returns
+    -------
+    History
+        Every case's events and changes in two frames, cases in the order asked,
+        and one certificate.
+
+    Raises
+    ------
+    ValueError
+        If `errors` is neither of the two or `workers` is below 1.
+    PageError
+        If an answer is not a whole page, or a token comes twice.
+    botocore.exceptions.ClientError
+        Whatever the service answers instead, with ``errors="raise"``.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> domain_id = cn.load_domains(client).loc[0, "domain_id"]
+    >>> cases = cn.load_cases(client, domain_id, limit=3)
+    >>> cn.load_histories(client, domain_id, cases["case_id"]).certificate.n_cases
+    3
+    """
+    if errors not in {"raise", "collect"}:
+        raise ValueError(f"errors={errors!r} is neither 'raise' nor 'collect'.")
+    if workers < 1:
+        raise ValueError(f"workers={workers} asks for nobody. Give 1 or more.")
+    asked = list(dict.fromkeys(case_ids))
+    stop = threading.Event()
+
+    def read(case_id: str) -> list[Page]:
+        pages = []
+        for page in iter_audit_pages(client, domain_id, case_id, page_size=page_size):
+            pages.append(page)
+            if stop.is_set():
+                raise _Stopped
+        return pages
+
+    whole: dict[str, list[Page]] = {}
+    failed: dict[str, dict[str, str]] = {}
+    stopped = None
+    pool = ThreadPoolExecutor(min(workers, max(1, len(asked))), "casesnb-load")
+    try:
+        # A case at a time is handed over as a worker falls free: an error or Ctrl-C
+        # finds few requests under way and none waiting.
+        for case_id, outcome in _shown(
+            _as_they_come(pool, workers, read, asked),
+            "cases",
+            progress=progress,
+            total=len(asked),
+        ):
+            error = outcome.exception()
+            if error is None:
+                whole[case_id] = outcome.result()
+            elif errors == "raise" or not isinstance(error, Exception):
+                raise error
+            else:
+                failed[case_id] = {
+                    "domain_id": domain_id,
+                    "case_id": case_id,
+                    "error": _kind(error),
+                    "message": str(error),
+                }
+    except KeyboardInterrupt:
+        stopped = f"stopped after {len(whole)} of {len(asked)} cases"
+    finally:
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+    return _history(
+        client,
+        domain_id,
+        [whole[case_id] for case_id in asked if case_id in whole],
+        [failed[case_id] for case_id in asked if case_id in failed],
+        stopped,
+    )
+
+
+class _Stopped(Exception):  # noqa: N818 - never seen outside
+    """The load was given up while this case was being read."""
+
+
+def _as_they_come(
+    pool: ThreadPoolExecutor,
+    workers: int,
+    read: Callable[[str], list[Page]],
+    asked: Sequence[str],
+) -> Iterator[tuple[str, Future[list[Page]]]]:
+    """Yield each case's outcome when it is there, keeping every worker busy."""
+    left = iter(asked)
+    running = {pool.submit(read, case): case for case in islice(left, workers)}
+    while running:
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for outcome in done:
+            case_id = running.pop(outcome)
+            for following in islice(left, 1):
+                running[pool.submit(read, following)] = following
+            yield case_id, outcome
+
+
+def _kind(error: Exception) -> str:
+    """Return an error's name as AWS gives it, or as Python does."""
+    answer = getattr(error, "response", None) or {}
+    return str(answer.get("Error", {}).get("Code") or type(error).__name__)
+
+
 def _history(
     client: Client,
     domain_id: str,
@@ -614,9 +759,11 @@ def _field_types(
     return {**SYSTEM_FIELDS, **dict(zip(known["field_id"], known["type"], strict=True))}
 
 
-def _shown(items: Iterable[Page], unit: str, *, progress: bool) -> Iterable[Page]:
+def _shown(
+    items: Iterable[_T], unit: str, *, progress: bool, total: int | None = None
+) -> Iterable[_T]:
     if not progress:
         return items
     from tqdm.auto import tqdm
 
-    return tqdm(items, unit=f" {unit}")
+    return cast("Iterable[_T]", tqdm(items, unit=f" {unit}", total=total))

@@ -47,8 +47,8 @@ def value_text(value: Mapping[str, Any] | None) -> Value:
     --------
     >>> value_text({"doubleValue": 0})
     ('double', '0.0')
-    >>> value_text({"emptyValue": {}}), value_text({"stringValue": ""}), value_text({})
-    (('empty', None), ('string', ''), (None, None))
+    >>> value_text({"emptyValue": {}}), value_text({"stringValue": ""})
+    (('empty', None), ('string', ''))
     """
     if value is None:
         return None, None

@@ -250,10 +250,10 @@ def _recording(
 
 def _offline_client(service_name: str, region_name: str | None) -> Client:
     # No settings of this machine may matter: not a profile, not a credential.
-    core = botocore.session.Session()
+    unset = {"profile": (None, None, None, None)}
+    core = botocore.session.Session(session_vars=unset)
     for name in ("config_file", "credentials_file"):
         core.set_config_variable(name, os.devnull)
-    core.set_config_variable("profile", "default")
     core.set_config_variable("retry_mode", "standard")
     return core.create_client(
         service_name,

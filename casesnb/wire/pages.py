@@ -222,7 +222,18 @@ def _take_body(
 
 
 def as_body(parsed: Mapping[str, Any]) -> bytes:
-    """Return a parsed answer as the JSON it may have come from."""
+    """Return an answer that boto3 has parsed as the JSON it may have come from.
+
+    Parameters
+    ----------
+    parsed : Mapping
+        What a boto3 method returned.
+
+    Returns
+    -------
+    bytes
+        JSON without ``ResponseMetadata``, times as ISO 8601 text.
+    """
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):

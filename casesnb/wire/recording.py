@@ -28,7 +28,7 @@ _write_lock = threading.Lock()
 
 
 class RecordingNotFound(LookupError):  # noqa: N818 - reads as botocore's own names do
-    """A request that a recording holds no answer to; the message says how to record it."""
+    """A request that a recording does not answer; it says how to record it."""
 
 
 class Recording:

@@ -1,0 +1,50 @@
+# Everything needs python3, pip, make and git; the rest is installed into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONSTRAINTS := binder/constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
+
+.PHONY: help demo lab test lint check slow browser spark bench nightly notebooks pictures clean
+
+help:  ## show what there is to do
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp for each set of extras: the project is installed again when its needs change.
+$(VENV)/.demo: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	@echo "Installing casesnb into $(VENV) ..."
+	@$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	@echo "Installing casesnb and its test tools into $(VENV) ..."
+	@$(INSTALL) -e '.[test]'
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.lab: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	@echo "Installing casesnb and JupyterLab into $(VENV) ..."
+	@$(INSTALL) -e '.[lab]'
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo  ## the main job on the sandbox: no AWS account, no credentials
+	@$(BIN)/casesnb demo
+
+lab: $(VENV)/.lab  ## open JupyterLab on the notebooks, everything answered offline
+	$(BIN)/jupyter lab --notebook-dir notebooks
+
+test: $(VENV)/.test  ## every test, the notebooks included
+	$(BIN)/pytest
+
+lint: $(VENV)/.test  ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+notebooks: $(VENV)/.test  ## record and execute the notebooks again
+	$(BIN)/python tests/refresh_notebooks.py
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) demo artifacts .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,32 @@
+"""What every test shares: no AWS settings of this machine, no way out but loopback."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+import pytest
+
+# A test must not find the credentials, profile or endpoint of whoever runs it.
+for name in [name for name in os.environ if name.startswith("AWS_")]:
+    del os.environ[name]
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+os.environ["AWS_CONFIG_FILE"] = os.devnull
+os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+# Notebook kernels inherit this; plots need no display.
+os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+
+_connect = socket.socket.connect
+
+
+def _loopback_only(self: socket.socket, address: Any) -> None:
+    host = address[0] if isinstance(address, tuple) else "127.0.0.1"
+    if host not in {"127.0.0.1", "::1", "localhost"}:
+        raise AssertionError(f"A test tried to reach {address}.")
+    _connect(self, address)
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket.socket, "connect", _loopback_only)

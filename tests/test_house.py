@@ -1,0 +1,129 @@
+"""The design's rules about rooms, doors and public names, read from the code itself."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import casesnb as cn
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "casesnb"
+ROOMS = ("wire", "tables", "analysis", "view")
+MODULES = sorted(PACKAGE.rglob("*.py"))
+# Each third-party library enters by one door.
+DOORS = {
+    "boto3": {"wire"},
+    "botocore": {"wire", "sandbox"},  # the sandbox reads AWS's own service model
+    "msgspec": {"wire", "tables"},
+    "pandas": {"tables"},
+    "pyarrow": {"tables"},
+    "narwhals": {"analysis"},
+    "matplotlib": {"view"},
+    "ipywidgets": {"view"},
+    "traitlets": {"view"},
+    "tornado": {"sandbox"},
+}
+
+
+def room(module: Path) -> str:
+    parts = module.relative_to(PACKAGE).parts
+    return parts[0] if len(parts) > 1 else "front"
+
+
+def imports(module: Path) -> list[tuple[str, bool]]:
+    """Every imported module's full name, and whether only type checkers import it."""
+    found = []
+
+    def walk(node: ast.AST, typing_only: bool) -> None:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            typing_only = True
+        if isinstance(node, ast.Import):
+            found.extend((alias.name, typing_only) for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative import"
+            found.append((node.module or "", typing_only))
+        for child in ast.iter_child_nodes(node):
+            walk(child, typing_only)
+
+    walk(ast.parse(module.read_text("utf-8")), False)
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(PACKAGE)))
+def test_a_room_imports_only_from_the_rooms_before_it(module: Path) -> None:
+    here = room(module)
+    for name, typing_only in imports(module):
+        if not name.startswith("casesnb"):
+            continue
+        parts = name.split(".")
+        there = parts[1] if len(parts) > 1 else "front"
+        if here == "front":
+            continue
+        if here == "sandbox":
+            allowed = {"casesnb.wire.responder", "casesnb.wire.quotas"}
+            assert name in allowed or there == "sandbox", f"the sandbox imports {name}"
+        else:
+            assert there in ROOMS[: ROOMS.index(here) + 1], f"{here} imports {name}"
+        del typing_only
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(PACKAGE)))
+def test_a_library_enters_by_its_own_door(module: Path) -> None:
+    here = room(module)
+    for name, typing_only in imports(module):
+        rooms = DOORS.get(name.partition(".")[0])
+        assert rooms is None or typing_only or here in rooms, f"{here} imports {name}"
+
+
+def test_no_module_is_a_drawer() -> None:
+    drawers = {"utils", "core", "base", "helpers", "common", "manager", "misc"}
+    assert not drawers & {module.stem.strip("_") for module in MODULES}
+
+
+def test_the_front_door_lists_each_name_once_for_people_and_for_type_checkers() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text("utf-8"))
+    typed = {
+        alias.asname: f"{node.module}.{alias.name}"
+        for block in tree.body
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    listed = {name: f"casesnb.{home}.{name}" for name, home in cn._HOME.items()}
+    assert typed == listed | {"sandbox": "casesnb.sandbox"}
+    assert len(cn.__all__) == len(set(cn.__all__))
+
+
+@pytest.mark.parametrize("name", cn.__all__)
+def test_a_public_name_is_there_and_documented(name: str) -> None:
+    value = getattr(cn, name)
+    assert value.__doc__, f"cn.{name} has no docstring"
+    assert name in dir(cn)
+
+
+@pytest.mark.parametrize("name", cn.__all__)
+def test_a_public_name_is_used_in_a_notebook_or_the_readme(name: str) -> None:
+    shown = (ROOT / "README.md").read_text("utf-8") + "".join(
+        path.read_text("utf-8") for path in (ROOT / "notebooks").glob("*.ipynb")
+    )
+    assert f"cn.{name}" in shown
+
+
+def test_importing_casesnb_is_light() -> None:
+    heavy = "{'pandas', 'boto3', 'matplotlib', 'ipywidgets', 'narwhals', 'pyarrow'}"
+    code = f"import sys, casesnb; print(*sorted({heavy} & set(sys.modules)))"
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert out.stdout.strip() == ""
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'plot_everything'"):
+        cn.plot_everything  # noqa: B018

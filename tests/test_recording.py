@@ -1,0 +1,148 @@
+"""Recordings: matched by request, byte for byte, and a miss that says what to do."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+from answers import Pages, event, reply
+
+import casesnb as cn
+from casesnb.wire.recording import Recording
+
+
+def recorded(folder: Path, n: int = 60) -> Pages:
+    pages = Pages([event(i) for i in range(n)])
+    cn.load_history(cn.connect(pages, record=folder), "d", "c")
+    return pages
+
+
+def test_a_recording_gives_what_was_recorded(tmp_path: Path) -> None:
+    pages = recorded(tmp_path)
+    live = cn.load_history(cn.connect(pages), "d", "c")
+    replayed = cn.load_history(cn.connect(tmp_path), "d", "c")
+    assert replayed.events.equals(live.events)
+    assert replayed.changes.equals(live.changes)
+    assert replayed.certificate.sha256 == live.certificate.sha256
+    assert replayed.certificate.fetched_at == live.certificate.fetched_at
+
+
+def test_one_file_holds_one_request_and_its_answer(tmp_path: Path) -> None:
+    recorded(tmp_path)
+    files = sorted(tmp_path.glob("GetCaseAuditEvents/*.json"))
+    assert len(files) == 3
+    held = json.loads(files[0].read_text())
+    assert set(held) == {"request", "response"}
+    assert held["request"]["path"] == "/domains/d/cases/c/audit-history"
+    assert held["response"]["status"] == 200
+
+
+def test_answers_are_matched_by_request_not_by_order(tmp_path: Path) -> None:
+    recorded(tmp_path)
+    client = cn.connect(tmp_path)
+    for token in ("from-50", "from-25"):
+        page = client.get_case_audit_events(
+            domainId="d", caseId="c", maxResults=25, nextToken=token
+        )
+        assert page["auditEvents"][0]["eventId"] == f"e{token.removeprefix('from-')}"
+
+
+def test_a_request_spelled_otherwise_is_the_same_request() -> None:
+    one = cn.Request("X", "POST", "/a%20b", "b=2&a=1", b'{"y": 1, "x": 2}')
+    two = cn.Request("X", "POST", "/a b", "a=1&b=2", b'{"x":2,"y":1}')
+    assert one.canonical() == two.canonical()
+    assert cn.Request("X", "POST", "/", body=b"{}").canonical() == (
+        cn.Request("X", "POST", "/").canonical()
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b'{"a":1}',
+        b'{"a": 1}',
+        b'{"a":1.0,"b":1e3,"a":2}',
+        "{“ü”}".encode(),
+        b"<html>",
+        b"\xff\x00",
+        b'{"cut":',
+    ],
+)
+def test_an_answer_comes_back_byte_for_byte(tmp_path: Path, body: bytes) -> None:
+    request = cn.Request("X", "POST", "/x")
+    Recording(tmp_path, provenance={"source": "test"}).keep(request, reply(body))
+    assert Recording(tmp_path)(request).body == body
+
+
+def test_a_miss_names_the_request_and_the_call_that_records_it(tmp_path: Path) -> None:
+    recorded(tmp_path)
+    client = cn.connect(tmp_path)
+    with pytest.raises(cn.RecordingNotFound) as caught:
+        cn.load_history(client, "d", "another")
+    assert str(caught.value) == (
+        f"{tmp_path} holds no answer to GetCaseAuditEvents (POST "
+        '/domains/d/cases/another/audit-history {"maxResults": 25}). To record it, '
+        f"make the same call with client = cn.connect(record={str(tmp_path)!r}, "
+        "redact=False)."
+    )
+
+
+def test_no_folder_and_no_recording_are_one_sentence_each(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"There is no recording at .*nowhere"):
+        cn.connect(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="is not a recording: it holds no manifest"):
+        cn.connect(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="is a file. Give the folder"):
+        cn.connect(tmp_path / "file")
+
+
+def test_two_sources_do_not_mix_in_one_folder(tmp_path: Path) -> None:
+    recorded(tmp_path)
+
+    class Other(Pages):
+        provenance = {"source": "elsewhere"}
+
+    with pytest.raises(ValueError, match="Record into a new folder"):
+        cn.connect(Other([]), record=tmp_path)
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    recorded(tmp_path, 1)
+    (file,) = tmp_path.glob("GetCaseAuditEvents/*.json")
+    file.write_text("{")
+    with pytest.raises(ValueError, match=rf"{file.name} is not JSON"):
+        cn.load_history(cn.connect(tmp_path), "d", "c")
+
+
+def test_throttles_and_faults_are_not_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    slow = {"x-amzn-errortype": "ThrottlingException"}
+    answers = [
+        reply({}, 429, **slow),
+        reply({"message": "x"}, 500),
+        reply({"domains": []}),
+    ]
+    cn.connect(lambda request: answers.pop(0), record=tmp_path).list_domains()
+    assert cn.connect(tmp_path).list_domains()["domains"] == []
+
+
+def test_threads_lose_no_answer(tmp_path: Path) -> None:
+    client = cn.connect(Pages([event(0)]), record=tmp_path)
+    threads = [
+        threading.Thread(target=cn.load_history, args=(client, "d", f"c{n}"))
+        for n in range(16)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    replay = cn.connect(tmp_path)
+    assert all(
+        len(cn.load_history(replay, "d", f"c{n}").events) == 1 for n in range(16)
+    )
