@@ -1,0 +1,81 @@
+"""The command line: the public functions, and nothing of its own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import casesnb as cn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the ``casesnb`` command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process otherwise.
+
+    Returns
+    -------
+    int
+        The exit status: 0 if all went well.
+    """
+    parser = argparse.ArgumentParser(
+        prog="casesnb",
+        description="Read the audit history of Amazon Connect Cases.",
+    )
+    parser.add_argument("--version", action="version", version=cn.__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    demo = commands.add_parser("demo", help="the main job on a simulated service")
+    demo.add_argument("--out", type=Path, default=Path("demo"), help="where files go")
+    demo.add_argument("--seed", type=int, default=0, help="which simulated world")
+    demo.set_defaults(run=_demo)
+    arguments = parser.parse_args(argv)
+    status: int = arguments.run(arguments)
+    return status
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    world = cn.sandbox.World(seed=arguments.seed)
+    client = cn.connect(world)
+    domain_id, case_id = world.showcase
+    domains = cn.load_domains(client)
+    name = domains.loc[domains["domain_id"] == domain_id, "name"].item()
+    n_cases = len(cn.load_cases(client, domain_id))
+    print("A simulated Amazon Connect Cases service answers, in this process.")
+    print("No AWS account, no credentials, no network.\n")
+    print(f"Domain  {name} ({domain_id}), {n_cases} cases")
+    print(f"Case    {case_id}\n")
+
+    history = cn.load_history(client, domain_id, case_id)
+    print(cn.story(history))
+
+    out: Path = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    pictures = {
+        "changes.png": cn.plot_changes(history.changes),
+        "activity.png": cn.plot_activity(history.events),
+    }
+    for file, axes in pictures.items():
+        axes.figure.savefig(out / file, dpi=144)
+    cn.write_report(history, out / "report.html")
+
+    print("\nWritten:")
+    for file in (*pictures, "report.html"):
+        print(f"  {(out / file).resolve()}")
+    print("\nNext: open report.html in a browser, run `make lab` for the notebooks, or")
+    print("read a case of your own domain (README, 'Your own domain'):")
+    print("  client = cn.connect()")
+    print("  history = cn.load_history(client, domain_id, case_id)")
+    print("  cn.plot_changes(history.changes)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
