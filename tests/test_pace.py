@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 
 import pytest
 from answers import reply
@@ -37,7 +38,7 @@ def test_the_burst_goes_at_once_and_then_the_rate_holds() -> None:
     at = times(pace, clock, "GetCaseAuditEvents", 60)
     assert at[:9] == [0.0] * 9
     assert at[9] > 0
-    steps = {round(b - a, 6) for a, b in zip(at[9:], at[10:], strict=False)}
+    steps = {round(b - a, 6) for a, b in pairwise(at[9:])}
     assert steps == {round(1 / (2 * SHARE), 6)}
 
 

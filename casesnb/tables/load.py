@@ -28,7 +28,7 @@ from casesnb.tables.schema import (
     UNLOADED,
     Table,
 )
-from casesnb.tables.tidy import OPERATION, Counts, tidy
+from casesnb.tables.tidy import OPERATION, tidy
 from casesnb.tables.values import as_type, value_text
 from casesnb.wire.client import source_of
 from casesnb.wire.pages import Page, PageError, iter_pages
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
+    from casesnb.tables.decode import Counts
     from casesnb.wire.client import Client
 
 _T = TypeVar("_T")

@@ -15,10 +15,11 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    import pyarrow as pa
+    from casesnb.tables.decode import Decoded
+    from casesnb.tables.values import Value
 
     Array = np.ndarray[Any, Any]
-    Change = tuple[str, Any, Any]  # field, value before, value after
+    Change = tuple[str, Value, Value]  # field, value before, value after
 
 _STEPS = 500  # how far a knot of events at one instant is followed
 _NEWEST_FIRST, _SILENT, _OLDEST_FIRST, _MIXED = -1, 0, 1, 2
@@ -46,64 +47,52 @@ class Order:
     seen: str
 
 
-def in_order(
-    case: Array, times: Array, n_changes: Array, columns: Mapping[str, pa.Array]
-) -> Order:
+def in_order(found: Decoded) -> Order:
     """Put events in order, case by case.
 
     Parameters
     ----------
-    case : ndarray of int64
-        Each event's case, cases together, events as they came.
-    times : ndarray of int64
-        Each event's time, in microseconds.
-    n_changes : ndarray of int64
-        How many changes each event has.
-    columns : Mapping of str to Array
-        ``event_type`` by event; ``field_id, old_kind, old, new_kind, new`` by
-        change, in the events' order.
+    found : Decoded
+        The events and changes as they came.
 
     Returns
     -------
     Order
         The events' places.
     """
-    n = len(case)
-    known = np.ones(n, dtype=bool)
-    if n == 0:
+    case = found.case
+    times = found.events["performed_at"].cast("int64").to_numpy()
+    known = np.ones(len(case), dtype=bool)
+    if not len(case):
         return Order(np.empty(0, np.int64), np.empty(0, np.int64), known, "not told")
     direction = _directions(case, times)
-    arrival = np.arange(n)
     of_event = direction[case]
+    arrival = np.arange(len(case))
     page_order = np.where(of_event == _NEWEST_FIRST, -arrival, arrival)
     place = np.lexsort((page_order, times, case))
-    open_ties = [
-        (start, stop)
-        for start, stop in _runs_of_equals(case[place], times[place])
-        if of_event[place[start]] in (_SILENT, _MIXED)
-    ]
-    if open_ties:
-        chain = _Chain(columns, n_changes)
-        for start, stop in open_ties:
-            group = place[start:stop]
-            before = place[np.searchsorted(case[place], case[group[0]]) : start]
-            ordered = chain.ordered(group.tolist(), before.tolist())
-            if ordered is None:
-                known[group] = False
-            else:
-                place[start:stop] = ordered
     cases = case[place]
     starts = np.flatnonzero(np.concatenate(([True], cases[1:] != cases[:-1])))
-    lengths = np.diff(np.append(starts, n))
-    sequence = np.arange(n) - np.repeat(starts, lengths)
+    sequence = np.arange(len(case)) - np.repeat(
+        starts, np.diff(np.append(starts, len(case)))
+    )
+    chain = None
+    for start, stop in _runs_of_equals(cases, times[place]):
+        if of_event[place[start]] in (_SILENT, _MIXED):
+            chain = chain or _Chain(found, place)
+            group = chain.ordered(start, stop, since=start - int(sequence[start]))
+            if group is None:
+                known[place[start:stop]] = False
+            else:
+                place[start:stop] = group
     return Order(place, sequence, known, _seen(direction))
 
 
 def _directions(case: Array, times: Array) -> Array:
     """Return, by case, how its times run through the pages."""
-    step = np.diff(times)
-    same = case[1:] == case[:-1]
-    n_cases = int(case.max()) + 1
+    together = np.argsort(case, kind="stable")  # cases may take turns
+    case, step = case[together], np.diff(times[together])
+    same = np.diff(case) == 0
+    n_cases = int(case[-1]) + 1
     up = np.bincount(case[1:][same & (step > 0)], minlength=n_cases) > 0
     down = np.bincount(case[1:][same & (step < 0)], minlength=n_cases) > 0
     return np.select(
@@ -128,21 +117,32 @@ def _runs_of_equals(case: Array, times: Array) -> Iterator[tuple[int, int]]:
 
 
 class _Chain:
-    """The values before and after, by which events of one instant are told apart."""
+    """The values before and after, by which events of one instant are told apart.
 
-    def __init__(self, columns: Mapping[str, pa.Array], n_changes: Array) -> None:
-        self._columns = columns
-        self._last = np.cumsum(n_changes)
-        self._first = self._last - n_changes
+    Asked for groups in the order of their places; walks each case once.
+    """
 
-    def ordered(self, group: Sequence[int], before: Sequence[int]) -> list[int] | None:
-        """Return the one order of `group` that its values allow, or None."""
+    def __init__(self, found: Decoded, place: Array) -> None:
+        self._found = found
+        self._place = place  # shared: holds the groups decided so far
+        self._last = np.cumsum(found.n_changes)
+        self._first = self._last - found.n_changes
+        self._reached = -1
+        self._state: dict[str, Value] = {}
+
+    def ordered(self, start: int, stop: int, *, since: int) -> list[int] | None:
+        """Return the one order of a group that its values allow, or None."""
+        if self._reached < since:  # another case
+            self._reached, self._state = since, {}
+        self._walk(self._place[self._reached : start].tolist())
+        self._reached = start
+        group = self._place[start:stop].tolist()
         created = [e for e in group if self._type(e) == "Case.Created"]
         if len(created) > 1:
             return None
         rest = [event for event in group if event not in created]
-        state: dict[str, Any] = {}
-        for event in (*before, *created):
+        state = dict(self._state)
+        for event in created:
             state |= {name: new for name, _, new in self._changes(event)}
         found: list[list[int]] = []
         self._search(
@@ -154,7 +154,7 @@ class _Chain:
         self,
         left: list[int],
         changes: Mapping[int, list[Change]],
-        state: Mapping[str, Any],
+        state: Mapping[str, Value],
         path: list[int],
         found: list[list[int]],
         steps: list[int],
@@ -178,13 +178,17 @@ class _Chain:
                 rest = [other for other in left if other != event]
                 self._search(rest, changes, after, [*path, event], found, steps)
 
+    def _walk(self, events: Sequence[int]) -> None:
+        for event in events:
+            self._state |= {name: new for name, _, new in self._changes(event)}
+
     def _type(self, event: int) -> Any:
-        return self._columns["event_type"][event].as_py()
+        return self._found.events["event_type"][event].as_py()
 
     def _changes(self, event: int) -> list[Change]:
         first, last = int(self._first[event]), int(self._last[event])
         names, old_kinds, olds, new_kinds, news = (
-            self._columns[name].slice(first, last - first).to_pylist()
+            self._found.changes[name].slice(first, last - first).to_pylist()
             for name in ("field_id", "old_kind", "old", "new_kind", "new")
         )
         return [

@@ -21,6 +21,8 @@ MEMBERS = {
 }
 """AWS's members of a value, and the kind that each is."""
 
+KINDS = tuple(MEMBERS.values())
+
 
 def value_text(value: Mapping[str, Any] | None) -> Value:
     """Return a value of AWS's JSON as its kind and its text.

@@ -1,0 +1,533 @@
+"""Raw audit pages to Arrow columns, exact about what could not be read.
+
+Pages as AWS documents them are read by Arrow's JSON reader, many at a time. What
+it refuses is halved until the odd page stands alone; that one is walked member by
+member, so that the unknown is kept and counted and the impossible is an error that
+names the case, the page and its token.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json
+
+from casesnb.tables.values import KINDS, MEMBERS, Value, value_text
+from casesnb.wire.pages import Page, PageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    Array = np.ndarray[Any, Any]
+
+EVENT_TYPES = frozenset(
+    {
+        "Case.Created",
+        "Case.Updated",
+        "Case.Merged",
+        "RelatedItem.Created",
+        "RelatedItem.Updated",
+        "RelatedItem.Deleted",
+    }
+)
+"""The event types that AWS documents."""
+
+RELATED_ITEM_TYPES = frozenset(
+    {"Contact", "Comment", "File", "Sla", "ConnectCase", "Custom"}
+)
+"""The related item types that AWS documents."""
+
+_BATCH = 4_000_000  # bytes read at a time: few enough to keep memory flat
+_BLOCK = 250_000  # bytes that one thread parses at a time
+_TEXT = pa.large_string()
+_TIME = pa.timestamp("us", "UTC")
+
+# AWS's own shape. The reader refuses any other member and any other type.
+_VALUE = pa.struct(
+    [
+        ("stringValue", _TEXT),
+        ("doubleValue", pa.float64()),
+        ("booleanValue", pa.bool_()),
+        ("emptyValue", pa.struct([])),
+        ("userArnValue", _TEXT),
+    ]
+)
+_FIELD = pa.struct(
+    [("eventFieldId", _TEXT), ("oldValue", _VALUE), ("newValue", _VALUE)]
+)
+_USER = pa.struct([("userArn", _TEXT), ("customEntity", _TEXT)])
+_PERFORMED_BY = pa.struct([("iamPrincipalArn", _TEXT), ("user", _USER)])
+_MERGE = pa.struct(
+    [("mergeEventId", _TEXT), ("primaryCaseId", _TEXT), ("secondaryCaseId", _TEXT)]
+)
+_EVENT = pa.struct(
+    [
+        ("eventId", _TEXT),
+        ("type", _TEXT),
+        ("performedTime", _TEXT),
+        ("fields", pa.list_(_FIELD)),
+        ("relatedItemType", _TEXT),
+        ("performedBy", _PERFORMED_BY),
+        ("mergeMetadata", _MERGE),
+    ]
+)
+_SHAPE = pa.schema([("auditEvents", pa.list_(_EVENT)), ("nextToken", _TEXT)])
+
+# Our columns, and where they are in AWS's event.
+_EVENT_PATHS = {
+    "event_id": ("eventId",),
+    "event_type": ("type",),
+    "related_item_type": ("relatedItemType",),
+    "user_arn": ("performedBy", "user", "userArn"),
+    "custom_entity": ("performedBy", "user", "customEntity"),
+    "iam_principal_arn": ("performedBy", "iamPrincipalArn"),
+    "merge_event_id": ("mergeMetadata", "mergeEventId"),
+    "primary_case_id": ("mergeMetadata", "primaryCaseId"),
+    "secondary_case_id": ("mergeMetadata", "secondaryCaseId"),
+}
+_EVENT_COLUMNS = (*_EVENT_PATHS, "performed_at", "extra")
+_CHANGE_COLUMNS = ("field_id", "old_kind", "old", "new_kind", "new")
+_IDS = {*_EVENT_PATHS, "field_id", "old_kind", "new_kind"} - {"event_id"}
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was seen on the way from pages to tables, for the certificate.
+
+    Parameters
+    ----------
+    n_nulls : int
+        Null items and members skipped.
+    n_duplicates : int
+        Events that came a second time and were dropped.
+    n_ties : int
+        Events whose place among events of the same instant is undecided.
+    unknowns : Counter
+        What casesnb does not know, by its name, and how often it came.
+    order_seen : str
+        ``newest first``, ``oldest first``, ``mixed`` or ``not told``.
+    """
+
+    n_nulls: int = 0
+    n_duplicates: int = 0
+    n_ties: int = 0
+    unknowns: Counter[str] = field(default_factory=Counter)
+    order_seen: str = "not told"
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Audit pages as columns, in the order they came, each event once.
+
+    Parameters
+    ----------
+    cases : list of (str, str)
+        Domain and case, by case number.
+    case : ndarray of int64
+        Each event's case number.
+    n_changes : ndarray of int64
+        How many changes each event has.
+    events : dict of str to Array
+        A value for each event, by column.
+    changes : dict of str to Array
+        A value for each change, by column, in the events' order.
+    counts : Counts
+        What was seen.
+    """
+
+    cases: list[tuple[str, str]]
+    case: Array
+    n_changes: Array
+    events: dict[str, pa.Array]
+    changes: dict[str, pa.Array]
+    counts: Counts
+
+
+def decode(pages: Iterable[Page]) -> Decoded:
+    """Read raw audit pages into columns.
+
+    Parameters
+    ----------
+    pages : iterable of Page
+        Answers of ``GetCaseAuditEvents``, in the order they came.
+
+    Returns
+    -------
+    Decoded
+        The columns.
+
+    Raises
+    ------
+    PageError
+        If a page cannot be read as what it claims to be.
+    """
+    counts = Counts()
+    numbers: dict[tuple[str, str], int] = {}
+    chunks = [_chunk([], [])]  # so that there are columns without pages too
+    for batch in _batches(pages):
+        of_page = [
+            numbers.setdefault((p.params["domainId"], p.params["caseId"]), len(numbers))
+            for p in batch
+        ]
+        chunks.extend(_read(batch, np.asarray(of_page, dtype=np.int64), counts))
+    case = np.concatenate([chunk.case for chunk in chunks])
+    n_changes = np.concatenate([chunk.n_changes for chunk in chunks])
+    columns = {
+        name: pa.chunked_array([chunk.columns[name] for chunk in chunks])
+        .unify_dictionaries()
+        .combine_chunks()
+        for name in (*_EVENT_COLUMNS, *_CHANGE_COLUMNS)
+    }
+    events = {name: columns[name] for name in _EVENT_COLUMNS}
+    changes = {name: columns[name] for name in _CHANGE_COLUMNS}
+    first = _first_of_each(case, events["event_id"])
+    if len(first) < len(case):
+        counts.n_duplicates = len(case) - len(first)
+        kept = np.zeros(len(case), dtype=bool)
+        kept[first] = True
+        of_change = pa.array(np.repeat(kept, n_changes))
+        events = {
+            name: values.filter(pa.array(kept)) for name, values in events.items()
+        }
+        changes = {name: values.filter(of_change) for name, values in changes.items()}
+        case, n_changes = case[kept], n_changes[kept]
+    for name, known in (
+        ("event_type", EVENT_TYPES),
+        ("related_item_type", RELATED_ITEM_TYPES),
+    ):
+        for found in pc.value_counts(events[name]).to_pylist():
+            if found["values"] is not None and found["values"] not in known:
+                what = f"{name.replace('_', ' ')} {found['values']}"
+                counts.unknowns[what] += found["counts"]
+    return Decoded(list(numbers), case, n_changes, events, changes, counts)
+
+
+def _batches(pages: Iterable[Page]) -> Iterator[list[Page]]:
+    batch: list[Page] = []
+    size = 0
+    for page in pages:
+        batch.append(page)
+        size += len(page.body)
+        if size >= _BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _first_of_each(case: Array, event_id: pa.Array) -> Array:
+    """Return the first place of each (case, event id), in order."""
+    codes = pc.dictionary_encode(event_id).indices.to_numpy(zero_copy_only=False)
+    keys = case * (int(codes.max(initial=0)) + 1) + codes
+    _, first = np.unique(keys, return_index=True)
+    return np.sort(first)
+
+
+# --------------------------------------------------------------- many at a time
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    case: Array
+    n_changes: Array
+    columns: Mapping[str, pa.Array]
+
+
+class _NotStandardError(Exception):
+    """Some page of a batch is not as AWS documents it."""
+
+
+def _read(pages: Sequence[Page], of_page: Array, counts: Counts) -> Iterator[_Chunk]:
+    try:
+        yield _standard(pages, of_page)
+    except (pa.ArrowInvalid, UnicodeDecodeError, _NotStandardError):
+        if len(pages) == 1:
+            yield _careful(pages[0], int(of_page[0]), counts)
+            return
+        half = len(pages) // 2
+        yield from _read(pages[:half], of_page[:half], counts)
+        yield from _read(pages[half:], of_page[half:], counts)
+
+
+def _standard(pages: Sequence[Page], of_page: Array) -> _Chunk:
+    """Read pages that hold what AWS documents, and nothing else."""
+    for page in pages:
+        # A null is told from an absence only member by member.
+        if b"null" in page.body or not (
+            page.body[:1] == b"{" and page.body[-1:] == b"}"
+        ):
+            raise _NotStandardError
+    # Line breaks in JSON are white space: text has them escaped.
+    lines = b"\n".join(page.body.replace(b"\n", b" ") for page in pages)
+    longest = max(len(page.body) for page in pages)
+    table = pyarrow.json.read_json(
+        io.BytesIO(lines),
+        read_options=pyarrow.json.ReadOptions(block_size=max(_BLOCK, longest + 1)),
+        parse_options=pyarrow.json.ParseOptions(
+            explicit_schema=_SHAPE, unexpected_field_behavior="error"
+        ),
+    )
+    listed = table["auditEvents"].combine_chunks()
+    if len(listed) != len(pages) or listed.null_count:
+        raise _NotStandardError
+    events = listed.flatten()
+    fields = events.field("fields")
+    changes = fields.flatten()
+    columns = {name: _at(events, path) for name, path in _EVENT_PATHS.items()}
+    time = _at(events, ("performedTime",))
+    columns["field_id"] = _at(changes, ("eventFieldId",))
+    required = (columns["event_id"], columns["event_type"], columns["field_id"], time)
+    if fields.null_count or any(map(_has_gaps, required)):
+        raise _NotStandardError
+    columns["performed_at"] = pc.cast(time, _TIME)
+    columns["extra"] = pa.nulls(len(events), _TEXT)
+    for side in ("old", "new"):
+        columns[f"{side}_kind"], columns[side] = _value(changes, f"{side}Value")
+    for name in _IDS - {"old_kind", "new_kind"}:
+        columns[name] = _without_blanks(columns[name].dictionary_encode())
+    lengths = pc.list_value_length(listed).to_numpy(zero_copy_only=False)
+    n_changes = pc.list_value_length(fields).to_numpy(zero_copy_only=False)
+    return _Chunk(np.repeat(of_page, lengths), n_changes.astype(np.int64), columns)
+
+
+def _has_gaps(texts: pa.Array) -> bool:
+    """Whether a text is missing or blank."""
+    return bool(texts.null_count or pc.min(pc.binary_length(texts)).as_py() == 0)
+
+
+def _without_blanks(ids: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Return ids with a blank one missing."""
+    names = ids.dictionary
+    if not len(names) or not _has_gaps(names):
+        return ids
+    return (
+        pc.if_else(pc.equal(names, ""), None, names)
+        .take(ids.indices)
+        .dictionary_encode()
+    )
+
+
+def _at(values: pa.Array, path: Sequence[str]) -> pa.Array:
+    for name in path:
+        values = pc.struct_field(values, name)
+    return values
+
+
+def _value(changes: pa.Array, name: str) -> tuple[pa.Array, pa.Array]:
+    """Return the kind and the text of a value union."""
+    union = _at(changes, (name,))
+    members = {member: _at(union, (member,)) for member in MEMBERS}
+    present = np.stack(
+        [
+            values.is_valid().to_numpy(zero_copy_only=False)
+            for values in members.values()
+        ]
+    )
+    if (present.sum(axis=0) > 1).any():
+        raise _NotStandardError
+    code = present.argmax(axis=0).astype(np.int32)
+    kind = pa.DictionaryArray.from_arrays(
+        pa.array(code, mask=~present.any(axis=0)), pa.array(KINDS, _TEXT)
+    )
+    texts = [members["stringValue"], members["userArnValue"]]
+    if members["doubleValue"].null_count < len(union):
+        doubles = members["doubleValue"].dictionary_encode()
+        shown = pa.array([repr(x) for x in doubles.dictionary.to_pylist()], _TEXT)
+        texts.append(shown.take(doubles.indices))
+    if members["booleanValue"].null_count < len(union):
+        texts.append(members["booleanValue"].cast(_TEXT))
+    return kind, pc.coalesce(*texts)
+
+
+def _chunk(case: Sequence[int], events: Sequence[_Careful]) -> _Chunk:
+    """Return events that were read one by one as a chunk."""
+    changes = [change for event in events for change in event.fields]
+    texts: dict[str, list[str | None]] = {
+        name: [event.texts[name] for event in events] for name in _EVENT_COLUMNS
+    }
+    texts["field_id"] = [field_id for field_id, _, _ in changes]
+    texts["old_kind"] = [old[0] for _, old, _ in changes]
+    texts["old"] = [old[1] for _, old, _ in changes]
+    texts["new_kind"] = [new[0] for _, _, new in changes]
+    texts["new"] = [new[1] for _, _, new in changes]
+    columns = {}
+    for name, values in texts.items():
+        array = pa.array(values, _TEXT)
+        if name == "performed_at":
+            array = pc.cast(array, _TIME)
+        elif name in _IDS:
+            array = array.dictionary_encode()
+        columns[name] = array
+    return _Chunk(
+        np.asarray(case, dtype=np.int64),
+        np.asarray([len(event.fields) for event in events], dtype=np.int64),
+        columns,
+    )
+
+
+# ------------------------------------------------------------------- one by one
+
+
+@dataclass(frozen=True, slots=True)
+class _Careful:
+    texts: Mapping[str, str | None]
+    fields: Sequence[tuple[str, Value, Value]]
+
+
+def _careful(page: Page, case: int, counts: Counts) -> _Chunk:
+    """Read one page member by member."""
+    try:
+        answer = json.loads(page.body)
+    except (ValueError, RecursionError) as error:
+        raise PageError(
+            f"{page} is not whole JSON ({error}). Load it again."
+        ) from error
+    if not isinstance(answer, dict) or not isinstance(answer.get("auditEvents"), list):
+        raise PageError(f"{page} holds no list of auditEvents. Load it again.")
+    for name in answer.keys() - {"auditEvents", "nextToken"}:
+        counts.unknowns[f"page member {name}"] += 1
+    events = []
+    for event in answer["auditEvents"]:
+        if event is None:
+            counts.n_nulls += 1
+        else:
+            events.append(_careful_event(_Reader(event, "event", page, counts)))
+    return _chunk([case] * len(events), events)
+
+
+def _careful_event(event: _Reader) -> _Careful:
+    by, merge = event.object("performedBy"), event.object("mergeMetadata")
+    user = by.object("user")
+    parts = {"performedBy": by, "user": user, "mergeMetadata": merge}
+    texts: dict[str, str | None] = {
+        name: parts[path[-2]].text(path[-1])
+        if len(path) > 1
+        else event.text(path[0], required=name in {"event_id", "event_type"})
+        for name, path in _EVENT_PATHS.items()
+    }
+    texts["performed_at"] = event.time("performedTime")
+    fields = []
+    extra: dict[str, Any] = {}
+    for item in event.list("fields"):
+        change = _Reader(item, "field", event.page, event.counts)
+        field_id = change.text("eventFieldId", required=True) or ""
+        fields.append((field_id, change.value("oldValue"), change.value("newValue")))
+        if left := change.rest():
+            extra.setdefault("fields", []).append(left)
+    extra |= {name: left for name, part in parts.items() if (left := part.rest())}
+    extra |= event.rest()
+    texts["extra"] = json.dumps(extra, ensure_ascii=True) if extra else None
+    return _Careful(texts, fields)
+
+
+class _Reader:
+    """One JSON object, read member by member; what is left over is unknown."""
+
+    def __init__(self, value: Any, what: str, page: Page, counts: Counts) -> None:
+        if not isinstance(value, dict):
+            raise PageError(f"{page} holds {value!r:.80} where an {what} should be.")
+        self._left = dict(value)
+        self._what = what
+        self.page = page
+        self.counts = counts
+
+    def _take(self, name: str) -> Any:
+        value = self._left.pop(name, _ABSENT)
+        if value is None:
+            self.counts.n_nulls += 1
+        return None if value is _ABSENT else value
+
+    def text(self, name: str, *, required: bool = False) -> str | None:
+        value = self._take(name)
+        if value is not None and not isinstance(value, str):
+            raise PageError(
+                f"{self.page} has {value!r:.80} as the {name} of an {self._what}."
+            )
+        if required and not value:
+            raise PageError(f"{self.page} holds an {self._what} without {name}.")
+        return self._unicode(value) if value else None
+
+    def object(self, name: str) -> _Reader:
+        value = self._take(name)
+        return _Reader({} if value is None else value, name, self.page, self.counts)
+
+    def list(self, name: str) -> Iterator[Any]:
+        value = self._take(name)
+        if value is None:
+            return
+        if not isinstance(value, list):
+            raise PageError(
+                f"{self.page} has {value!r:.80} where a list of {name} should be."
+            )
+        for item in value:
+            if item is None:
+                self.counts.n_nulls += 1
+            else:
+                yield item
+
+    def time(self, name: str) -> str:
+        value = self._take(name)
+        try:
+            return _utc_text(value)
+        except (ValueError, OverflowError, OSError, TypeError) as error:
+            raise PageError(
+                f"{self.page} has {value!r:.80} as the {name} of an {self._what}: "
+                "not a time."
+            ) from error
+
+    def value(self, name: str) -> Value:
+        value = self._take(name)
+        try:
+            kind, text = value_text(value)
+        except ValueError as error:
+            raise PageError(
+                f"{self.page} holds a field whose {name} is odd: {error}."
+            ) from error
+        if value is not None:
+            self.counts.n_nulls += sum(content is None for content in value.values())
+        if kind == "unknown":
+            self.counts.unknowns[f"value member {text}"] += 1
+        if kind == "empty":
+            for member in value["emptyValue"]:
+                self.counts.unknowns[f"emptyValue member {member}"] += 1
+        return kind, self._unicode(text) if text else text
+
+    def rest(self) -> dict[str, Any]:
+        for name in self._left:
+            self.counts.unknowns[f"{self._what} member {name}"] += 1
+        return self._left
+
+    def _unicode(self, text: str) -> str:
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # half a surrogate pair: shown as its escape
+            self.counts.unknowns["text that is not Unicode, escaped"] += 1
+            return text.encode("utf-8", "backslashreplace").decode()
+        return text
+
+
+_ABSENT = object()
+
+
+def _utc_text(value: object) -> str:
+    """Return a time as AWS may send it (ISO 8601, epoch seconds) as ISO in UTC."""
+    if isinstance(value, bool) or value is None:
+        raise TypeError(value)
+    try:
+        moment = dt.datetime.fromtimestamp(float(value), dt.UTC)  # type: ignore[arg-type]
+    except ValueError:
+        stamp = pd.Timestamp(str(value))
+        stamp = (
+            stamp.tz_localize("UTC") if stamp.tz is None else stamp.tz_convert("UTC")
+        )
+        moment = stamp.floor("us").to_pydatetime()
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
