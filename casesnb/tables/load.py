@@ -655,7 +655,9 @@ def _certificate(
     known = events["performed_at"].agg(["min", "max"])
     partial = [stopped] if stopped else []
     if len(unloaded):
-        partial.append(f"{len(unloaded)} cases could not be loaded")
+        partial.append(
+            f"{len(unloaded)} of {len(cases) + len(unloaded)} cases could not be loaded"
+        )
     reasons = [
         *partial,
         *_reasons(counts, n_without=len(cases) - created, n_cases=len(cases)),
