@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS := binder/constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
-.PHONY: help demo lab test lint check slow browser spark bench nightly notebooks pictures clean
+.PHONY: help demo lab test lint check slow browser spark bench nightly notebooks readme clean
 
 help:  ## show what there is to do
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ lint: $(VENV)/.test  ## ruff and mypy --strict
 
 notebooks: $(VENV)/.test  ## record and execute the notebooks again
 	$(BIN)/python tests/refresh_notebooks.py
+
+readme: $(VENV)/.test  ## write the README's column tables again
+	$(BIN)/python tests/refresh_readme.py
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) demo artifacts .pytest_cache .mypy_cache .ruff_cache
