@@ -436,7 +436,7 @@ def load_history(
     case_id: str,
     *,
     page_size: int = _PAGE,
-    progress: bool = False,
+    progress: bool | Callable[[int], object] = False,
 ) -> History:
     """Load everything that the audit history says of one case.
 
@@ -450,8 +450,9 @@ def load_history(
         The case.
     page_size : int, default 25
         Events a page, 1 to 25.
-    progress : bool, default False
-        Show how many pages have come.
+    progress : bool or callable, default False
+        Show how many pages have come; or a function to call with that number,
+        which stops the load if it raises.
 
     Returns
     -------
@@ -763,10 +764,22 @@ def _field_types(
 
 
 def _shown(
-    items: Iterable[_T], unit: str, *, progress: bool, total: int | None = None
+    items: Iterable[_T],
+    unit: str,
+    *,
+    progress: bool | Callable[[int], object],
+    total: int | None = None,
 ) -> Iterable[_T]:
-    if not progress:
+    if progress is False:
         return items
+    if callable(progress):
+        return _told(items, progress)
     from tqdm.auto import tqdm
 
     return cast("Iterable[_T]", tqdm(items, unit=f" {unit}", total=total))
+
+
+def _told(items: Iterable[_T], tell: Callable[[int], object]) -> Iterator[_T]:
+    for n, item in enumerate(items, 1):
+        tell(n)
+        yield item

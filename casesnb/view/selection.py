@@ -1,0 +1,565 @@
+"""What is chosen in the explorer and what came for it: a model without widgets.
+
+Everything a mouse can do is one assignment here. An assignment starts a load in a
+thread and returns at once; `CaseSelection.wait` waits for what was asked. What is
+loaded is taken over only if it is still what was asked for.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import traitlets as tl
+
+from casesnb.tables.load import load_cases, load_domains, load_histories, load_history
+from casesnb.tables.schema import CASES, CHANGES, DOMAINS
+from casesnb.view.text import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import pandas as pd
+
+    from casesnb.tables.load import History
+    from casesnb.wire.client import Client
+
+PAGE = 50
+"""Cases read at first; each `CaseSelection.more` doubles it."""
+
+ORDERS = ("oldest first", "newest first", "by field", "by actor")
+"""How the changes may be sorted."""
+
+_KINDS = ("domains", "cases", "case")  # of loads, in the order a person meets them
+
+
+class Stopped(Exception):  # noqa: N818 - a choice, not an error
+    """The load was cancelled, or something else was chosen since."""
+
+
+@dataclass(eq=False)
+class _Load:
+    """One load under way: what it is for, and whether it is still wanted."""
+
+    kind: str
+    of: str
+    n: int = 0
+    is_wanted: bool = True
+
+
+@dataclass(frozen=True)
+class _Note:
+    """What one kind of load last had to say."""
+
+    text: str
+    is_error: bool = field(default=False)
+
+
+class CaseSelection(tl.HasTraits):
+    """What is chosen, what came for it and how that went; knows no widgets.
+
+    Parameters
+    ----------
+    client : Client
+        Any boto3 ``connectcases`` client.
+    domain_id : str, default ""
+        The domain to begin with; the first by name otherwise.
+    case_id : str, default ""
+        The case to begin with; none otherwise.
+
+    Attributes
+    ----------
+    domains : DataFrame
+        The domains to choose from.
+    domain_id : str
+        The domain chosen.
+    search, case_status, template_id, updated_since : str
+        Which cases to list: words, a status's value, a template, and the first
+        day of the last update (ISO 8601, UTC). Empty for any.
+    limit : int
+        How many cases to read, newest first.
+    cases : DataFrame
+        The cases to choose from.
+    case_id : str
+        The case chosen; it need not be in the list.
+    history : History or None
+        What came for the case, its merged cases included.
+    field_id, actor, order : str
+        Which changes to show, and in which of `ORDERS`.
+    changes : DataFrame
+        The changes shown.
+    when : datetime or None
+        The moment looked at; the newest event to begin with.
+    status : str
+        What is going on or went wrong, and what to try.
+    is_loading, has_failed : bool
+        Whether a load is under way; whether the last one of any kind failed.
+    n_read : int
+        Pages or cases that the load under way has read.
+    """
+
+    domains = tl.Any()
+    domain_id = tl.Unicode()
+    search = tl.Unicode()
+    case_status = tl.Unicode()
+    template_id = tl.Unicode()
+    updated_since = tl.Unicode()
+    limit = tl.Int(PAGE, min=1)
+    cases = tl.Any()
+    case_id = tl.Unicode()
+    history = tl.Any(None, allow_none=True)
+    field_id = tl.Unicode()
+    actor = tl.Unicode()
+    order = tl.Enum(ORDERS, ORDERS[0])
+    changes = tl.Any()
+    when = tl.Any(None, allow_none=True)
+    status = tl.Unicode()
+    is_loading = tl.Bool(False)
+    has_failed = tl.Bool(False)
+    n_read = tl.Int(0)
+
+    def __init__(
+        self, client: Client, *, domain_id: str = "", case_id: str = ""
+    ) -> None:
+        super().__init__(
+            domains=DOMAINS.empty(),
+            cases=CASES.empty(),
+            changes=CHANGES.empty(),
+            domain_id=domain_id,
+            case_id=case_id,
+        )
+        self.client = client
+        # One lock for all that changes the model from a thread of its own: whoever
+        # waits for a load also waits until everything that observes it is done.
+        self._settled = threading.Condition(threading.RLock())
+        self._loads: dict[str, _Load] = {}
+        self._notes: dict[str, _Note] = {}
+        self.observe(self._on_domain, "domain_id")
+        self.observe(
+            self._on_filter,
+            ["search", "case_status", "template_id", "updated_since", "limit"],
+        )
+        self.observe(self._on_case, "case_id")
+        self.observe(self._on_sieve, ["field_id", "actor", "order"])
+        with self._settled:
+            self._read_domains()
+            if domain_id:
+                self._read_cases()
+            if domain_id and case_id:
+                self._read_case()
+
+    # ------------------------------------------------------------- what to do
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until everything asked for has come, failed or been cancelled.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait at most.
+
+        Returns
+        -------
+        bool
+            False if the time ran out first.
+        """
+        with self._settled:
+            return self._settled.wait_for(lambda: not self._loads, timeout)
+
+    def cancel(self) -> None:
+        """Stop every load under way; what was there before them is not brought back."""
+        with self._settled:
+            for load in list(self._loads.values()):
+                self._drop(load.kind)
+                self._note(
+                    load.kind,
+                    f"Stopped reading {load.of}. Try again when you like.",
+                    is_error=True,
+                )
+            self._say()
+            self._settled.notify_all()
+
+    def reload(self) -> None:
+        """Ask again for what failed or was stopped; for all of it if nothing was."""
+        with self._settled:
+            failed = {kind for kind, note in self._notes.items() if note.is_error}
+            kinds = failed or set(_KINDS)
+            if "domains" in kinds:
+                self._read_domains()
+            if "cases" in kinds and self.domain_id:
+                self._read_cases()
+            if "case" in kinds and self.domain_id and self.case_id:
+                self._read_case()
+
+    def more(self) -> None:
+        """Read twice as many cases."""
+        self.limit *= 2
+
+    @property
+    def may_have_more(self) -> bool:
+        """Whether the list ended at the limit rather than at its end."""
+        return self._n_listed >= self.limit
+
+    # -------------------------------------------------------- what is on offer
+
+    @property
+    def domain_options(self) -> list[tuple[str, str]]:
+        """The domains as label and id, the one chosen among them."""
+        names = dict(zip(self.domains["domain_id"], self.domains["name"], strict=True))
+        if self.domain_id:
+            names.setdefault(self.domain_id, self.domain_id)
+        return [(shortened(name, 60), key) for key, name in names.items()]
+
+    @property
+    def case_options(self) -> list[tuple[str, str]]:
+        """The cases as label and id: what it is about, how it stands, since when."""
+        return [
+            (_case_label(row), row["case_id"]) for row in self.cases.to_dict("records")
+        ]
+
+    @property
+    def status_options(self) -> list[tuple[str, str]]:
+        """The statuses to filter by, as label and value."""
+        seen = self.cases["status"].dropna() if "status" in self.cases else ()
+        return _options("Any status", {*seen, self.case_status})
+
+    @property
+    def template_options(self) -> list[tuple[str, str]]:
+        """The templates to filter by, as label and id."""
+        seen = self.cases["template_id"].dropna()
+        return _options("Any template", {*seen, self.template_id})
+
+    @property
+    def field_options(self) -> list[tuple[str, str]]:
+        """The fields that changed, as label and id."""
+        return _options("All fields", self._seen("field_id") | {self.field_id})
+
+    @property
+    def actor_options(self) -> list[tuple[str, str]]:
+        """Who changed them, as label and id."""
+        return _options("Everybody", self._seen("actor") | {self.actor})
+
+    @property
+    def moments(self) -> list[dt.datetime]:
+        """The times at which something happened in the case, oldest first."""
+        if self.history is None:
+            return []
+        times = self.history.events["performed_at"].drop_duplicates().sort_values()
+        return [time.to_pydatetime() for time in times]
+
+    # ------------------------------------------------------------ what is chosen
+
+    @tl.validate("when")
+    def _to_utc(self, proposal: Any) -> dt.datetime | None:
+        value = proposal["value"]
+        if isinstance(value, str):
+            value = dt.datetime.fromisoformat(value)
+        if value is not None and not isinstance(value, dt.datetime):
+            raise tl.TraitError(f"when={value!r} is not a time. Give a datetime.")
+        if value is not None and value.tzinfo is None:
+            raise tl.TraitError(
+                f"when={value} has no time zone. Give one, such as {value}+00:00."
+            )
+        return None if value is None else value.astimezone(dt.UTC)
+
+    def _on_domain(self, _: object) -> None:
+        with self._settled:
+            self._drop("case")
+            self.case_id = self.case_status = self.template_id = ""
+            self.cases, self._n_listed = CASES.empty(), 0
+            self.limit = PAGE
+            if self.domain_id:
+                self._read_cases()
+
+    def _on_filter(self, _: object) -> None:
+        with self._settled:
+            if self.domain_id:
+                self._read_cases()
+
+    def _on_case(self, _: object) -> None:
+        with self._settled:
+            self._forget_case()
+            if self.domain_id and self.case_id:
+                self._read_case()
+
+    def _on_sieve(self, _: object) -> None:
+        with self._settled:
+            self.changes = self._sieved()
+
+    # -------------------------------------------------------------------- loads
+
+    _n_listed = 0
+
+    def _read_domains(self) -> None:
+        def read(_: _Load) -> pd.DataFrame:
+            return load_domains(self.client)
+
+        def take(domains: pd.DataFrame) -> str:
+            self.domains = domains
+            if domains.empty:
+                return "This account has no Cases domain in this Region."
+            if not self.domain_id:
+                self.domain_id = domains["domain_id"].iloc[0]
+            return ""
+
+        self._start("domains", "the domains", read, take)
+
+    def _read_cases(self) -> None:
+        domain_id, search, limit = self.domain_id, self.search or None, self.limit
+        template_id = self.template_id
+        asked = self._filter()
+
+        def read(_: _Load) -> pd.DataFrame:
+            return load_cases(
+                self.client, domain_id, search=search, filter=asked, limit=limit
+            )
+
+        def take(cases: pd.DataFrame) -> str:
+            self._n_listed = len(cases)
+            # Search has no filter for the template: it is applied to what was read.
+            if template_id:
+                cases = cases[cases["template_id"] == template_id]
+                cases = cases.reset_index(drop=True)
+            self.cases = cases
+            return "" if len(cases) else "No case matches. Widen the filters."
+
+        self._start("cases", "the cases", read, take)
+
+    def _filter(self) -> Mapping[str, Any] | None:
+        """Return the CaseFilter that the choices make."""
+        parts = []
+        if self.case_status:
+            parts.append(_clause("equalTo", "status", self.case_status))
+        if self.updated_since:
+            day = dt.date.fromisoformat(self.updated_since)
+            moment = f"{day.isoformat()}T00:00:00Z"
+            parts.append(
+                _clause("greaterThanOrEqualTo", "last_updated_datetime", moment)
+            )
+        return {"andAll": parts} if len(parts) > 1 else parts[0] if parts else None
+
+    def _read_case(self) -> None:
+        domain_id, case_id = self.domain_id, self.case_id
+        self._forget_case()
+
+        def read(load: _Load) -> History:
+            def tell(n: int) -> None:
+                self._tell(load, n)
+
+            history = load_history(self.client, domain_id, case_id, progress=tell)
+            known = {case_id}
+            # A merge names the other case; that one may have been merged before.
+            while found := _merged_with(history) - known:
+                known |= found
+                history = load_histories(
+                    self.client,
+                    domain_id,
+                    [case_id, *sorted(known - {case_id})],
+                    errors="collect",
+                )
+            return history
+
+        def take(history: History) -> str:
+            events = history.events
+            self.when = events["performed_at"].max() if len(events) else None
+            # The history last: whoever sees it finds the rest in place.
+            self.changes = history.changes
+            self.history = history
+            return ""
+
+        self._start("case", f"case {case_id}", read, take)
+
+    def _forget_case(self) -> None:
+        self._drop("case")
+        self._notes.pop("case", None)
+        self.history = None
+        self.field_id = self.actor = ""
+        self.order = ORDERS[0]
+        self.when = None
+        self.changes = CHANGES.empty()
+        self._say()
+
+    def _start(
+        self,
+        kind: str,
+        of: str,
+        read: Callable[[_Load], Any],
+        take: Callable[[Any], str],
+    ) -> None:
+        self._drop(kind)
+        self._notes.pop(kind, None)
+        load = self._loads[kind] = _Load(kind, of)
+        self._say()
+        threading.Thread(
+            target=self._run,
+            args=(load, read, take),
+            name=f"casesnb-{kind}",
+            daemon=True,
+        ).start()
+
+    def _run(
+        self, load: _Load, read: Callable[[_Load], Any], take: Callable[[Any], str]
+    ) -> None:
+        error, result = None, None
+        try:
+            result = read(load)
+        except Stopped:
+            return
+        except Exception as caught:  # noqa: BLE001 - it becomes the status line
+            error = caught
+        with self._settled:
+            if not load.is_wanted:
+                return
+            del self._loads[load.kind]
+            try:
+                text = take(result) if error is None else explain(error, load.of)
+            except Exception as caught:  # noqa: BLE001 - nowhere else to be seen
+                error, text = caught, explain(caught, load.of)
+            self._note(load.kind, text, is_error=error is not None)
+            self._say()
+            self._settled.notify_all()
+
+    def _tell(self, load: _Load, n: int) -> None:
+        """Count what came; called by the loader, which this also stops."""
+        with self._settled:
+            if not load.is_wanted:
+                raise Stopped
+            load.n = n
+            self._say()
+
+    def _drop(self, kind: str) -> None:
+        load = self._loads.pop(kind, None)
+        if load is not None:
+            load.is_wanted = False
+
+    # ------------------------------------------------------------------- status
+
+    def _note(self, kind: str, text: str, *, is_error: bool) -> None:
+        self._notes[kind] = _Note(text, is_error)
+
+    def _say(self) -> None:
+        running = [self._loads[kind] for kind in _KINDS if kind in self._loads]
+        notes = [self._notes[kind] for kind in _KINDS if kind in self._notes]
+        said = [note.text for note in notes if note.text]
+        if running:
+            said += [_under_way(load) for load in running]
+        elif self.history is not None:
+            said.append(f"{self.history.certificate}.")
+        elif not said and not self.case_id:
+            said.append("Choose a case.")
+        self.n_read = sum(load.n for load in running)
+        self.has_failed = any(note.is_error for note in notes)
+        self.status = " ".join(said)
+        self.is_loading = bool(running)
+
+    # ------------------------------------------------------------------ changes
+
+    def _seen(self, column: str) -> set[str]:
+        if self.history is None:
+            return set()
+        return set(self.history.changes[column].dropna())
+
+    def _sieved(self) -> pd.DataFrame:
+        if self.history is None:
+            return CHANGES.empty()
+        changes: pd.DataFrame = self.history.changes
+        if self.field_id:
+            changes = changes[changes["field_id"] == self.field_id]
+        if self.actor:
+            changes = changes[changes["actor"] == self.actor]
+        match self.order:
+            case "newest first":
+                changes = changes.iloc[::-1]
+            case "by field":
+                changes = changes.sort_values("field_id", kind="stable")
+            case "by actor":
+                changes = changes.sort_values("actor", kind="stable")
+        return changes.reset_index(drop=True)
+
+
+def explain(error: Exception, of: str) -> str:
+    """Say in one line what went wrong and what to try.
+
+    Parameters
+    ----------
+    error : Exception
+        What a loader raised.
+    of : str
+        What it was to read, such as ``"case 4711"``.
+
+    Returns
+    -------
+    str
+        Sentences for a person.
+
+    Examples
+    --------
+    >>> explain(TimeoutError("no answer in 60 s"), "the cases")
+    'Could not read the cases: no answer in 60 s (TimeoutError). Try again.'
+    """
+    answer = getattr(error, "response", None) or {}
+    told = answer.get("Error", {})
+    name = str(told.get("Code") or type(error).__name__)
+    message = shortened(str(told.get("Message") or error), 300).rstrip(".")
+    match name:
+        case "AccessDeniedException":
+            return (
+                f"You are not allowed to read {of}: {message}. Ask for the read-only "
+                "policy of the README, or choose another case."
+            )
+        case "ResourceNotFoundException":
+            return (
+                f"There is no {of}: {message}. It may have been deleted, which "
+                "deletes its history too. Check the id and the domain."
+            )
+        case "ThrottlingException" | "TooManyRequestsException":
+            return (
+                f"The service is asked too often to read {of}: {message}. Other "
+                "programs share its rate: try again in a minute."
+            )
+        case "InternalServerException" | "ServiceUnavailableException":
+            return f"The service failed to read {of}: {message}. Try again."
+        case "ValidationException":
+            return f"The service does not accept {of}: {message}. Check the filters."
+        case "NoCredentialsError" | "NoRegionError" | "ProfileNotFound":
+            return (
+                f"{message}. Sign in first, such as with `aws sso login`, and set "
+                "AWS_PROFILE and AWS_REGION."
+            )
+        case "ExpiredTokenException" | "UnrecognizedClientException":
+            return f"Your AWS sign-in is not valid any more: {message}. Sign in again."
+        case "PageError" | "RecordingNotFound":  # these say themselves what to try
+            return f"Could not read {of}: {message}."
+    return f"Could not read {of}: {message} ({name}). Try again."
+
+
+def _under_way(load: _Load) -> str:
+    pages = f" {load.n} page{'' if load.n == 1 else 's'} so far." if load.n else ""
+    return f"Reading {load.of}…{pages}"
+
+
+def _merged_with(history: History) -> set[str]:
+    events = history.events
+    named = {*events["primary_case_id"].dropna(), *events["secondary_case_id"].dropna()}
+    return named - set(history.unloaded["case_id"])
+
+
+def _clause(operator: str, field_id: str, value: str) -> dict[str, Any]:
+    return {"field": {operator: {"id": field_id, "value": {"stringValue": value}}}}
+
+
+def _options(every: str, values: set[str]) -> list[tuple[str, str]]:
+    return [(every, "")] + [(shortened(v, 60), v) for v in sorted(values - {""})]
+
+
+def _case_label(row: Mapping[str, Any]) -> str:
+    def text(name: str, width: int) -> str:
+        value = row.get(name)
+        return shortened(value, width) if isinstance(value, str) and value else "—"
+
+    updated = row.get("last_updated_datetime")
+    day = f"{updated:%Y-%m-%d}" if isinstance(updated, dt.datetime) else "—"
+    title, status = text("title", 70), text("status", 20)
+    return f"{day} · {status} · {title} · {text('reference_number', 12)}"
