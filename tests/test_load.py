@@ -366,17 +366,17 @@ def test_progress_is_shown_when_asked_for(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_progress_may_be_told_to_a_function_which_may_stop_the_load() -> None:
-    class Enough(Exception):
+    class EnoughError(Exception):
         pass
 
     def tell(n: int) -> None:
         told.append(n)
         if n == 2:
-            raise Enough
+            raise EnoughError
 
     told: list[int] = []
     pages = Pages([event(number) for number in range(100)])
-    with pytest.raises(Enough):
+    with pytest.raises(EnoughError):
         cn.load_history(cn.connect(pages), "d", "c", progress=tell)
     assert told == [1, 2]
     assert len(pages.asked) == 2
