@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS := binder/constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
-.PHONY: help demo lab test lint check slow browser spark bench nightly notebooks readme clean
+.PHONY: help demo lab test lint check slow browser spark bench nightly binder notebooks readme clean
 
 help:  ## show what there is to do
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -37,6 +37,28 @@ lab: $(VENV)/.lab  ## open JupyterLab on the notebooks, everything answered offl
 
 test: $(VENV)/.test  ## every test, the notebooks included
 	$(BIN)/pytest
+
+slow: $(VENV)/.test  ## the tests of many seeds
+	$(BIN)/pytest tests -m slow
+
+browser: $(VENV)/.test  ## the explorer in a real Chromium, which must be installed
+	$(BIN)/pytest tests -m browser
+
+spark: $(VENV)/.spark  ## the analysis on a Spark master and two workers (Java 17)
+	$(BIN)/pytest tests -m spark
+
+bench: $(VENV)/.test  ## the speed ratios, each measured in one run
+	$(BIN)/pytest tests/benchmarks -m bench -s
+
+nightly: $(VENV)/.test  ## ten thousand fuzzed pages
+	$(BIN)/pytest tests -m nightly
+
+binder:  ## what Binder does, without its image
+	rm -rf .binder-venv && $(PYTHON) -m venv .binder-venv
+	.binder-venv/bin/python -m pip install --quiet --disable-pip-version-check -r binder/requirements.txt
+	PATH="$(CURDIR)/.binder-venv/bin:$$PATH" binder/postBuild
+	PATH="$(CURDIR)/.binder-venv/bin:$$PATH" binder/start jupyter lab --version
+	rm -rf .binder-venv
 
 lint: $(VENV)/.test  ## ruff and mypy --strict
 	$(BIN)/ruff check .
