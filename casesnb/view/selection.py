@@ -133,7 +133,7 @@ class CaseSelection(tl.HasTraits):
         self.client = client
         # One lock for all that changes the model from a thread of its own: whoever
         # waits for a load also waits until everything that observes it is done.
-        self._settled = threading.Condition(threading.RLock())
+        self.lock = threading.Condition(threading.RLock())
         self._loads: dict[str, _Load] = {}
         self._notes: dict[str, _Note] = {}
         self.observe(self._on_domain, "domain_id")
@@ -143,7 +143,7 @@ class CaseSelection(tl.HasTraits):
         )
         self.observe(self._on_case, "case_id")
         self.observe(self._on_sieve, ["field_id", "actor", "order"])
-        with self._settled:
+        with self.lock:
             self._read_domains()
             if domain_id:
                 self._read_cases()
@@ -165,12 +165,12 @@ class CaseSelection(tl.HasTraits):
         bool
             False if the time ran out first.
         """
-        with self._settled:
-            return self._settled.wait_for(lambda: not self._loads, timeout)
+        with self.lock:
+            return self.lock.wait_for(lambda: not self._loads, timeout)
 
     def cancel(self) -> None:
         """Stop every load under way; what was there before them is not brought back."""
-        with self._settled:
+        with self.lock:
             for load in list(self._loads.values()):
                 self._drop(load.kind)
                 self._note(
@@ -179,11 +179,11 @@ class CaseSelection(tl.HasTraits):
                     is_error=True,
                 )
             self._say()
-            self._settled.notify_all()
+            self.lock.notify_all()
 
     def reload(self) -> None:
         """Ask again for what failed or was stopped; for all of it if nothing was."""
-        with self._settled:
+        with self.lock:
             failed = {kind for kind, note in self._notes.items() if note.is_error}
             kinds = failed or set(_KINDS)
             if "domains" in kinds:
@@ -251,6 +251,16 @@ class CaseSelection(tl.HasTraits):
 
     # ------------------------------------------------------------ what is chosen
 
+    @tl.validate("updated_since")
+    def _is_day(self, proposal: Any) -> str:
+        value = str(proposal["value"])
+        try:
+            return dt.date.fromisoformat(value).isoformat() if value else ""
+        except ValueError:
+            raise tl.TraitError(
+                f"updated_since={value!r} is not a day. Give one such as 2026-03-31."
+            ) from None
+
     @tl.validate("when")
     def _to_utc(self, proposal: Any) -> dt.datetime | None:
         value = proposal["value"]
@@ -265,7 +275,7 @@ class CaseSelection(tl.HasTraits):
         return None if value is None else value.astimezone(dt.UTC)
 
     def _on_domain(self, _: object) -> None:
-        with self._settled:
+        with self.lock:
             self._drop("case")
             self.case_id = self.case_status = self.template_id = ""
             self.cases, self._n_listed = CASES.empty(), 0
@@ -274,18 +284,20 @@ class CaseSelection(tl.HasTraits):
                 self._read_cases()
 
     def _on_filter(self, _: object) -> None:
-        with self._settled:
+        with self.lock:
             if self.domain_id:
                 self._read_cases()
 
     def _on_case(self, _: object) -> None:
-        with self._settled:
-            self._forget_case()
+        with self.lock:
             if self.domain_id and self.case_id:
                 self._read_case()
+            else:
+                self._forget_case()
+                self._say()
 
     def _on_sieve(self, _: object) -> None:
-        with self._settled:
+        with self.lock:
             self.changes = self._sieved()
 
     # -------------------------------------------------------------------- loads
@@ -333,8 +345,7 @@ class CaseSelection(tl.HasTraits):
         if self.case_status:
             parts.append(_clause("equalTo", "status", self.case_status))
         if self.updated_since:
-            day = dt.date.fromisoformat(self.updated_since)
-            moment = f"{day.isoformat()}T00:00:00Z"
+            moment = f"{self.updated_since}T00:00:00Z"
             parts.append(
                 _clause("greaterThanOrEqualTo", "last_updated_datetime", moment)
             )
@@ -379,7 +390,6 @@ class CaseSelection(tl.HasTraits):
         self.order = ORDERS[0]
         self.when = None
         self.changes = CHANGES.empty()
-        self._say()
 
     def _start(
         self,
@@ -409,7 +419,7 @@ class CaseSelection(tl.HasTraits):
             return
         except Exception as caught:  # noqa: BLE001 - it becomes the status line
             error = caught
-        with self._settled:
+        with self.lock:
             if not load.is_wanted:
                 return
             del self._loads[load.kind]
@@ -419,11 +429,11 @@ class CaseSelection(tl.HasTraits):
                 error, text = caught, explain(caught, load.of)
             self._note(load.kind, text, is_error=error is not None)
             self._say()
-            self._settled.notify_all()
+            self.lock.notify_all()
 
     def _tell(self, load: _Load, n: int) -> None:
         """Count what came; called by the loader, which this also stops."""
-        with self._settled:
+        with self.lock:
             if not load.is_wanted:
                 raise Stopped
             load.n = n
@@ -560,6 +570,7 @@ def _case_label(row: Mapping[str, Any]) -> str:
         return shortened(value, width) if isinstance(value, str) and value else "—"
 
     updated = row.get("last_updated_datetime")
-    day = f"{updated:%Y-%m-%d}" if isinstance(updated, dt.datetime) else "—"
+    is_known = isinstance(updated, dt.datetime) and updated == updated  # NaT is not
+    day = f"{updated:%Y-%m-%d}" if is_known else "—"
     title, status = text("title", 70), text("status", 20)
     return f"{day} · {status} · {title} · {text('reference_number', 12)}"
