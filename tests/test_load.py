@@ -380,3 +380,36 @@ def test_progress_may_be_told_to_a_function_which_may_stop_the_load() -> None:
         cn.load_history(cn.connect(pages), "d", "c", progress=tell)
     assert told == [1, 2]
     assert len(pages.asked) == 2
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Set this process's time zone, and put it back."""
+
+    def move(zone: str) -> None:
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+
+    yield move
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    "zone", ["UTC", "America/Caracas", "Asia/Kolkata", "Pacific/Apia"]
+)
+def test_frames_do_not_depend_on_this_machines_zone(zone: str, elsewhere: Any) -> None:
+    events = [
+        event(0, performedTime="2026-03-29T00:59:59.123456789Z"),
+        event(1, performedTime="2026-03-29T03:00:00+02:00"),
+        event(2, performedTime=1774749600.5),
+        event(3, performedTime="2026-03-29T02:00:01"),
+    ]
+    elsewhere(zone)
+    frame = cn.load_history(cn.connect(Pages(events)), "d", "c").events
+    assert frame["performed_at"].astype(str).tolist() == [
+        "2026-03-29 00:59:59.123456+00:00",
+        "2026-03-29 01:00:00.000000+00:00",
+        "2026-03-29 02:00:00.500000+00:00",
+        "2026-03-29 02:00:01.000000+00:00",
+    ]

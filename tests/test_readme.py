@@ -29,7 +29,9 @@ def test_a_link_leads_somewhere(target: str) -> None:
 
 
 def test_the_commands_it_names_are_there() -> None:
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.M)
+    targets = re.findall(
+        r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE
+    )
     assert set(re.findall(r"`?make ([a-z]+)", README)) <= set(targets)
 
 

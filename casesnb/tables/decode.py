@@ -9,7 +9,6 @@ names the case, the page and its token.
 from __future__ import annotations
 
 import datetime as dt
-import io
 import json
 from collections import Counter
 from dataclasses import dataclass, field
@@ -270,7 +269,7 @@ def _standard(pages: Sequence[Page], of_page: Array) -> _Chunk:
     lines = b"\n".join(page.body.replace(b"\n", b" ") for page in pages)
     longest = max(len(page.body) for page in pages)
     table = pyarrow.json.read_json(
-        io.BytesIO(lines),
+        pa.BufferReader(lines),
         read_options=pyarrow.json.ReadOptions(block_size=max(_BLOCK, longest + 1)),
         parse_options=pyarrow.json.ParseOptions(
             explicit_schema=_SHAPE, unexpected_field_behavior="error"
