@@ -285,6 +285,7 @@ def test_filters_are_asked_of_the_service(desk: Desk, selection: CaseSelection) 
     selection.wait(30)
     assert desk.searches[-1]["searchTerm"] == "refund"
     selection.case_status = "open"
+    selection.wait(30)
     selection.updated_since = "2026-03-02"
     selection.wait(30)
     assert desk.searches[-1]["filter"] == {
