@@ -36,6 +36,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     demo.add_argument("--out", type=Path, default=Path("demo"), help="where files go")
     demo.add_argument("--seed", type=int, default=0, help="which simulated world")
     demo.set_defaults(run=_demo)
+    explore = commands.add_parser("explore", help="the case explorer as a web page")
+    whose = explore.add_mutually_exclusive_group()
+    whose.add_argument(
+        "--sandbox",
+        type=int,
+        nargs="?",
+        const=0,
+        metavar="SEED",
+        help="a simulated service instead of AWS",
+    )
+    whose.add_argument("--recordings", type=Path, help="a recording instead of AWS")
+    whose.add_argument("--endpoint-url", help="another service than AWS")
+    explore.add_argument("--domain", default="", help="the domain to begin with")
+    explore.add_argument("--port", type=int, default=8866, help="where to listen")
+    explore.add_argument(
+        "--no-browser", action="store_true", help="print the address, open nothing"
+    )
+    explore.set_defaults(run=_explore)
     arguments = parser.parse_args(argv)
     status: int = arguments.run(arguments)
     return status
@@ -75,6 +93,21 @@ def _demo(arguments: argparse.Namespace) -> int:
     print("  history = cn.load_history(client, domain_id, case_id)")
     print("  cn.plot_changes(history.changes)")
     return 0
+
+
+def _explore(arguments: argparse.Namespace) -> int:
+    from casesnb.view.web import explorer_notebook, serve
+
+    if arguments.sandbox is not None:
+        asked = f"cn.sandbox.World(seed={arguments.sandbox})"
+    elif arguments.recordings is not None:
+        asked = repr(str(arguments.recordings.resolve()))
+    elif arguments.endpoint_url is not None:
+        asked = f"endpoint_url={arguments.endpoint_url!r}"
+    else:
+        asked = ""
+    notebook = explorer_notebook(f"cn.connect({asked})", domain_id=arguments.domain)
+    return serve(notebook, port=arguments.port, open_browser=not arguments.no_browser)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,97 @@
+"""The explorer as a web page of its own: one notebook, served by Voila on loopback."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+
+def explorer_notebook(connect: str, *, domain_id: str = "") -> str:
+    """Return a notebook that shows the explorer and nothing else.
+
+    Parameters
+    ----------
+    connect : str
+        The Python expression that makes the client.
+    domain_id : str, default ""
+        The domain to begin with; the first by name otherwise.
+
+    Returns
+    -------
+    str
+        The notebook as JSON.
+
+    Examples
+    --------
+    >>> notebook = json.loads(explorer_notebook("cn.connect('recordings')"))
+    >>> print(notebook["cells"][0]["source"])
+    import casesnb as cn
+    cn.CaseExplorer(cn.connect('recordings'), domain_id='')
+    """
+    source = (
+        f"import casesnb as cn\ncn.CaseExplorer({connect}, domain_id={domain_id!r})"
+    )
+    cell = {
+        "cell_type": "code",
+        "execution_count": None,
+        "id": "explorer",
+        "metadata": {},
+        "outputs": [],
+        "source": source,
+    }
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return json.dumps(
+        {
+            "cells": [cell],
+            "metadata": {"kernelspec": kernel, "title": "Case explorer"},
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
+    )
+
+
+def serve(notebook: str, *, port: int = 8866, open_browser: bool = True) -> int:
+    """Serve a notebook as a web page on loopback until it is interrupted.
+
+    The address holds a token, so that nobody else on this machine can read the
+    cases with your credentials.
+
+    Parameters
+    ----------
+    notebook : str
+        The notebook as JSON.
+    port : int, default 8866
+        Where to listen.
+    open_browser : bool, default True
+        Whether to open the page too.
+
+    Returns
+    -------
+    int
+        The server's exit status.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If Voila is not installed.
+    """
+    if importlib.util.find_spec("voila") is None:
+        raise ModuleNotFoundError(
+            "The explorer as a web page needs Voila: pip install 'casesnb[web]'."
+        )
+    with tempfile.TemporaryDirectory(prefix="casesnb-") as folder:
+        path = Path(folder, "explorer.ipynb")
+        path.write_text(notebook, "utf-8")
+        command = [sys.executable, "-m", "voila", str(path), f"--port={port}"]
+        command += ["--Voila.ip=127.0.0.1", "--token", "--show_tracebacks=True"]
+        command += ["--Voila.log_level=WARN"]
+        if not open_browser:
+            command.append("--no-browser")
+        try:
+            return subprocess.run(command, check=False).returncode  # noqa: S603
+        except KeyboardInterrupt:
+            return 0
