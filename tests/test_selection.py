@@ -384,3 +384,71 @@ def test_an_odd_error_is_one_short_line() -> None:
     said = explain(RuntimeError("<b>\u202e" + "x" * 5000), "case 7")
     assert said.startswith("Could not read case 7: <b>‹U+202E›xxx")
     assert len(said) < 400
+
+
+def merged(secondary: str, primary: str, number: int) -> dict[str, Any]:
+    return event(
+        number,
+        type="Case.Merged",
+        fields=[],
+        mergeMetadata={
+            "mergeEventId": f"m-{secondary}",
+            "primaryCaseId": primary,
+            "secondaryCaseId": secondary,
+        },
+    )
+
+
+def test_merged_cases_open_as_one_thread(desk: Desk, selection: CaseSelection) -> None:
+    # c2 was merged into c1, and then c1 into c0: whichever is opened, all are there.
+    desk.cases = {
+        "c0": [event(0), merged("c1", "c0", 9)],
+        "c1": [event(0), merged("c2", "c1", 5), merged("c1", "c0", 9)],
+        "c2": [event(0), merged("c2", "c1", 5)],
+    }
+    for case_id in desk.cases:
+        selection.case_id = case_id
+        assert selection.wait(30)
+        assert selection.thread[0] == case_id
+        assert sorted(selection.thread) == ["c0", "c1", "c2"]
+        assert len(selection.history.events) == 7
+        assert not selection.has_failed
+
+
+def test_a_merged_case_that_is_forbidden_is_said_and_does_not_hide_the_rest(
+    desk: Desk, selection: CaseSelection
+) -> None:
+    desk.cases["c1"] = [event(0), merged("c2", "c1", 5)]
+    desk.errors["c2"] = error("AccessDeniedException", 403)
+    selection.case_id = "c1"
+    assert selection.wait(30)
+    assert len(selection.history.events) == 2
+    assert selection.history.certificate.verdict == "partial"
+    assert "partial: 1 of 2 cases could not be loaded" in selection.status
+
+
+def test_the_code_gives_the_same_frames(desk: Desk, selection: CaseSelection) -> None:
+    desk.cases["c3"][5] = merged("c2", "c3", 5)
+    for choices in (
+        {"case_id": "c1"},
+        {"case_id": "c3", "search": "re'fund", "template_id": "t1"},
+        {"order": "newest first", "field_id": "title", "updated_since": "2026-03-01"},
+        {"order": "by actor", "actor": "arn:aws:iam::111122223333:role/desk"},
+        {"order": "by field", "when": "2026-03-01T00:02:00Z", "limit": 2},
+    ):
+        for name, value in choices.items():
+            setattr(selection, name, value)
+            assert selection.wait(30)
+        made: dict[str, Any] = {"client": selection.client}
+        exec(selection.code(), made)  # noqa: S102
+        assert_frame_equal(made["cases"], selection.cases)
+        assert_frame_equal(made["history"].events, selection.history.events)
+        assert_frame_equal(made["changes"], selection.changes)
+        assert made["when"] == selection.when
+
+
+def test_the_code_of_nothing_chosen_runs_too(selection: CaseSelection) -> None:
+    made: dict[str, Any] = {"client": selection.client}
+    exec(selection.code(), made)  # noqa: S102
+    assert_frame_equal(made["cases"], selection.cases)
+    assert "history" not in made

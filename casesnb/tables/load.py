@@ -492,7 +492,7 @@ def load_histories(
     workers: int = 8,
     errors: Literal["raise", "collect"] = "raise",
     page_size: int = _PAGE,
-    progress: bool = False,
+    progress: bool | Callable[[int], object] = False,
 ) -> History:
     """Load the audit histories of many cases, as fast as the quota allows.
 
@@ -515,8 +515,9 @@ def load_histories(
         ``History.unloaded`` while the rest goes on.
     page_size : int, default 25
         Events a page, 1 to 25.
-    progress : bool, default False
-        Show how many cases have come.
+    progress : bool or callable, default False
+        Show how many cases have come; or a function to call with that number,
+        which stops the load if it raises.
 
     Returns
     -------

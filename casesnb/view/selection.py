@@ -32,6 +32,7 @@ PAGE = 50
 ORDERS = ("oldest first", "newest first", "by field", "by actor")
 """How the changes may be sorted."""
 
+_COLUMN = {"by field": "field_id", "by actor": "actor"}
 _KINDS = ("domains", "cases", "case")  # of loads, in the order a person meets them
 
 
@@ -84,8 +85,10 @@ class CaseSelection(tl.HasTraits):
         The cases to choose from.
     case_id : str
         The case chosen; it need not be in the list.
+    thread : tuple of str
+        The case and those merged with it: what was loaded for it.
     history : History or None
-        What came for the case, its merged cases included.
+        What came for them.
     field_id, actor, order : str
         Which changes to show, and in which of `ORDERS`.
     changes : DataFrame
@@ -109,6 +112,7 @@ class CaseSelection(tl.HasTraits):
     limit = tl.Int(PAGE, min=1)
     cases = tl.Any()
     case_id = tl.Unicode()
+    thread = tl.Tuple()
     history = tl.Any(None, allow_none=True)
     field_id = tl.Unicode()
     actor = tl.Unicode()
@@ -196,6 +200,50 @@ class CaseSelection(tl.HasTraits):
     def more(self) -> None:
         """Read twice as many cases."""
         self.limit *= 2
+
+    def code(self) -> str:
+        """Return the cell that repeats what was chosen.
+
+        Returns
+        -------
+        str
+            Python that needs a `client` and gives ``cases``, ``history``,
+            ``changes`` and ``when`` as they are here.
+        """
+        lines = ["import datetime as dt", "", "import casesnb as cn", ""]
+        lines.append("# client: the one that the explorer was given")
+        if self.domain_id:
+            asked = {"search": self.search or None, "filter": self._filter()}
+            asked = {name: value for name, value in asked.items() if value}
+            how = "".join(f", {name}={value!r}" for name, value in asked.items())
+            domain = repr(self.domain_id)
+            lines.append(
+                f"cases = cn.load_cases(client, {domain}{how}, limit={self.limit})"
+            )
+            if self.template_id:
+                lines.append(_where("cases", "template_id", self.template_id))
+        if self.domain_id and self.case_id:
+            if len(self.thread) > 1:
+                cases = f"{list(self.thread)!r}, errors='collect'"
+                lines.append(f"history = cn.load_histories(client, {domain}, {cases})")
+            else:
+                lines.append(
+                    f"history = cn.load_history(client, {domain}, {self.case_id!r})"
+                )
+            lines.append("changes = history.changes")
+            if self.field_id:
+                lines.append(_where("changes", "field_id", self.field_id))
+            if self.actor:
+                lines.append(_where("changes", "actor", self.actor))
+            if self.order == "newest first":
+                lines.append("changes = changes.iloc[::-1].reset_index(drop=True)")
+            elif column := _COLUMN.get(self.order):
+                how = f"{column!r}, kind='stable', ignore_index=True"
+                lines.append(f"changes = changes.sort_values({how})")
+        if self.when is not None:
+            when = self.when.isoformat()
+            lines.append(f"when = dt.datetime.fromisoformat({when!r})")
+        return "\n".join(lines) + "\n"
 
     @property
     def may_have_more(self) -> bool:
@@ -355,24 +403,22 @@ class CaseSelection(tl.HasTraits):
         domain_id, case_id = self.domain_id, self.case_id
         self._forget_case()
 
-        def read(load: _Load) -> History:
+        def read(load: _Load) -> tuple[tuple[str, ...], History]:
             def tell(n: int) -> None:
                 self._tell(load, n)
 
             history = load_history(self.client, domain_id, case_id, progress=tell)
-            known = {case_id}
+            thread: tuple[str, ...] = (case_id,)
             # A merge names the other case; that one may have been merged before.
-            while found := _merged_with(history) - known:
-                known |= found
+            while found := _merged_with(history) - {*thread}:
+                thread += tuple(sorted(found))
                 history = load_histories(
-                    self.client,
-                    domain_id,
-                    [case_id, *sorted(known - {case_id})],
-                    errors="collect",
+                    self.client, domain_id, thread, errors="collect", progress=tell
                 )
-            return history
+            return thread, history
 
-        def take(history: History) -> str:
+        def take(result: tuple[tuple[str, ...], History]) -> str:
+            self.thread, history = result
             events = history.events
             self.when = events["performed_at"].max() if len(events) else None
             # The history last: whoever sees it finds the rest in place.
@@ -386,6 +432,7 @@ class CaseSelection(tl.HasTraits):
         self._drop("case")
         self._notes.pop("case", None)
         self.history = None
+        self.thread = ()
         self.field_id = self.actor = ""
         self.order = ORDERS[0]
         self.when = None
@@ -479,13 +526,10 @@ class CaseSelection(tl.HasTraits):
             changes = changes[changes["field_id"] == self.field_id]
         if self.actor:
             changes = changes[changes["actor"] == self.actor]
-        match self.order:
-            case "newest first":
-                changes = changes.iloc[::-1]
-            case "by field":
-                changes = changes.sort_values("field_id", kind="stable")
-            case "by actor":
-                changes = changes.sort_values("actor", kind="stable")
+        if self.order == "newest first":
+            changes = changes.iloc[::-1]
+        elif column := _COLUMN.get(self.order):
+            changes = changes.sort_values(column, kind="stable")
         return changes.reset_index(drop=True)
 
 
@@ -548,6 +592,10 @@ def explain(error: Exception, of: str) -> str:
 def _under_way(load: _Load) -> str:
     pages = f" {load.n} page{'' if load.n == 1 else 's'} so far." if load.n else ""
     return f"Reading {load.of}…{pages}"
+
+
+def _where(frame: str, column: str, value: str) -> str:
+    return f"{frame} = {frame}[{frame}[{column!r}] == {value!r}].reset_index(drop=True)"
 
 
 def _merged_with(history: History) -> set[str]:

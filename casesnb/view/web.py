@@ -35,7 +35,7 @@ def explorer_notebook(connect: str, *, domain_id: str = "") -> str:
     source = (
         f"import casesnb as cn\ncn.CaseExplorer({connect}, domain_id={domain_id!r})"
     )
-    cell = {
+    cell: dict[str, object] = {
         "cell_type": "code",
         "execution_count": None,
         "id": "explorer",
