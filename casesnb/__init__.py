@@ -21,6 +21,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from casesnb import sandbox as sandbox
+    from casesnb.analysis.actors import actor_activity as actor_activity
+    from casesnb.analysis.spells import spells as spells
     from casesnb.tables.certificate import Certificate as Certificate
     from casesnb.tables.load import History as History
     from casesnb.tables.load import iter_audit_events as iter_audit_events
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from casesnb.tables.tidy import changes_frame as changes_frame
     from casesnb.tables.tidy import events_frame as events_frame
     from casesnb.tables.values import typed as typed
+    from casesnb.view.explorer import CaseExplorer as CaseExplorer
     from casesnb.wire.client import connect as connect
     from casesnb.wire.pages import PageError as PageError
     from casesnb.wire.recording import RecordingNotFound as RecordingNotFound
@@ -64,6 +67,9 @@ _HOMES = {
     ),
     "tables.tidy": ("changes_frame", "events_frame"),
     "tables.values": ("typed",),
+    "analysis.spells": ("spells",),
+    "analysis.actors": ("actor_activity",),
+    "view.explorer": ("CaseExplorer",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
