@@ -1,0 +1,131 @@
+"""Dice that fall alike on every machine and Python version.
+
+Python promises one thing of seeded randomness: that ``random()`` repeats. All else
+is made from it here with plain arithmetic, so no logarithm and no hash order can
+differ between machines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from random import Random
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+T = TypeVar("T")
+
+
+class Dice:
+    """A stream of chance of its own for everything that has a name.
+
+    Parameters
+    ----------
+    *name : object
+        What the dice are for, such as a seed, a domain and a case.
+
+    Examples
+    --------
+    >>> Dice(7, "a").below(100) == Dice(7, "a").below(100)
+    True
+    """
+
+    __slots__ = ("_random",)
+
+    def __init__(self, *name: object) -> None:
+        self._random = Random(":".join(map(str, name))).random
+
+    def share(self) -> float:
+        """Return a number from 0 up to 1."""
+        return self._random()
+
+    def chance(self, rate: float) -> bool:
+        """Whether something that happens at `rate` happens now."""
+        return self._random() < rate
+
+    def below(self, n: int) -> int:
+        """Return a whole number from 0 up to `n`."""
+        return int(self._random() * n)
+
+    def between(self, low: int, high: int) -> int:
+        """Return a whole number from `low` to `high`, both included."""
+        return low + int(self._random() * (high - low + 1))
+
+    def pick(self, choices: Sequence[T]) -> T:
+        """Return one of `choices`, each as likely as the others."""
+        return choices[int(self._random() * len(choices))]
+
+    def weighted(self, choices: Sequence[tuple[int, T]]) -> T:
+        """Return one of `choices`, each as likely as its weight says."""
+        left = self._random() * sum(weight for weight, _ in choices)
+        for weight, choice in choices:
+            left -= weight
+            if left < 0:
+                return choice
+        return choices[-1][1]
+
+    def tail(self, middle: int, most: int) -> int:
+        """Return a whole number about `middle`, now and then far above it.
+
+        Parameters
+        ----------
+        middle : int
+            Half of the numbers are below it.
+        most : int
+            None is above it.
+
+        Returns
+        -------
+        int
+            From 0 to `most`.
+        """
+        share = self._random()
+        return min(most, int(middle * share / (1 - share)))
+
+
+def digest(*name: object, bits: int = 128) -> int:
+    """Return a number that stands for `name`, the same everywhere.
+
+    Parameters
+    ----------
+    *name : object
+        What it stands for.
+    bits : int, default 128
+        How large it may be; a multiple of 8, up to 512.
+
+    Returns
+    -------
+    int
+        A number of that many bits.
+
+    Examples
+    --------
+    >>> digest("a", 1, bits=16)
+    54346
+    """
+    text = ":".join(map(str, name)).encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=bits // 8).digest())
+
+
+def as_uuid(number: int) -> str:
+    """Return 128 bits as a random UUID's text.
+
+    Parameters
+    ----------
+    number : int
+        The bits; six of them give way to the UUID's version and variant.
+
+    Returns
+    -------
+    str
+        Such as ``"00000000-0000-4000-8000-000000000001"``.
+
+    Examples
+    --------
+    >>> as_uuid(1)
+    '00000000-0000-4000-8000-000000000001'
+    """
+    text = f"{number:032x}"
+    variant = "89ab"[int(text[16], 16) & 3]
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"

@@ -1,0 +1,76 @@
+"""Page tokens: opaque, and good only for the request that earned them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+
+class TokenError(ValueError):
+    """A token that this request did not earn."""
+
+
+def new_token(position: int, bound_to: str) -> str:
+    """Return a token for a place in a listing.
+
+    Parameters
+    ----------
+    position : int
+        The place, from 0.
+    bound_to : str
+        The request without its token, and whatever else it is good for.
+
+    Returns
+    -------
+    str
+        Nothing can be read from it.
+
+    Examples
+    --------
+    >>> read_token(new_token(25, "a request"), "a request")
+    25
+    """
+    seal = _hash(f"{position}:{bound_to}".encode())
+    hidden = position ^ _mask(seal, bound_to)
+    return base64.urlsafe_b64encode(seal + hidden.to_bytes(8)).decode()
+
+
+def read_token(token: str, bound_to: str) -> int:
+    """Return the place that a token stands for.
+
+    Parameters
+    ----------
+    token : str
+        The token.
+    bound_to : str
+        What it must have been made for.
+
+    Returns
+    -------
+    int
+        The place, from 0.
+
+    Raises
+    ------
+    TokenError
+        If it was not made for that.
+    """
+    try:
+        raw = base64.b64decode(token, altchars=b"-_", validate=True)
+    except ValueError as error:
+        raise TokenError(token) from error
+    seal, hidden = raw[:16], int.from_bytes(raw[16:24])
+    if len(raw) != 24:
+        raise TokenError(token)
+    position = hidden ^ _mask(seal, bound_to)
+    if _hash(f"{position}:{bound_to}".encode()) != seal:
+        raise TokenError(token)
+    return position
+
+
+def _hash(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def _mask(seal: bytes, bound_to: str) -> int:
+    return int.from_bytes(_hash(seal + bound_to.encode())[:8])

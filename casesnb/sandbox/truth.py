@@ -1,0 +1,623 @@
+"""What really happened, in the words of the tables: pure, from lives.
+
+The rows are named tuples of plain values, so ``pandas.DataFrame(rows)`` has their
+names as columns. A value is its kind and its text, as in `casesnb.tables.schema`.
+Times are datetimes in UTC. All of it is told by the lives, which were written
+forwards; nothing is read back from what the service answers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from casesnb.sandbox.centre import to_moment
+from casesnb.sandbox.life import CLOSED, EMPTY, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from casesnb.sandbox.life import Act, Life
+
+HOLDERS = ("assigned_user", "assigned_queue")
+"""The fields that say who holds a case."""
+
+
+class TrueEvent(NamedTuple):
+    """One row per thing that was done to a case.
+
+    Parameters
+    ----------
+    domain_id, case_id : str
+        The case.
+    event_id : str
+        The audit event.
+    sequence : int
+        Its place among all that was done to the case, from 0, the order in
+        which it was done, also at one instant and also if it is not served.
+    performed_at : datetime
+        When.
+    event_type : str
+        As AWS names it.
+    related_item_type : str or None
+        The related item's type.
+    actor : str or None
+        User ARN, custom entity or principal, the first that AWS says.
+    actor_kind : str
+        ``agent`` (a user ARN), ``custom`` (a custom entity), ``service`` (the
+        service-linked role alone), ``role`` (another principal alone) or
+        ``unknown`` (AWS does not say).
+    doer : str
+        Who it really was: ``person``, ``automation`` or ``integration``.
+    merge_event_id, primary_case_id, secondary_case_id : str or None
+        The merge that it belongs to.
+    n_changes : int
+        Fields that it lists.
+    is_served : bool
+        Whether the case's audit history has it.
+    """
+
+    domain_id: str
+    case_id: str
+    event_id: str
+    sequence: int
+    performed_at: datetime
+    event_type: str
+    related_item_type: str | None
+    actor: str | None
+    actor_kind: str
+    doer: str
+    merge_event_id: str | None
+    primary_case_id: str | None
+    secondary_case_id: str | None
+    n_changes: int
+    is_served: bool
+
+
+class TrueChange(NamedTuple):
+    """One row per field of something that was done to a case.
+
+    Parameters
+    ----------
+    domain_id, case_id, event_id : str
+        The event.
+    sequence : int
+        The event's place, as in `TrueEvent`.
+    slot : int
+        The field's place in the event, from 0.
+    performed_at : datetime
+        When.
+    event_type : str
+        As AWS names it.
+    actor : str or None
+        Who, as in `TrueEvent`.
+    actor_kind : str
+        What kind of actor, as in `TrueEvent`.
+    field_id : str
+        The field; of a related item it is a path such as ``comment.body``.
+    old_kind, old : str or None
+        The value before.
+    new_kind, new : str or None
+        The value after.
+    is_served : bool
+        Whether the case's audit history has it.
+    """
+
+    domain_id: str
+    case_id: str
+    event_id: str
+    sequence: int
+    slot: int
+    performed_at: datetime
+    event_type: str
+    actor: str | None
+    actor_kind: str
+    field_id: str
+    old_kind: str | None
+    old: str | None
+    new_kind: str | None
+    new: str | None
+    is_served: bool
+
+
+class TrueSpell(NamedTuple):
+    """One row per interval during which a case's field held one value.
+
+    Parameters
+    ----------
+    domain_id, case_id, field_id : str
+        The field of the case.
+    kind, value : str or None
+        What it held.
+    start_at : datetime
+        When it began.
+    end_at : datetime
+        When it ended, or the world's now if it had not.
+    is_open : bool
+        Whether it still held then.
+    event_id : str or None
+        The event that began it; None where nobody had set the field yet.
+    actor : str or None
+        Who began it.
+    known : bool
+        Whether the audit history has the events at both its ends.
+    """
+
+    domain_id: str
+    case_id: str
+    field_id: str
+    kind: str | None
+    value: str | None
+    start_at: datetime
+    end_at: datetime
+    is_open: bool
+    event_id: str | None
+    actor: str | None
+    known: bool
+
+
+class TrueHandoff(NamedTuple):
+    """One row per change of who holds a case.
+
+    Parameters
+    ----------
+    domain_id, case_id : str
+        The case.
+    field_id : str
+        ``assigned_user`` or ``assigned_queue``.
+    from_value, to_value : str or None
+        Who held it and who holds it then; None is nobody.
+    at : datetime
+        When.
+    held_hours : float
+        How long the one before held it, or how long nobody did.
+    event_id : str
+        The event.
+    actor : str or None
+        Who passed it on.
+    is_ping_pong : bool
+        Whether it went back to the one who had it before `from_value`.
+    is_served : bool
+        Whether the case's audit history has the event.
+    """
+
+    domain_id: str
+    case_id: str
+    field_id: str
+    from_value: str | None
+    to_value: str | None
+    at: datetime
+    held_hours: float
+    event_id: str
+    actor: str | None
+    is_ping_pong: bool
+    is_served: bool
+
+
+class TrueReopen(NamedTuple):
+    """One row per time that a closed case was opened again.
+
+    Parameters
+    ----------
+    domain_id, case_id : str
+        The case.
+    closed_at : datetime
+        When it was closed.
+    reopened_at : datetime
+        When it was opened again.
+    hours : float
+        How long it was closed.
+    close_event_id : str
+        The event that closed it.
+    event_id : str
+        The event that opened it.
+    actor : str or None
+        Who opened it.
+    is_after_merge : bool
+        Whether a merge had closed it, which resolves nothing.
+    is_served : bool
+        Whether the case's audit history has both events.
+    """
+
+    domain_id: str
+    case_id: str
+    closed_at: datetime
+    reopened_at: datetime
+    hours: float
+    close_event_id: str
+    event_id: str
+    actor: str | None
+    is_after_merge: bool
+    is_served: bool
+
+
+class TrueMerge(NamedTuple):
+    """One row per merge of two cases.
+
+    Parameters
+    ----------
+    domain_id : str
+        The domain.
+    merge_event_id : str
+        Shared by all its events on both cases.
+    primary_case_id : str
+        The case that was kept.
+    secondary_case_id : str
+        The case that was closed.
+    at : datetime
+        When it began.
+    primary_event_ids, secondary_event_ids : tuple of str
+        Its events on the two cases.
+    """
+
+    domain_id: str
+    merge_event_id: str
+    primary_case_id: str
+    secondary_case_id: str
+    at: datetime
+    primary_event_ids: tuple[str, ...]
+    secondary_event_ids: tuple[str, ...]
+
+
+class Anomaly(NamedTuple):
+    """One row per odd thing that the world holds on purpose.
+
+    Parameters
+    ----------
+    kind : str
+        One of `ANOMALIES`.
+    domain_id, case_id : str
+        The case.
+    event_id : str or None
+        The event; None where the whole history is meant.
+    field_id : str or None
+        The field, where one is meant.
+    at : datetime
+        When.
+    note : str
+        What exactly, for a person.
+    """
+
+    kind: str
+    domain_id: str
+    case_id: str
+    event_id: str | None
+    field_id: str | None
+    at: datetime
+    note: str
+
+
+ANOMALIES = {
+    "bulk_edit": "one of many cases that were edited at the same moment",
+    "changed_back": "a value that went back to what it was two changes before",
+    "deleted_agent": "done by, or given to, a user who has since been deleted",
+    "deleted_field": "a change of a field that has since been deleted",
+    "edited_after_close": "a change other than of the status while closed",
+    "empty_text": "a text of no characters, which is neither empty nor absent",
+    "hostile_text": "a text that attacks whoever shows it",
+    "inactive_option": "a choice that can no longer be chosen",
+    "long_text": "a text of 4,100 characters",
+    "merge": "the case that a merge kept",
+    "merge_close": "closed by a merge",
+    "no_event": "a case whose audit history is empty",
+    "out_of_hours": "done by a person outside Monday to Friday, 08:00 to 18:00",
+    "ping_pong": "passed back to the one who had it before",
+    "renamed_field": "a change of a field that now has another name",
+    "reopen": "opened again",
+    "same_instant": "at the very time of the event before it",
+    "sla_met": "an SLA that was met",
+    "sla_missed": "an SLA that was missed",
+    "sla_running": "an SLA that still runs, or is overdue and open",
+    "thousands_of_events": "a case with thousands of events",
+    "unnamed": "an event without ``performedBy``",
+    "without_creation": "a history that begins after the case did",
+}
+"""Every kind of anomaly, and what it is."""
+
+
+def events(life: Life, now: int) -> Iterator[TrueEvent]:
+    """One row per thing that was done to a case, in the order it was done.
+
+    Parameters
+    ----------
+    life : Life
+        The case's life.
+    now : int
+        Up to when, in milliseconds since 1970.
+
+    Yields
+    ------
+    TrueEvent
+        A row.
+    """
+    for sequence, act in enumerate(_acts(life, now)):
+        merge = act.merge
+        yield TrueEvent(
+            life.domain.domain_id,
+            life.case_id,
+            act.event_id,
+            sequence,
+            to_moment(act.ms),
+            act.type,
+            act.item_type,
+            act.who.actor,
+            act.who.kind,
+            act.who.doer,
+            merge and merge.merge_event_id,
+            merge and merge.primary_case_id,
+            merge and merge.secondary_case_id,
+            len(act.changes),
+            act.is_served,
+        )
+
+
+def changes(life: Life, now: int) -> Iterator[TrueChange]:
+    """One row per field of what was done to a case, in the order it was done.
+
+    Parameters
+    ----------
+    life : Life
+        The case's life.
+    now : int
+        Up to when, in milliseconds since 1970.
+
+    Yields
+    ------
+    TrueChange
+        A row.
+    """
+    for sequence, act in enumerate(_acts(life, now)):
+        at, who = to_moment(act.ms), act.who
+        for slot, (field_id, old, new) in enumerate(act.changes):
+            yield TrueChange(
+                life.domain.domain_id,
+                life.case_id,
+                act.event_id,
+                sequence,
+                slot,
+                at,
+                act.type,
+                who.actor,
+                who.kind,
+                field_id,
+                *old,
+                *new,
+                act.is_served,
+            )
+
+
+def spells(life: Life, field_id: str, now: int) -> list[TrueSpell]:
+    """One row per interval during which the field held one value, oldest first.
+
+    Parameters
+    ----------
+    life : Life
+        The case's life.
+    field_id : str
+        The field.
+    now : int
+        Up to when, in milliseconds since 1970.
+
+    Returns
+    -------
+    list of TrueSpell
+        Without gaps. The first begins when the case was created: with the value
+        that it got then, or with ``empty`` where the first change says that the
+        field had no value; where no event ever mentions the field, none.
+    """
+    told = [
+        (act, change)
+        for act in _acts(life, now)
+        if act.type.startswith("Case.")
+        for change in act.changes
+        if change.field_id == field_id
+    ]
+    if not told:
+        return []
+    begins: list[tuple[int, Value, Act | None]] = [
+        (act.ms, change.new, act) for act, change in told
+    ]
+    first, change = told[0]
+    if first.type != "Case.Created" and change.old == EMPTY:
+        begins.insert(0, (life.start_ms, EMPTY, None))
+    out = []
+    for i, (ms, (kind, value), act) in enumerate(begins):
+        is_open = i == len(begins) - 1
+        end_act = None if is_open else begins[i + 1][2]
+        out.append(
+            TrueSpell(
+                life.domain.domain_id,
+                life.case_id,
+                field_id,
+                kind,
+                value,
+                to_moment(ms),
+                to_moment(now if is_open else begins[i + 1][0]),
+                is_open,
+                None if act is None else act.event_id,
+                None if act is None else act.who.actor,
+                (act is not None and act.is_served)
+                and (end_act is None or end_act.is_served),
+            )
+        )
+    return out
+
+
+def handoffs(life: Life, now: int) -> list[TrueHandoff]:
+    """One row per change of who holds the case, after it was created.
+
+    Parameters
+    ----------
+    life : Life
+        The case's life.
+    now : int
+        Up to when, in milliseconds since 1970.
+
+    Returns
+    -------
+    list of TrueHandoff
+        In the order in which they were done. Who gets the case first comes from
+        nobody; only changes with two names are handoffs in the strict sense.
+    """
+    out: list[TrueHandoff] = []
+    since = dict.fromkeys(HOLDERS, life.start_ms)
+    held: dict[str, list[str]] = {field_id: [] for field_id in HOLDERS}
+    for act in _acts(life, now):
+        if not act.type.startswith("Case."):
+            continue
+        for field_id, old, new in act.changes:
+            if field_id not in HOLDERS:
+                continue
+            names = held[field_id]
+            if act.type != "Case.Created":
+                out.append(
+                    TrueHandoff(
+                        life.domain.domain_id,
+                        life.case_id,
+                        field_id,
+                        old[1],
+                        new[1],
+                        to_moment(act.ms),
+                        (act.ms - since[field_id]) / 3_600_000,
+                        act.event_id,
+                        act.who.actor,
+                        len(names) > 1
+                        and new[1] is not None
+                        and names[-1] != new[1]
+                        and names[-2] == new[1],
+                        act.is_served,
+                    )
+                )
+            since[field_id] = act.ms
+            if new[1] is not None and names[-1:] != [new[1]]:
+                names.append(new[1])
+    return out
+
+
+def reopens(life: Life, now: int) -> list[TrueReopen]:
+    """One row per time that the closed case was opened again.
+
+    Parameters
+    ----------
+    life : Life
+        The case's life.
+    now : int
+        Up to when, in milliseconds since 1970.
+
+    Returns
+    -------
+    list of TrueReopen
+        Oldest first.
+    """
+    out = []
+    closed: Act | None = None
+    for act in _acts(life, now):
+        for field_id, _, new in act.changes:
+            if field_id != "status" or not act.type.startswith("Case."):
+                continue
+            if new == CLOSED:
+                closed = closed or act
+            elif closed is not None:
+                out.append(
+                    TrueReopen(
+                        life.domain.domain_id,
+                        life.case_id,
+                        to_moment(closed.ms),
+                        to_moment(act.ms),
+                        (act.ms - closed.ms) / 3_600_000,
+                        closed.event_id,
+                        act.event_id,
+                        act.who.actor,
+                        closed.merge is not None,
+                        closed.is_served and act.is_served,
+                    )
+                )
+                closed = None
+    return out
+
+
+def anomalies(life: Life, now: int) -> Iterator[Anomaly]:
+    """One row per odd thing about the case, all of each kind.
+
+    Parameters
+    ----------
+    life : Life
+        The case's life.
+    now : int
+        Up to when, in milliseconds since 1970.
+
+    Yields
+    ------
+    Anomaly
+        A row.
+    """
+
+    def found(kind: str, act: Act, field_id: str | None, note: str) -> Anomaly:
+        return Anomaly(kind, *case, act.event_id, field_id, to_moment(act.ms), note)
+
+    case = (life.domain.domain_id, life.case_id)
+    for plant in life.plants:
+        if plant.ms <= now:
+            kind, ms, event_id, field_id, note = plant
+            yield Anomaly(kind, *case, event_id, field_id, to_moment(ms), note)
+    by_id = {act.event_id: act for act in _acts(life, now)}
+    for reopen in reopens(life, now):
+        note = "after a merge" if reopen.is_after_merge else "after a close"
+        yield found("reopen", by_id[reopen.event_id], "status", note)
+    for handoff in handoffs(life, now):
+        if handoff.is_ping_pong:
+            note = f"back to {handoff.to_value}"
+            yield found("ping_pong", by_id[handoff.event_id], handoff.field_id, note)
+    gone = {
+        agent.arn
+        for agent in life.domain.agents
+        if agent.deleted_ms is not None and agent.deleted_ms <= now
+    }
+    fields = life.domain.fields_by_id
+    before: dict[str, list[Value]] = {}
+    for act in by_id.values():
+        if act.who.user in gone:
+            yield found("deleted_agent", act, None, "done by")
+        for change in act.changes:
+            field_id, _, new = change
+            values = before.setdefault(field_id, [])
+            if field_id in fields and values[-2:-1] == [new] and new != EMPTY:
+                yield found("changed_back", act, field_id, f"to {new[1]!r:.40}")
+            values.append(new)
+            if new[0] == "user_arn" and new[1] in gone:
+                yield found("deleted_agent", act, field_id, "given to")
+            field = fields.get(field_id)
+            if field is None:
+                continue
+            if field.deleted_at(now):
+                yield found("deleted_field", act, field_id, field.name)
+            if field.name_at(now) != field.name_at(act.ms):
+                yield found("renamed_field", act, field_id, f"was {field.former_name}")
+            for option in field.options:
+                retired = option.retired_ms is not None and option.retired_ms <= now
+                if retired and new == ("string", option.value):
+                    yield found("inactive_option", act, field_id, option.name)
+    yield from _slas(life, now)
+
+
+def _slas(life: Life, now: int) -> Iterator[Anomaly]:
+    kinds = {"Active": "sla_running", "Met": "sla_met", "NotMet": "sla_missed"}
+    for item in life.items:
+        content = item.content(now)
+        if item.type == "Sla" and content is not None:
+            yield Anomaly(
+                kinds[content["status"]],
+                life.domain.domain_id,
+                life.case_id,
+                None,
+                None,
+                to_moment(item.associated_ms),
+                content["name"],
+            )
+
+
+def _acts(life: Life, now: int) -> Iterator[Act]:
+    for act in life.acts:
+        if act.ms > now:
+            return
+        yield act
