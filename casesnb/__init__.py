@@ -38,6 +38,12 @@ if TYPE_CHECKING:
     from casesnb.tables.tidy import events_frame as events_frame
     from casesnb.tables.values import typed as typed
     from casesnb.view.explorer import CaseExplorer as CaseExplorer
+    from casesnb.view.plot import plot_activity as plot_activity
+    from casesnb.view.plot import plot_changes as plot_changes
+    from casesnb.view.plot_page import describe as describe
+    from casesnb.view.plot_page import drawn as drawn
+    from casesnb.view.report import write_report as write_report
+    from casesnb.view.story import story as story
     from casesnb.wire.client import connect as connect
     from casesnb.wire.pages import PageError as PageError
     from casesnb.wire.recording import RecordingNotFound as RecordingNotFound
@@ -70,6 +76,10 @@ _HOMES = {
     "analysis.spells": ("spells",),
     "analysis.actors": ("actor_activity",),
     "view.explorer": ("CaseExplorer",),
+    "view.plot": ("plot_activity", "plot_changes"),
+    "view.plot_page": ("describe", "drawn"),
+    "view.report": ("write_report",),
+    "view.story": ("story",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -452,3 +452,11 @@ def test_the_code_of_nothing_chosen_runs_too(selection: CaseSelection) -> None:
     exec(selection.code(), made)  # noqa: S102
     assert_frame_equal(made["cases"], selection.cases)
     assert "history" not in made
+
+
+def test_a_case_chosen_before_the_domains_came_is_kept(desk: Desk) -> None:
+    selection = CaseSelection(cn.connect(desk))
+    selection.case_id = "c1"
+    assert selection.wait(30)
+    assert (selection.domain_id, selection.case_id) == ("d1", "c1")
+    assert len(selection.history.events) == 20

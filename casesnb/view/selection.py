@@ -322,14 +322,18 @@ class CaseSelection(tl.HasTraits):
             )
         return None if value is None else value.astimezone(dt.UTC)
 
-    def _on_domain(self, _: object) -> None:
+    def _on_domain(self, change: Any) -> None:
         with self.lock:
-            self._drop("case")
-            self.case_id = self.case_status = self.template_id = ""
+            self._drop("cases")
+            if change.old:  # a case may be chosen before there is any domain
+                self.case_id = ""
+            self.case_status = self.template_id = ""
             self.cases, self._n_listed = CASES.empty(), 0
             self.limit = PAGE
             if self.domain_id:
                 self._read_cases()
+            if self.domain_id and self.case_id:
+                self._read_case()
 
     def _on_filter(self, _: object) -> None:
         with self.lock:

@@ -1,4 +1,4 @@
-"""Frames as HTML tables that a stranger's text cannot break out of."""
+"""Rows as HTML tables that a stranger's text cannot break out of."""
 
 from __future__ import annotations
 
@@ -6,36 +6,28 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from casesnb.view.text import escaped, shortened
+from casesnb.view.wording import is_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import pandas as pd
+    from collections.abc import Iterable, Mapping
 
 WIDTH = 60
 """Characters of a text that a cell shows before it is opened."""
 
 
 def table_html(
-    frame: pd.DataFrame,
-    headings: Mapping[str, str],
-    *,
-    caption: str,
-    limit: int | None = None,
+    rows: Iterable[Mapping[Any, Any]], headings: Mapping[str, str], *, caption: str
 ) -> str:
-    """Return the rows of a frame as an HTML table, long text folded.
+    """Return rows as an HTML table, long text folded.
 
     Parameters
     ----------
-    frame : DataFrame
-        The rows.
+    rows : iterable of Mapping
+        The rows, such as ``frame.to_dict("records")``.
     headings : Mapping
-        The columns to show, in order, and what to call them. A value's column
-        is shown with its ``*_kind`` where the frame has one.
+        The columns to show, in order, and what to call them.
     caption : str
         What the table is, for those who cannot see where it stands.
-    limit : int, optional
-        The most rows to show; all otherwise.
 
     Returns
     -------
@@ -44,22 +36,20 @@ def table_html(
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> print(table_html(pd.DataFrame({"n": [1]}), {"n": "N"}, caption="Counts"))
+    >>> print(table_html([{"n": 1}], {"n": "N"}, caption="Counts"))
     <table class="casesnb-table"><caption>Counts</caption><thead><tr><th
     scope="col">N</th></tr></thead><tbody><tr><td>1</td></tr></tbody></table>
     """
-    shown = frame if limit is None else frame.head(limit)
     head = "".join(
         f'<th scope="col">{escaped(text)}</th>' for text in headings.values()
     )
-    rows = []
-    for row in shown.to_dict("records"):
-        cells = "".join(f"<td>{_cell(row, name)}</td>" for name in headings)
-        rows.append(f"<tr>{cells}</tr>")
+    body = "".join(
+        f"<tr>{''.join(f'<td>{_cell(row[name])}</td>' for name in headings)}</tr>"
+        for row in rows
+    )
     return (
         f'<table class="casesnb-table"><caption>{escaped(caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 
 
@@ -92,15 +82,8 @@ def text_html(text: str, width: int = WIDTH) -> str:
     )
 
 
-def _cell(row: Mapping[Any, Any], name: str) -> str:
-    value = row[name]
-    missing = value is None or value != value  # so are NaN and NaT alone
-    if missing and f"{name}_kind" in row:
-        kind = row[f"{name}_kind"]
-        return (
-            f'<span class="casesnb-none">{"empty" if kind == "empty" else "–"}</span>'
-        )
-    if missing:
+def _cell(value: Any) -> str:
+    if is_missing(value):
         return '<span class="casesnb-none">–</span>'
     if isinstance(value, dt.datetime):
         return f'<span class="casesnb-time">{value:%Y-%m-%d %H:%M:%S}</span>'

@@ -57,7 +57,7 @@ def explorer_notebook(connect: str, *, domain_id: str = "") -> str:
 def serve(notebook: str, *, port: int = 8866, open_browser: bool = True) -> int:
     """Serve a notebook as a web page on loopback until it is interrupted.
 
-    The address holds a token, so that nobody else on this machine can read the
+    The address that it prints holds a token, so that nobody else on this machine can read the
     cases with your credentials.
 
     Parameters
@@ -88,7 +88,6 @@ def serve(notebook: str, *, port: int = 8866, open_browser: bool = True) -> int:
         path.write_text(notebook, "utf-8")
         command = [sys.executable, "-m", "voila", str(path), f"--port={port}"]
         command += ["--Voila.ip=127.0.0.1", "--token", "--show_tracebacks=True"]
-        command += ["--Voila.log_level=WARN"]
         if not open_browser:
             command.append("--no-browser")
         try:
