@@ -1,0 +1,651 @@
+"""The page that every plot is drawn on: its Axes, its colours, its text twin.
+
+A plot is drawn on an Axes of yours, or on a fresh figure that pyplot does not know.
+That one shows itself at the end of a notebook cell, and its ``repr`` says in text
+what is drawn: nbval, which does not compare pictures, compares that.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import io
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+from casesnb.view.text import shortened
+from casesnb.view.wording import KIND_LABELS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import pandas as pd
+    from matplotlib.text import Text
+
+    Numbers = np.ndarray[Any, Any]
+
+
+class Ink(NamedTuple):
+    """How one class of things is drawn: told apart by more than its colour.
+
+    Parameters
+    ----------
+    label : str
+        What it is called.
+    colour : str
+        Its colour, ``#rrggbb``.
+    marker : str
+        The marker of its points.
+    hatch : str
+        The hatch of its areas.
+    """
+
+    label: str
+    colour: str
+    marker: str
+    hatch: str
+
+
+# Told apart by shape and hatch, by each kind of colour-blind eye and in grey.
+KINDS = {
+    "agent": Ink(KIND_LABELS["agent"], "#4472bd", "o", ""),
+    "custom": Ink(KIND_LABELS["custom"], "#dcb02f", "D", "////"),
+    "service": Ink(KIND_LABELS["service"], "#2d9c94", "s", "...."),
+    "role": Ink(KIND_LABELS["role"], "#6d0b28", "^", "xxxx"),
+    "unknown": Ink(KIND_LABELS["unknown"], "#575757", "X", "----"),
+}
+"""How each kind of actor is drawn, in the order of a legend."""
+
+INK = "#22303c"
+QUIET = "#6b7a88"
+GRID = "#e4e9ee"
+UNKNOWN = "#eef0f2"
+ALARM = "#9c2f12"
+
+SERIES = (
+    Ink("", "#4472bd", "o", ""),
+    Ink("", "#dcb02f", "D", "////"),
+    Ink("", "#2d9c94", "s", "...."),
+    Ink("", "#6d0b28", "^", "xxxx"),
+    Ink("", "#9fc3ec", "v", "\\\\\\\\"),
+    Ink("", "#575757", "X", "----"),
+    Ink("", "#f2dfb0", "P", "oo"),
+    Ink("", "#1c2f52", "*", "++"),
+)
+"""How things without a colour of their own are drawn, first to last."""
+
+OTHER = "other"
+_DAY = 86_400e6  # in microseconds: matplotlib counts days
+_SHOWN_DPI = 144
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What an Axes shows: the frame behind it and its words.
+
+    Parameters
+    ----------
+    title : str
+        What the plot is of.
+    frame : DataFrame
+        The numbers drawn.
+    lines : tuple of str
+        What a person would read off the picture, top to bottom.
+    footer : str
+        How much, from when to when, in which zone, how complete.
+    """
+
+    title: str
+    frame: pd.DataFrame
+    lines: tuple[str, ...]
+    footer: str
+
+
+class _Picture(Axes):
+    """An Axes that shows itself in a notebook and reads as `describe`."""
+
+    casesnb_drawing: Drawing | None = None
+
+    def __repr__(self) -> str:
+        """Say what is drawn."""
+        return super().__repr__() if self.casesnb_drawing is None else describe(self)
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
+        buffer = io.BytesIO()
+        figure = self.get_figure(root=True)
+        assert figure is not None  # noqa: S101 - an Axes of ours always has one
+        figure.savefig(buffer, format="png", dpi=_SHOWN_DPI)
+        width, height = (round(inches * 100) for inches in figure.get_size_inches())
+        seen = {"width": width, "height": height, "alt": describe(self)}
+        return buffer.getvalue(), seen
+
+
+def drawn(ax: Axes) -> pd.DataFrame:
+    """Return the frame that a plot drew.
+
+    Parameters
+    ----------
+    ax : Axes
+        What a ``plot_*`` function returned.
+
+    Returns
+    -------
+    DataFrame
+        The numbers behind the picture, a copy.
+
+    Raises
+    ------
+    ValueError
+        If no plot of casesnb was drawn there.
+    """
+    return _drawing(ax).frame.copy()
+
+
+def describe(ax: Axes) -> str:
+    """Say in text what a plot shows, the same for the same data.
+
+    Parameters
+    ----------
+    ax : Axes
+        What a ``plot_*`` function returned.
+
+    Returns
+    -------
+    str
+        The title, a line for each lane, bar or row of the picture, the footer,
+        and a short hash of the frame drawn.
+
+    Raises
+    ------
+    ValueError
+        If no plot of casesnb was drawn there.
+    """
+    drawing = _drawing(ax)
+    text = drawing.frame.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+    body = "".join(f"\n  {line}" for line in drawing.lines)
+    return f"{drawing.title}{body}\n{drawing.footer} · drawn {digest}"
+
+
+def _drawing(ax: Axes) -> Drawing:
+    drawing = getattr(ax, "casesnb_drawing", None)
+    if not isinstance(drawing, Drawing):
+        raise ValueError(
+            "Nothing of casesnb is drawn on this Axes. Give what a cn.plot_* function "
+            "returned."
+        )
+    return drawing
+
+
+# ------------------------------------------------------------- the sheet of paper
+
+
+def page(
+    ax: Axes | None,
+    *,
+    width: float = 10.0,
+    height: float = 3.2,
+    left: float = 0.9,
+    right: float = 0.25,
+    top: float = 0.55,
+    bottom: float = 0.75,
+) -> Axes:
+    """Return `ax`, or a fresh Axes with margins in inches on its own figure.
+
+    Parameters
+    ----------
+    ax : Axes or None
+        Where to draw, if anywhere in particular.
+    width : float, default 10
+        Of a fresh figure, in inches.
+    height : float, default 3.2
+        Of a fresh figure, in inches.
+    left : float, default 0.9
+        Margin in inches.
+    right : float, default 0.25
+        Margin in inches.
+    top : float, default 0.55
+        Margin in inches.
+    bottom : float, default 0.75
+        Margin in inches.
+
+    Returns
+    -------
+    Axes
+        Ready to draw on.
+    """
+    if ax is None:
+        figure = Figure(figsize=(width, height))
+        # Margins are set by hand: a layout engine costs as much as a timeline.
+        box = (
+            left / width,
+            bottom / height,
+            1 - (left + right) / width,
+            1 - (top + bottom) / height,
+        )
+        ax = figure.add_axes(_Picture(figure, box))
+    for side in ("top", "right", "left"):
+        ax.spines[side].set_visible(False)
+    ax.spines["bottom"].set_color(QUIET)
+    ax.tick_params(colors=INK, length=0, labelsize=9)
+    ax.set_axisbelow(True)
+    return ax
+
+
+def finish(ax: Axes, drawing: Drawing, *, below: float = 34.0) -> Axes:
+    """Set the title and the footer of a plot, and attach what it drew.
+
+    Parameters
+    ----------
+    ax : Axes
+        The plot.
+    drawing : Drawing
+        What it shows.
+    below : float, default 34
+        How far under the plot the footer stands, in points.
+
+    Returns
+    -------
+    Axes
+        The same.
+    """
+    title = ax.annotate(
+        drawable(shortened(drawing.title, 90)),
+        (0, 1),
+        xytext=(0, 10),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=12,
+        fontweight="bold",
+        color=INK,
+        annotation_clip=False,
+    )
+    partial = "partial" in drawing.footer.rpartition(" · ")[2]
+    footer = ax.annotate(
+        drawable(shortened(drawing.footer, 170)),
+        (0, 0),
+        xytext=(0, -below),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=8.5,
+        va="top",
+        color=ALARM if partial else QUIET,
+        annotation_clip=False,
+    )
+    for text in (title, footer):
+        text.set_parse_math(False)
+    # An Axes of the caller's own carries it as well as ours does.
+    ax.casesnb_drawing = drawing  # type: ignore[attr-defined]
+    return ax
+
+
+def legend(ax: Axes, inks: Iterable[Ink], *, line: bool = False) -> None:
+    """Put a legend above the right end of a plot.
+
+    Parameters
+    ----------
+    ax : Axes
+        The plot.
+    inks : iterable of Ink
+        What to explain.
+    line : bool, default False
+        Show a line through the marker.
+    """
+    handles = [
+        Line2D(
+            [],
+            [],
+            linestyle="-" if line else "",
+            color=ink.colour,
+            marker=ink.marker,
+            markeredgecolor="white",
+            markersize=8,
+            label=drawable(shortened(ink.label, 28)),
+        )
+        for ink in inks
+    ]
+    if handles:
+        place_legend(ax, handles)
+
+
+def place_legend(ax: Axes, handles: Sequence[Any]) -> None:
+    """Put `handles` above the right end of a plot.
+
+    Parameters
+    ----------
+    ax : Axes
+        The plot.
+    handles : sequence
+        Artists with labels.
+    """
+    box = ax.legend(
+        handles=handles,
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=len(handles),
+        frameon=False,
+        fontsize=9,
+        labelcolor=INK,
+        handletextpad=0.3,
+        columnspacing=1.2,
+        borderaxespad=0.2,
+    )
+    literal(box.get_texts())
+
+
+def nothing(ax: Axes, why: str) -> None:
+    """Write into an empty plot why it is empty.
+
+    Parameters
+    ----------
+    ax : Axes
+        The plot.
+    why : str
+        One sentence.
+    """
+    ax.set_yticks([])
+    ax.text(
+        0.5, 0.5, why, transform=ax.transAxes, ha="center", va="center", color=QUIET
+    )
+
+
+# ----------------------------------------------------------------------- time
+
+
+def days(times: pd.Series[Any]) -> Numbers:
+    """Return times as matplotlib's days since 1970, NaN where missing.
+
+    Parameters
+    ----------
+    times : Series
+        Times in UTC.
+
+    Returns
+    -------
+    ndarray
+        One float each.
+    """
+    # Zone-aware times become objects on their way to numpy: 50 times slower.
+    plain = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]")
+    values: Numbers = plain.astype("int64") / _DAY
+    values[np.isnat(plain)] = np.nan
+    return values
+
+
+def zone(tz: str | dt.tzinfo) -> dt.tzinfo:
+    """Return a time zone by its name.
+
+    Parameters
+    ----------
+    tz : str or tzinfo
+        An IANA name such as ``Europe/Berlin``, or a zone.
+
+    Returns
+    -------
+    tzinfo
+        The zone.
+
+    Raises
+    ------
+    ValueError
+        If there is no such zone.
+    """
+    if isinstance(tz, dt.tzinfo):
+        return tz
+    try:
+        return ZoneInfo(tz)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(
+            f"tz={tz!r} is no time zone. Give an IANA name such as 'Europe/Berlin'."
+        ) from None
+
+
+def time_axis(ax: Axes, tz: dt.tzinfo) -> None:
+    """Give a plot a calendar along its foot.
+
+    Parameters
+    ----------
+    ax : Axes
+        The plot.
+    tz : tzinfo
+        The zone that days begin in.
+    """
+    locator = AutoDateLocator(tz=tz, minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
+    dates = ConciseDateFormatter(locator, tz=tz)  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(dates)
+    ax.grid(axis="x", color=GRID, linewidth=0.8)
+
+
+def count_axis(ax: Axes, noun: str) -> None:
+    """Give a plot whole numbers along its side.
+
+    Parameters
+    ----------
+    ax : Axes
+        The plot.
+    noun : str
+        What is counted.
+    """
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    ax.set_ylabel(noun, color=QUIET, fontsize=9)
+    ax.grid(axis="y", color=GRID, linewidth=0.8)
+
+
+def moment(when: float | dt.datetime, tz: dt.tzinfo) -> str:
+    """Return a moment as text, to the minute.
+
+    Parameters
+    ----------
+    when : float or datetime
+        Days since 1970, or a time.
+    tz : tzinfo
+        The zone to tell it in.
+
+    Returns
+    -------
+    str
+        Such as ``2026-03-02 09:15``.
+    """
+    if not isinstance(when, dt.datetime):
+        when = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=when)
+    return f"{when.astimezone(tz):%Y-%m-%d %H:%M}"
+
+
+def span(first: float, last: float, tz: dt.tzinfo) -> str:
+    """Return a stretch of time as text.
+
+    Parameters
+    ----------
+    first : float
+        Its beginning, in days since 1970.
+    last : float
+        Its end.
+    tz : tzinfo
+        The zone to tell it in.
+
+    Returns
+    -------
+    str
+        Such as ``2026-03-02 09:15 to 2026-03-05 17:00 UTC``.
+    """
+    return f"{moment(first, tz)} to {moment(last, tz)} {tz}"
+
+
+# ----------------------------------------------------------------------- words
+
+
+def drawable(text: str) -> str:
+    """Return `text` with a box for each character that the font lacks.
+
+    Parameters
+    ----------
+    text : str
+        Visible text.
+
+    Returns
+    -------
+    str
+        Text that draws without a warning.
+    """
+    return text if text.isascii() else "".join(map(_drawable, text))
+
+
+def literal(texts: Iterable[Text]) -> None:
+    """Keep matplotlib from reading mathematics into dollar signs.
+
+    Parameters
+    ----------
+    texts : iterable of Text
+        Artists that show text of a case.
+    """
+    for text in texts:
+        text.set_parse_math(False)
+
+
+def _drawable(char: str) -> str:
+    return char if char.isascii() or _has_glyph(char) else "▯"
+
+
+@cache
+def _has_glyph(char: str) -> bool:
+    return any(get_font(path).get_char_index(ord(char)) for path in _font_paths())
+
+
+@cache
+def _font_paths() -> tuple[str, ...]:
+    settings: Any = mpl.rcParams
+    families: list[str] = []
+    for family in settings["font.family"]:
+        families += settings.get(f"font.{family}", [family])
+    paths = []
+    for family in families:
+        try:
+            paths.append(
+                findfont(FontProperties(family=[family]), fallback_to_default=False)
+            )
+        except ValueError:
+            continue
+    return tuple(map(str, paths)) or (str(findfont(FontProperties())),)
+
+
+def like(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a new DataFrame of the kind that `frame` is.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Any frame.
+    columns : Mapping
+        The columns of the new one.
+
+    Returns
+    -------
+    DataFrame
+        Only these columns.
+    """
+    return frame.from_dict(dict(columns))
+
+
+def series_inks(labels: Sequence[str], *, rest: bool = False) -> list[Ink]:
+    """Return how to draw things told apart by colour and hatch alone.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        What each is called. Colours come round again after eight.
+    rest : bool, default False
+        Whether the last is "other (n)", which is grey.
+
+    Returns
+    -------
+    list of Ink
+        One each.
+    """
+    inks = [
+        SERIES[i % len(SERIES)]._replace(label=label) for i, label in enumerate(labels)
+    ]
+    if rest:
+        inks[-1] = Ink(labels[-1], "#c9d1d8", "o", "")
+    return inks
+
+
+# --------------------------------------------------------------------- shapes
+
+
+def boxes(
+    ax: Axes,
+    left: Numbers,
+    right: Numbers,
+    low: Numbers,
+    high: Numbers,
+    **style: Any,
+) -> PolyCollection:
+    """Draw many rectangles as one artist.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where.
+    left : ndarray
+        Of each rectangle, in data coordinates.
+    right : ndarray
+        Of each rectangle.
+    low : ndarray
+        Of each rectangle.
+    high : ndarray
+        Of each rectangle.
+    **style
+        Colours and edges, as `PolyCollection` takes them.
+
+    Returns
+    -------
+    PolyCollection
+        The artist.
+    """
+    corners: Any = np.stack(
+        [left, low, left, high, right, high, right, low], axis=1
+    ).reshape(-1, 4, 2)
+    return ax.add_collection(  # type: ignore[return-value]
+        PolyCollection(corners, **style), autolim=False
+    )
+
+
+def top_or_other(counts: Mapping[str, float], top: int) -> tuple[list[str], list[str]]:
+    """Split names into those to show, largest first, and the rest.
+
+    Parameters
+    ----------
+    counts : Mapping
+        How much each name weighs.
+    top : int
+        The most to show.
+
+    Returns
+    -------
+    tuple of list
+        Those shown, and those that become "other (n)"; never one alone.
+
+    Examples
+    --------
+    >>> top_or_other({"a": 1, "b": 5, "c": 2, "d": 1}, 3)
+    (['b', 'c'], ['a', 'd'])
+    """
+    ranked = sorted(counts, key=lambda name: (-counts[name], name))
+    if len(ranked) <= top:
+        return ranked, []
+    keep = max(top - 1, 0)
+    return ranked[:keep], ranked[keep:]

@@ -1,0 +1,518 @@
+"""Reports: a case or many as one HTML file that opens offline and can be verified.
+
+What a report says is made of items: a number, a row, a picture, the story. Each
+stands in the file with its name, so that `verify_report` can make the report again
+and compare item by item.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+import io
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from casesnb.analysis.spells import spells
+from casesnb.tables.load import History
+from casesnb.view.plot import plot_activity, plot_changes
+from casesnb.view.plot_page import describe
+from casesnb.view.story import cases_of, deed, doer, story
+from casesnb.view.text import escaped, shortened
+from casesnb.view.wording import (
+    actor_names,
+    counted,
+    field_names,
+    hours_text,
+    is_missing,
+    value_name,
+    value_names,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+
+FORMAT = 1
+"""Of the file; `verify_report` reads this one."""
+
+PACKAGES = ("casesnb", "boto3", "botocore", "pandas", "narwhals", "matplotlib")
+"""Whose versions a report names."""
+
+_DPI = 120
+_FULL = 25  # cases that are told in full; more are rows of the overview
+_LINKS = 40  # links to events beside a number; more lead to the table of events
+
+_HEAD = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta name="generator" content="casesnb">
+<title>{title}</title>
+<style>
+:root {{ --ink: #22303c; --quiet: #5c6b78; --line: #dfe5ea; --tint: #f5f7f9; --blue: #2f5fa8; }}
+* {{ box-sizing: border-box; }}
+body {{ margin: 0 auto; max-width: 1080px; padding: 32px 28px 60px; color: var(--ink);
+  font: 15px/1.5 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }}
+h1 {{ font-size: 26px; line-height: 1.2; margin: 0 0 4px; }}
+h2 {{ font-size: 19px; margin: 40px 0 10px; padding-top: 10px; border-top: 2px solid var(--ink); }}
+h3 {{ font-size: 15px; margin: 26px 0 8px; }}
+h1, h2, td, dd, pre, li {{ overflow-wrap: anywhere; }}
+p {{ margin: 6px 0; }}
+a {{ color: var(--blue); text-decoration: none; }}
+a:hover {{ text-decoration: underline; }}
+.quiet {{ color: var(--quiet); font-size: 13px; }}
+.verdict {{ margin: 16px 0; padding: 10px 14px; background: var(--tint); border-left: 5px solid #2d7d6e; }}
+.verdict.partial {{ border-left-color: #9c2f12; background: #fbf1ee; }}
+.verdict.complete_but {{ border-left-color: #b98a12; background: #fcf8ea; }}
+.facts {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(215px, 1fr)); gap: 10px; margin: 16px 0; }}
+.facts div {{ border: 1px solid var(--line); border-radius: 4px; padding: 8px 12px; break-inside: avoid; }}
+.facts dt {{ color: var(--quiet); font-size: 12px; }}
+.facts dd {{ margin: 0; font-size: 18px; font-weight: 600; }}
+.facts small {{ display: block; font-size: 11px; font-weight: 400; color: var(--quiet); }}
+figure {{ margin: 18px 0; break-inside: avoid; }}
+figure img {{ width: 100%; height: auto; border: 1px solid var(--line); }}
+figcaption {{ color: var(--quiet); font-size: 12px; white-space: pre-wrap; }}
+pre.story {{ background: var(--tint); padding: 16px 18px; font: 12.5px/1.55 ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace;
+  white-space: pre-wrap; }}
+table {{ border-collapse: collapse; width: 100%; font-size: 12.5px; }}
+caption {{ text-align: left; color: var(--quiet); padding: 4px 0; }}
+th, td {{ text-align: left; vertical-align: top; padding: 4px 10px 4px 0; border-bottom: 1px solid var(--line); white-space: pre-wrap; }}
+th {{ color: var(--quiet); font-weight: 600; }}
+td.n {{ font-variant-numeric: tabular-nums; white-space: nowrap; }}
+td.id {{ font-family: ui-monospace, Menlo, Consolas, monospace; font-size: 11px; }}
+tr:target {{ background: #fff3c4; }}
+.none {{ color: var(--quiet); font-style: italic; }}
+@media print {{
+  @page {{ margin: 16mm 14mm; }}
+  body {{ max-width: none; padding: 0; font-size: 11pt; }}
+  a {{ color: inherit; }}
+  h2, h3 {{ break-after: avoid; }}
+  tr {{ break-inside: avoid; }}
+  thead {{ display: table-header-group; }}
+  .verdict, pre.story {{ -webkit-print-color-adjust: exact; print-color-adjust: exact; }}
+}}
+</style>
+</head>
+<body>
+"""
+
+
+def write_report(
+    history: History | Sequence[History],
+    path: str | Path,
+    *,
+    title: str | None = None,
+) -> Path:
+    """Write one HTML file that tells a case, or many, and shows the evidence.
+
+    It opens offline, runs no script, prints well, and names the events behind
+    each number. Two reports on the same data differ in the line that says when
+    they were written.
+
+    Parameters
+    ----------
+    history : History or sequence of History
+        What to report. Names are used where `with_names` added them.
+    path : str or Path
+        The file to write.
+    title : str, optional
+        The heading; what the history holds otherwise.
+
+    Returns
+    -------
+    Path
+        The file written.
+
+    Raises
+    ------
+    ValueError
+        If there is no history to report.
+
+    See Also
+    --------
+    casesnb.verify_report : Make it again and compare.
+    """
+    target = Path(path)
+    now = dt.datetime.now(dt.UTC)
+    target.write_text(report_html(history, title=title, generated_at=now), "utf-8")
+    return target
+
+
+def report_html(
+    history: History | Sequence[History],
+    *,
+    title: str | None = None,
+    generated_at: dt.datetime,
+) -> str:
+    """Return the report as HTML, the same for the same arguments.
+
+    Parameters
+    ----------
+    history : History or sequence of History
+        What to report.
+    title : str, optional
+        The heading; what the history holds otherwise.
+    generated_at : datetime
+        When it is said to be written, aware.
+
+    Returns
+    -------
+    str
+        A whole HTML document.
+
+    Raises
+    ------
+    ValueError
+        If there is no history to report.
+    """
+    histories = [history] if isinstance(history, History) else [*history]
+    if not histories:
+        raise ValueError("There is no history to report. Give one that was loaded.")
+    heading = title if title is not None else _title(histories)
+    return "\n".join(_document(histories, heading, title, generated_at)) + "\n"
+
+
+def _document(
+    histories: Sequence[History],
+    heading: str,
+    title: str | None,
+    generated_at: dt.datetime,
+) -> Iterator[str]:
+    yield _HEAD.format(title=escaped(heading))
+    yield f"<h1{_item('title')}>{escaped(heading)}</h1>"
+    yield (
+        f'<p class="quiet" id="generated-at">Written '
+        f"{generated_at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC</p>"
+    )
+    for i, history in enumerate(histories):
+        yield from _chapter(history, f"h{i}", alone=len(histories) == 1)
+    yield from _evidence(histories)
+    manifest = {
+        "format": FORMAT,
+        "title": title,
+        "histories": [_manifest(history) for history in histories],
+    }
+    text = json.dumps(manifest, sort_keys=True, ensure_ascii=True)
+    yield f'<pre id="casesnb-manifest" hidden>{escaped(text)}</pre>'
+    yield "</body>\n</html>"
+
+
+def _manifest(history: History) -> dict[str, Any]:
+    return {
+        "certificate": history.certificate.to_dict(),
+        "case_ids": [
+            str(case_id) for case_id in history.events["case_id"].drop_duplicates()
+        ],
+    }
+
+
+def _title(histories: Sequence[History]) -> str:
+    ids = [
+        str(case_id)
+        for history in histories
+        for case_id in history.events["case_id"].drop_duplicates()
+    ]
+    return f"Case {ids[0]}" if len(ids) == 1 else f"{len(ids):,} cases"
+
+
+# --------------------------------------------------------------------- chapters
+
+
+def _chapter(history: History, key: str, *, alone: bool) -> Iterator[str]:
+    certificate = history.certificate
+    cases = list(cases_of(history))
+    if not alone:
+        yield f"<h2>Domain {escaped(certificate.domain_id)}</h2>"
+    yield (
+        f'<p class="verdict {escaped(certificate.verdict)}"'
+        f"{_item(f'{key} certificate')}>{escaped(str(certificate))}</p>"
+    )
+    if len(cases) != 1:
+        yield from _overview(history, cases, key)
+    for i, (events, changes) in enumerate(cases[:_FULL]):
+        yield from _case(history, events, changes, f"{key}c{i}", alone=len(cases) == 1)
+    if len(cases) > _FULL:
+        more = counted(len(cases) - _FULL, "more case")
+        yield (
+            f'<p class="quiet">{more} in the table of cases only. Report fewer at a '
+            "time to have each told in full.</p>"
+        )
+
+
+def _overview(
+    history: History, cases: Sequence[tuple[Any, Any]], key: str
+) -> Iterator[str]:
+    events = history.events
+    yield "<h2>All cases</h2>"
+    facts = [
+        ("cases", "Cases", f"{len(cases):,}", ()),
+        ("events", "Events", f"{len(events):,}", ()),
+        ("changes", "Field changes", f"{len(history.changes):,}", ()),
+    ]
+    yield _facts_html(facts, key, {})
+    if len(events):
+        yield _figure(plot_activity(events), f"{key} activity")
+    rows = []
+    for i, (of_case, changes) in enumerate(cases):
+        now = _now(changes, history.certificate.fetched_at)
+        status = now.loc[now["field_id"] == "status"].to_dict("records")
+        target = f"{key}c{i}"
+        case_id = escaped(str(of_case["case_id"].iloc[0]))
+        link = f'<a href="#{target}">{case_id}</a>' if i < _FULL else case_id
+        ids = " ".join(escaped(str(event)) for event in of_case["event_id"])
+        cells = [
+            f'<td class="id">{link}</td>',
+            f"<td>{_value_html(status[0], 'value', 'kind', {}) if status else '–'}</td>",
+            f'<td class="n">{_time(of_case["performed_at"].min())}</td>',
+            f'<td class="n">{_time(of_case["performed_at"].max())}</td>',
+            f'<td class="n" title="{ids}">{len(of_case):,}</td>',
+            f'<td class="n" title="{ids}">{len(changes):,}</td>',
+        ]
+        rows.append(f"<tr{_item(f'{target} row')}>{''.join(cells)}</tr>")
+    heads = ("Case", "Status", "First event", "Last event", "Events", "Changes")
+    yield _table("Each case as it stood when it was read", heads, rows)
+    if len(history.unloaded):
+        rows = [
+            f"<tr{_item(f'{key} unloaded {n}')}><td class='id'>{escaped(row['case_id'])}"
+            f"</td><td>{escaped(row['error'])}</td><td>{escaped(row['message'])}</td></tr>"
+            for n, row in enumerate(history.unloaded.to_dict("records"))
+        ]
+        yield _table("Cases that could not be read", ("Case", "Error", "Why"), rows)
+
+
+def _case(
+    history: History,
+    events: pd.DataFrame,
+    changes: pd.DataFrame,
+    key: str,
+    *,
+    alone: bool,
+) -> Iterator[str]:
+    case_id = str(events["case_id"].iloc[0])
+    as_of = history.certificate.fetched_at
+    yield f'<h2 id="{key}">{"The case" if alone else "Case " + escaped(case_id)}</h2>'
+    places = {event: f"{key}e{n}" for n, event in enumerate(events["event_id"])}
+    now = _now(changes, as_of)
+    facts = list(_facts(events, changes, now, as_of))
+    yield _facts_html(facts, key, places)
+    if len(changes):
+        yield _figure(plot_changes(changes, events=events), f"{key} changes")
+    yield _figure(plot_activity(events), f"{key} activity")
+    one = History(events, changes, history.certificate)
+    yield "<h3>What happened</h3>"
+    yield f'<pre class="story"{_item(f"{key} story")}>{escaped(story(one))}</pre>'
+    yield from _tables(events, changes, key, places)
+
+
+def _now(changes: pd.DataFrame, as_of: dt.datetime) -> pd.DataFrame:
+    of_item = (
+        changes["event_type"].astype("str").str.startswith("RelatedItem", na=False)
+    )
+    held = spells(changes[~of_item], as_of=as_of)
+    return held[held["is_open"].to_numpy(dtype=bool)]
+
+
+_Fact = tuple[str, str, str, "Iterable[str]"]
+
+
+def _facts(
+    events: pd.DataFrame, changes: pd.DataFrame, now: pd.DataFrame, as_of: dt.datetime
+) -> Iterator[_Fact]:
+    values, names = value_names(changes), actor_names(changes) | actor_names(events)
+    for field_id, label in (("status", "Status"), ("assigned_user", "Held by")):
+        for row in now[now["field_id"] == field_id].to_dict("records"):
+            text = "nobody" if field_id == "assigned_user" else "not told"
+            if not is_missing(row["value"]):
+                text = value_name(values, field_id, row["value"])
+                text = names.get(row["value"], text)
+            since = [] if is_missing(row["event_id"]) else [row["event_id"]]
+            yield field_id, label, text, since
+            if since:
+                yield f"{field_id} for", "… for", hours_text(row["hours"]), since
+    first, last = events["performed_at"].min(), events["performed_at"].max()
+    ids = events["event_id"].to_numpy()
+    whole = (events["event_type"] == "Case.Created").any()
+    yield "first", "Created" if whole else "Known since", _time(first), ids[:1]
+    yield "last", "Last event", _time(last), ids[-1:]
+    age = hours_text((as_of - first).total_seconds() / 3600)
+    yield "age", "Age when it was read", age, ids[:1]
+    yield "events", "Events", f"{len(events):,}", ids
+    yield "changes", "Field changes", f"{len(changes):,}", changes["event_id"].unique()
+    by_agents = events[events["actor_kind"] == "agent"]
+    agents = f"{by_agents['actor'].nunique():,}"
+    yield "agents", "Agents at work", agents, by_agents["event_id"]
+    share = f"{len(by_agents) / len(events):.0%}"
+    yield "share", "Events by agents", share, by_agents["event_id"]
+
+
+def _tables(
+    events: pd.DataFrame, changes: pd.DataFrame, key: str, places: Mapping[str, str]
+) -> Iterator[str]:
+    called, values = field_names(changes), value_names(changes)
+    names = actor_names(changes) | actor_names(events)
+    rows = []
+    for row in changes.to_dict("records"):
+        place = places[row["event_id"]]
+        cells = [
+            f'<td class="n"><a href="#{place}">{row["sequence"]}</a></td>',
+            f'<td class="n">{_time(row["performed_at"])}</td>',
+            f"<td>{escaped(doer(row['actor'], row['actor_kind'], names))}</td>",
+            f"<td>{escaped(called[row['field_id']])}</td>",
+            f"<td>{_value_html(row, 'old', 'old_kind', values)}</td>",
+            f"<td>{_value_html(row, 'new', 'new_kind', values)}</td>",
+        ]
+        name = f"{place} change {row['slot']}"
+        rows.append(f"<tr{_item(name)}>{''.join(cells)}</tr>")
+    heads = ("Event", "When, UTC", "Who", "Field", "Before", "After")
+    yield "<h3>Every change</h3>"
+    yield _table("One row per field of an event, oldest first", heads, rows)
+    rows = []
+    for row in events.to_dict("records"):
+        place = places[row["event_id"]]
+        did = deed(row["event_type"], row["related_item_type"])
+        actor = "–" if is_missing(row["actor"]) else escaped(str(row["actor"]))
+        cells = [
+            f'<td class="n">{row["sequence"]}</td>',
+            f'<td class="n">{_time(row["performed_at"])}</td>',
+            f"<td>{escaped(doer(row['actor'], row['actor_kind'], names))} {escaped(did)}</td>",
+            f'<td class="id">{actor}</td>',
+            f'<td class="id">{escaped(row["event_id"])}</td>',
+        ]
+        rows.append(f'<tr id="{place}"{_item(place)}>{"".join(cells)}</tr>')
+    yield f'<h3 id="{key}events">Every event</h3>'
+    heads_ = ("Event", "When, UTC", "What", "Actor, as AWS names it", "Event id")
+    yield _table("One row per audit event, oldest first", heads_, rows)
+
+
+def _evidence(histories: Sequence[History]) -> Iterator[str]:
+    yield "<h2>Evidence</h2>"
+    for i, history in enumerate(histories):
+        asked = [
+            ("Operation", "connectcases:GetCaseAuditEvents, every page of every case"),
+            ("Content sha256", content_sha256(history)),
+        ]
+        told = history.certificate.to_dict().items()
+        rows = [
+            f"<tr{_item(f'h{i} {name}')}><td>{escaped(name)}</td>"
+            f'<td class="id">{escaped(_plain(value))}</td></tr>'
+            for name, value in [*asked, *told]
+        ]
+        yield _table("What was asked, and what came", ("Of the load", ""), rows)
+    rows = [
+        f'<tr{_item(f"version {name}")}><td>{name}</td><td class="id">{number}</td></tr>'
+        for name, number in _versions()
+    ]
+    yield _table("What read it and drew it", ("Software", "Version"), rows)
+    yield (
+        '<p class="quiet">To check this file against the service or a recording: '
+        "<code>casesnb verify FILE --against live</code> or "
+        "<code>--against FOLDER</code>.</p>"
+    )
+
+
+def content_sha256(history: History) -> str:
+    """Return one hash over what the events and changes of a history say.
+
+    Parameters
+    ----------
+    history : History
+        Any history.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits, whoever answered and however it was paged.
+    """
+    digest = hashlib.sha256()
+    for frame in (history.events, history.changes):
+        text = frame.to_csv(index=False, lineterminator="\n")
+        digest.update(text.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _versions() -> list[tuple[str, str]]:
+    named = [(name, version(name)) for name in PACKAGES]
+    return [*named, ("python", platform.python_version())]
+
+
+# ------------------------------------------------------------------------- HTML
+
+
+def _item(name: str) -> str:
+    """Name what stands in an element, for the one who verifies it."""
+    return f' data-item="{escaped(name)}"'
+
+
+def _facts_html(facts: Iterable[_Fact], key: str, places: Mapping[str, str]) -> str:
+    boxes = []
+    for name, label, text, event_ids in facts:
+        links = [places[event] for event in event_ids if event in places]
+        if len(links) > _LINKS:
+            behind = f'<a href="#{key}events">{counted(len(links), "event")}</a>'
+        else:
+            behind = " ".join(
+                f'<a href="#{place}">{place.rpartition("e")[2]}</a>' for place in links
+            )
+            behind = f"event{'' if len(links) == 1 else 's'} {behind}" if links else ""
+        boxes.append(
+            f"<div><dt>{escaped(label)}</dt>"
+            f"<dd{_item(f'{key} {name}')}>{escaped(shortened(text, 80))}"
+            f"<small>{behind}</small></dd></div>"
+        )
+    return f'<dl class="facts">{"".join(boxes)}</dl>'
+
+
+def _table(caption: str, heads: Sequence[str], rows: Sequence[str]) -> str:
+    head = "".join(f'<th scope="col">{escaped(text)}</th>' for text in heads)
+    body = "\n".join(rows)
+    return (
+        f"<table><caption>{escaped(caption)}</caption>"
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
+    )
+
+
+def _figure(ax: Axes, name: str) -> str:
+    buffer = io.BytesIO()
+    figure = ax.get_figure(root=True)
+    assert figure is not None  # noqa: S101 - it was drawn a moment ago
+    figure.savefig(buffer, format="png", dpi=_DPI)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    words = escaped(describe(ax))
+    return (
+        f'<figure><img{_item(f"{name} picture")} alt="{words}" '
+        f'src="data:image/png;base64,{data}">'
+        f"<figcaption{_item(f'{name} in words')}>{words}</figcaption></figure>"
+    )
+
+
+def _value_html(
+    row: Mapping[Any, Any],
+    value: str,
+    kind: str,
+    values: Mapping[tuple[str, str], str],
+) -> str:
+    if is_missing(row[value]):
+        words = "empty" if row[kind] == "empty" else "not told"
+        return f'<span class="none">{words}</span>'
+    label = values.get((row["field_id"], row[value]))
+    if label is None or label == row[value]:
+        return escaped(str(row[value]))
+    return f'{escaped(label)} <span class="none">{escaped(str(row[value]))}</span>'
+
+
+def _time(moment: dt.datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,252 @@
+"""What things of a case are called where people read them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from casesnb.tables.certificate import Certificate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+KIND_LABELS = {
+    "agent": "agent",
+    "custom": "custom entity",
+    "service": "service",
+    "role": "API role",
+    "unknown": "unknown",
+}
+"""What each kind of actor is called, in the order of a legend."""
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def hours_text(hours: float) -> str:
+    """Return a duration in the unit that suits it.
+
+    Parameters
+    ----------
+    hours : float
+        The duration.
+
+    Returns
+    -------
+    str
+        Such as ``35 min``, ``4.5 h`` or ``12.0 d``.
+
+    Examples
+    --------
+    >>> hours_text(0.5), hours_text(20), hours_text(80)
+    ('30 min', '20.0 h', '3.3 d')
+    """
+    if hours != hours:
+        return "unknown"
+    if hours < 1:
+        return f"{hours * 60:.0f} min"
+    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:,.1f} d"
+
+
+def counted(n: int, noun: str) -> str:
+    """Return a count with its noun.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    noun : str
+        Of what, in the singular.
+
+    Returns
+    -------
+    str
+        Such as ``1 change`` or ``1,200 changes``.
+
+    Examples
+    --------
+    >>> counted(1, "change"), counted(1200, "change")
+    ('1 change', '1,200 changes')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def tail(identifier: str) -> str:
+    """Return what tells an ARN or a UUID from its neighbours, for display.
+
+    Parameters
+    ----------
+    identifier : str
+        Any id.
+
+    Returns
+    -------
+    str
+        The end of an ARN, the beginning of a UUID, or the id itself.
+
+    Examples
+    --------
+    >>> tail("arn:aws:connect:eu-west-2:1:instance/9/agent/anna-lopez")
+    'anna-lopez'
+    >>> tail("6ab2e1f0-77aa-4bcd-9e01-2f5ce04711aa")
+    '6ab2e1f0…'
+    >>> tail("assigned_user")
+    'assigned_user'
+    """
+    if identifier.startswith("arn:"):
+        identifier = identifier.rpartition("/")[2] or identifier
+        if identifier.startswith("AWSServiceRoleForAmazonConnect"):
+            return "Amazon Connect"
+    if _UUID.fullmatch(identifier):
+        return f"{identifier[:8]}…"
+    return identifier
+
+
+def certificate_of(frame: pd.DataFrame) -> Certificate | None:
+    """Return the certificate that a frame carries, if any.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A frame of a `History`, or any other.
+
+    Returns
+    -------
+    Certificate or None
+        As it was loaded.
+    """
+    carried = frame.attrs.get("certificate")
+    return None if carried is None else Certificate.from_dict(carried)
+
+
+def standing(frame: pd.DataFrame) -> str:
+    """Say in a few words how complete the data of a frame is.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A frame of a `History`, or any other.
+
+    Returns
+    -------
+    str
+        Such as ``complete``, or ``partial: stopped after 3 of 9 cases``.
+    """
+    certificate = certificate_of(frame)
+    if certificate is None:
+        return "no certificate"
+    why = f": {'; '.join(certificate.reasons)}" if certificate.reasons else ""
+    verdict = {"complete_but": "complete, but"}.get(
+        certificate.verdict, certificate.verdict
+    )
+    return f"{verdict}{why}"
+
+
+def is_missing(value: Any) -> bool:
+    """Say whether a cell of a frame holds nothing.
+
+    Parameters
+    ----------
+    value : object
+        A cell.
+
+    Returns
+    -------
+    bool
+        True for None, NaN and NaT.
+
+    Examples
+    --------
+    >>> is_missing(None), is_missing(float("nan")), is_missing("")
+    (True, True, False)
+    """
+    return value is None or bool(value != value)
+
+
+def field_names(changes: pd.DataFrame) -> dict[str, str]:
+    """Return what to call each field of a frame.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        ``schema.CHANGES``, with ``field`` where `with_names` added it.
+
+    Returns
+    -------
+    dict
+        By ``field_id``: its name, or its id made short.
+    """
+    once = changes.drop_duplicates("field_id")
+    ids = once["field_id"].astype(object)
+    names = once["field"].astype(object) if "field" in once else ids
+    return {
+        field_id: tail(field_id if is_missing(name) else str(name))
+        for field_id, name in zip(ids, names, strict=True)
+    }
+
+
+def value_names(changes: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Return what to call the values that have a label.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        ``schema.CHANGES``, with ``old_label`` and ``new_label`` where
+        `with_names` added them.
+
+    Returns
+    -------
+    dict
+        By ``field_id`` and value; empty without labels.
+    """
+    names: dict[tuple[str, str], str] = {}
+    for value, label in (("old", "old_label"), ("new", "new_label")):
+        if label in changes:
+            once = changes.dropna(subset=[value, label])
+            once = once.drop_duplicates(["field_id", value])
+            rows = zip(once["field_id"], once[value], once[label], strict=True)
+            names |= {(field_id, text): str(name) for field_id, text, name in rows}
+    return names
+
+
+def value_name(names: Mapping[tuple[str, str], str], field_id: str, value: Any) -> str:
+    """Return what to call a value that is not missing.
+
+    Parameters
+    ----------
+    names : Mapping
+        What `value_names` returned.
+    field_id : str
+        Its field.
+    value : object
+        The value.
+
+    Returns
+    -------
+    str
+        Its label, or itself; an ARN or a UUID made short.
+    """
+    return names.get((field_id, value)) or tail(str(value))
+
+
+def actor_names(frame: pd.DataFrame) -> dict[str, str]:
+    """Return what to call each actor of a frame.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Events or changes, with ``actor_name`` where `with_names` added it.
+
+    Returns
+    -------
+    dict
+        By ``actor``: the name, or the end of the ARN.
+    """
+    once = frame.dropna(subset=["actor"]).drop_duplicates("actor")
+    ids = once["actor"].astype(object)
+    names = once["actor_name"].astype(object) if "actor_name" in once else ids
+    return {
+        actor: tail(actor if is_missing(name) else str(name))
+        for actor, name in zip(ids, names, strict=True)
+    }
