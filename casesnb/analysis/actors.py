@@ -1,13 +1,24 @@
-"""Who acted, and when: people, integrations, Connect itself and API callers."""
+"""Who acted, when and as what: people, integrations, Connect itself, API callers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+import datetime as dt
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
+from casesnb.analysis.clock import period, wall, weekday
+from casesnb.analysis.engine import handed_back, opened, rows_of
+
 if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
+
+_SERVICE_ROLE = "AWSServiceRoleForAmazonConnect"
+_COUNTS = ("n_events", "n_changes", "n_cases")
+
+# A case is its domain and its id.
+_CASE = nw.concat_str("domain_id", "case_id", separator="\n")
 
 
 def actor_activity(events: IntoFrameT, *, freq: str = "1d") -> IntoFrameT:
@@ -18,13 +29,19 @@ def actor_activity(events: IntoFrameT, *, freq: str = "1d") -> IntoFrameT:
     events : DataFrame
         The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark.
     freq : str, default "1d"
-        The period's length, such as ``"1h"``, ``"1d"`` or ``"1mo"``, in UTC.
+        The period's length in UTC: ``1m``, ``1h``, ``1d``, ``1w``, ``1mo``,
+        ``1q``, ``1y``, or minutes or hours that divide an hour or a day.
 
     Returns
     -------
     DataFrame
         The columns of ``schema.ACTOR_ACTIVITY``, by period and actor, in the
         kind of frame that was given.
+
+    Raises
+    ------
+    ValueError
+        If `freq` is not a period.
 
     Examples
     --------
@@ -35,27 +52,440 @@ def actor_activity(events: IntoFrameT, *, freq: str = "1d") -> IntoFrameT:
     >>> int(activity["n_events"].sum()) == len(history.events)
     True
     """
-    frame: Any = nw.from_native(cast("Any", events))
+    frame = opened(events)
     frame = frame.select(
-        nw.col("actor").cast(nw.String),
-        nw.col("actor_kind").cast(nw.String),
-        nw.col("domain_id").cast(nw.String),
-        nw.col("case_id").cast(nw.String),
-        nw.col("n_changes").cast(nw.Int64),
-        period_at=nw.col("performed_at").dt.truncate(freq),
-    ).with_columns(
-        # A case is its domain and its id.
-        case=nw.concat_str("domain_id", "case_id", separator="\n"),
+        "actor",
+        "actor_kind",
+        period_at=period(frame, nw.col("performed_at"), freq),
+        n_changes=nw.col("n_changes").cast(nw.Int64),
+        case=_CASE,
         one=nw.lit(1, nw.Int64),
     )
-    counted = frame.group_by("actor", "actor_kind", "period_at").agg(
+    key = ("actor", "actor_kind", "period_at")
+    counted = frame.group_by(*key).agg(
         n_events=nw.col("one").sum(),
         n_changes=nw.col("n_changes").sum(),
         n_cases=nw.col("case").n_unique(),
     )
-    counts = [
-        nw.col(name).cast(nw.Int64) for name in ("n_events", "n_changes", "n_cases")
+    counted = counted.select(*key, *(nw.col(name).cast(nw.Int64) for name in _COUNTS))
+    return handed_back(counted, events, ("period_at", "actor", "actor_kind"))
+
+
+def actor_matrix(events: IntoFrameT) -> IntoFrameT:
+    """One row per actor and kind of event that they caused.
+
+    Parameters
+    ----------
+    events : DataFrame
+        The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.ACTOR_MATRIX``, by actor and kind of event, in
+        the kind of frame that was given.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
+    >>> matrix = actor_matrix(history.events)
+    >>> int(matrix["n_events"].sum()) == len(history.events)
+    True
+    """
+    key = ("actor", "actor_kind", "event_type", "related_item_type")
+    frame = opened(events).select(
+        *key, "performed_at", case=_CASE, one=nw.lit(1, nw.Int64)
+    )
+    counted = frame.group_by(*key).agg(
+        n_events=nw.col("one").sum(),
+        n_cases=nw.col("case").n_unique(),
+        first_at=nw.col("performed_at").min(),
+        last_at=nw.col("performed_at").max(),
+    )
+    counted = counted.with_columns(nw.col("n_events", "n_cases").cast(nw.Int64))
+    return handed_back(counted, events, key)
+
+
+def rhythm(events: IntoFrameT, *, tz: str = "UTC") -> IntoFrameT:
+    """One row per kind of actor, weekday and hour in which they acted.
+
+    Parameters
+    ----------
+    events : DataFrame
+        The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark.
+    tz : str, default "UTC"
+        The IANA time zone whose weekdays and hours are meant, daylight saving
+        included.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.RHYTHM``, by weekday, hour and kind of actor, in
+        the kind of frame that was given. Hours without an event have no row.
+
+    Raises
+    ------
+    ValueError
+        If there is no such time zone.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
+    >>> hours = rhythm(history.events, tz="Europe/Berlin")
+    >>> int(hours["n_events"].sum()) == len(history.events)
+    True
+    """
+    frame = opened(events)
+    frame = frame.select(
+        "actor", "actor_kind", shown=wall(frame, "performed_at", tz), case=_CASE
+    ).with_columns(
+        weekday=weekday(nw.col("shown")),
+        hour=nw.col("shown").dt.hour().cast(nw.Int64),
+        one=nw.lit(1, nw.Int64),
+    )
+    key = ("weekday", "hour", "actor_kind")
+    counted = frame.group_by(*key).agg(
+        n_events=nw.col("one").sum(),
+        n_cases=nw.col("case").n_unique(),
+    )
+    counted = counted.with_columns(nw.col("n_events", "n_cases").cast(nw.Int64))
+    return handed_back(counted, events, key)
+
+
+def attribution(events: IntoFrameT) -> IntoFrameT:
+    """One row per event: the kind of work it was, and what that rests on.
+
+    An audit event names ids, not kinds of work. A user ARN under Connect's own
+    role is a person in the agent workspace; that role alone is a flow or a
+    rule; any other principal is a caller of the API. Such a caller may name a
+    user or a custom entity, which nobody checks: ``is_asserted``.
+
+    Parameters
+    ----------
+    events : DataFrame
+        The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.ATTRIBUTION``, by case and sequence, in the kind
+        of frame that was given.
+
+    See Also
+    --------
+    work_share : The same, counted.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
+    >>> attribution(history.events).loc[0, ["worker", "evidence"]].tolist()
+    ['automation', "Connect's own role, no user: a flow or a rule"]
+    """
+    frame = _attributed(opened(events)).select(
+        "domain_id",
+        "case_id",
+        "event_id",
+        nw.col("sequence").cast(nw.Int64),
+        "performed_at",
+        "actor",
+        "worker",
+        "is_asserted",
+        "evidence",
+    )
+    return handed_back(frame, events, ("domain_id", "case_id", "sequence"))
+
+
+def _attributed(frame: Any) -> Any:
+    """Return events with the worker, the evidence and whether it is only claimed."""
+    user = ~nw.col("user_arn").is_null()
+    custom = ~nw.col("custom_entity").is_null()
+    principal = ~nw.col("iam_principal_arn").is_null()
+    frame = frame.with_columns(
+        by_connect=nw.col("iam_principal_arn")
+        .fill_null("")
+        .str.contains(_SERVICE_ROLE, literal=True)
+    )
+    connect = nw.col("by_connect")
+    classes = (
+        (user & connect, "human", False, "a user under Connect's own role"),
+        (user & principal, "human", True, "a user named by a caller of the API"),
+        (user, "human", True, "a user, no principal"),
+        (custom, "api", True, "a custom entity named by a caller of the API"),
+        (connect, "automation", False, "Connect's own role, no user: a flow or a rule"),
+        (principal, "api", False, "a principal of its own, no user"),
+    )
+    worker = nw.lit("unknown")
+    evidence = nw.lit("nobody is named")
+    asserted = nw.lit(False)
+    for condition, kind, claimed, why in reversed(classes):
+        worker = nw.when(condition).then(nw.lit(kind)).otherwise(worker)
+        evidence = nw.when(condition).then(nw.lit(why)).otherwise(evidence)
+        asserted = nw.when(condition).then(nw.lit(claimed)).otherwise(asserted)
+    return frame.with_columns(worker=worker, evidence=evidence, is_asserted=asserted)
+
+
+def work_share(events: IntoFrameT) -> IntoFrameT:
+    """One row per kind of work and evidence for it, with its share of all events.
+
+    Parameters
+    ----------
+    events : DataFrame
+        The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.WORK_SHARE``, by worker and evidence, in the
+        kind of frame that was given. The shares of all rows add up to 1.
+
+    See Also
+    --------
+    attribution : Which event is of which kind, and why.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
+    >>> round(float(work_share(history.events)["share"].sum()), 9)
+    1.0
+    """
+    key = ("worker", "evidence", "is_asserted")
+    frame = _attributed(opened(events)).select(
+        *key, nw.col("n_changes").cast(nw.Int64), case=_CASE, one=nw.lit(1, nw.Int64)
+    )
+    counted = frame.group_by(*key).agg(
+        n_events=nw.col("one").sum(),
+        n_changes=nw.col("n_changes").sum(),
+        n_cases=nw.col("case").n_unique(),
+    )
+    counted = counted.with_columns(
+        nw.col(name).cast(nw.Int64) for name in _COUNTS
+    ).with_columns(
+        share=nw.col("n_events").cast(nw.Float64)
+        / nw.col("n_events").sum().cast(nw.Float64)
+    )
+    return handed_back(counted, events, key)
+
+
+def bursts(
+    changes: IntoFrameT,
+    *,
+    within: dt.timedelta = dt.timedelta(minutes=1),
+    min_cases: int = 5,
+) -> IntoFrameT:
+    """One row per burst: one actor gave one field one value on many cases.
+
+    Changes belong to one burst while each comes no later than `within` after
+    the one before it. What a case is created with and what related items hold
+    are not counted.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    within : timedelta, default one minute
+        The longest pause inside a burst.
+    min_cases : int, default 5
+        The fewest cases that make a burst.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.BURSTS``, oldest first, in the kind of frame
+        that was given.
+
+    Raises
+    ------
+    ValueError
+        If `within` is negative, or `min_cases` is below 2.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> world = cn.sandbox.World(seed=7)
+    >>> changes = cn.load_history(cn.connect(world), *world.showcase).changes
+    >>> len(bursts(changes))  # one case is no burst
+    0
+    """
+    frame = in_bursts(opened(changes), within=within, min_cases=min_cases)
+    key = ("actor", "actor_kind", "field_id", "new_kind", "new", "burst")
+    found = frame.group_by(*key).agg(
+        started_at=nw.col("performed_at").min(),
+        ended_at=nw.col("performed_at").max(),
+        n_cases=nw.col("case").n_unique(),
+        n_changes=nw.col("one").sum(),
+    )
+    found = found.select(
+        "started_at",
+        "ended_at",
+        "actor",
+        "actor_kind",
+        "field_id",
+        kind=nw.col("new_kind"),
+        value=nw.col("new"),
+        n_cases=nw.col("n_cases").cast(nw.Int64),
+        n_changes=nw.col("n_changes").cast(nw.Int64),
+    )
+    return handed_back(
+        found, changes, ("started_at", "actor", "field_id", "kind", "value")
+    )
+
+
+def in_bursts(frame: Any, *, within: dt.timedelta, min_cases: int) -> Any:
+    """Return the changes that are part of a burst, with its number.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        Opened changes.
+    within : timedelta
+        The longest pause inside a burst.
+    min_cases : int
+        The fewest cases that make a burst.
+
+    Returns
+    -------
+    narwhals.DataFrame or narwhals.LazyFrame
+        The rows with ``burst``, a number among those of the same actor, field
+        and value, and ``case``.
+
+    Raises
+    ------
+    ValueError
+        If `within` is negative, or `min_cases` is below 2.
+    """
+    if within < dt.timedelta() or min_cases < 2:
+        raise ValueError(
+            f"within={within}, min_cases={min_cases}: a burst is at least 2 cases, and "
+            "a pause is not negative."
+        )
+    # One text that is never missing, as engines differ in what a missing key is.
+    parts = ("actor_kind", "actor", "field_id", "new_kind", "new")
+    same = nw.concat_str(
+        *(nw.col(name).fill_null("") for name in parts), separator="\x1f"
+    )
+    order = ("performed_at", "domain_id", "case_id", "sequence", "slot")
+    pause = f"{within // dt.timedelta(microseconds=1)}us"
+    before = nw.col("performed_at").shift(1).over("same", order_by=order)
+    frame = (
+        frame.filter(
+            (nw.col("event_type") != "Case.Created")
+            & ~nw.col("event_type").str.starts_with("RelatedItem.")
+        )
+        .with_columns(case=_CASE, one=nw.lit(1, nw.Int64), same=same)
+        .with_columns(before=before)
+        .with_columns(
+            starts=(nw.col("performed_at") > nw.col("before").dt.offset_by(pause))
+            .fill_null(True)
+            .cast(nw.Int64)
+        )
+        .with_columns(burst=nw.col("starts").cum_sum().over("same", order_by=order))
+    )
+    sizes = (
+        frame.group_by("same", "burst")
+        .agg(size=nw.col("case").n_unique())
+        .filter(nw.col("size") >= min_cases)
+        .select("same", "burst")
+    )
+    return frame.join(sizes, on=["same", "burst"], how="inner")
+
+
+def with_users(
+    frame: IntoFrameT, users: IntoFrameT, *, actor: str = "actor"
+) -> IntoFrameT:
+    """One row per row of `frame`, with what was true of its actor at that time.
+
+    Today's teams and roles do not rewrite the past: each row of `users` holds
+    from ``valid_from_at`` on, and no longer from ``valid_to_at`` on.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The columns of ``schema.EVENTS`` or ``schema.CHANGES``, in pandas,
+        Polars, DuckDB or PySpark.
+    users : DataFrame
+        In the same kind of frame: ``actor``, ``valid_from_at``,
+        ``valid_to_at`` (both UTC; missing: always), and what is to be told,
+        such as ``team`` and ``role``.
+    actor : str, default "actor"
+        The column of `frame` that is looked up.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `frame`, texts instead of categories, and those of
+        `users` beside its three own: missing where nobody told.
+
+    Raises
+    ------
+    ValueError
+        If two rows of `users` hold for one actor at one time, or a column is
+        in both frames.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> day = pd.date_range("2026-03-01", periods=3, tz="UTC")
+    >>> events = pd.DataFrame({
+    ...     "case_id": "c", "event_id": ["e0", "e1", "e2"], "actor": "ann",
+    ...     "performed_at": day})
+    >>> users = pd.DataFrame({
+    ...     "actor": "ann", "team": ["desk", "expert"],
+    ...     "valid_from_at": day[[0, 1]], "valid_to_at": [day[1], pd.NaT]})
+    >>> with_users(events, users)["team"].tolist()
+    ['desk', 'expert', 'expert']
+    """
+    rows, told = opened(frame), opened(users)
+    names = rows.collect_schema().names()
+    own = ("actor", "valid_from_at", "valid_to_at")
+    extra = [name for name in told.collect_schema().names() if name not in own]
+    if both := sorted(set(extra) & set(names)):
+        raise ValueError(
+            f"Both frames have {', '.join(both)}. Rename what `users` tells."
+        )
+    _refuse_overlaps(told.select(*own))
+    key = [
+        name for name in ("domain_id", "case_id", "event_id", "slot") if name in names
     ]
-    counted = counted.with_columns(*counts)
-    ordered = counted.sort("period_at", "actor", "actor_kind", nulls_last=True)
-    return cast("IntoFrameT", nw.maybe_reset_index(ordered).to_native())
+    at, since, until = map(nw.col, ("performed_at", "valid_from_at", "valid_to_at"))
+    found = (
+        rows.select(*key, "performed_at", actor_=nw.col(actor))
+        .join(told, left_on="actor_", right_on="actor", how="inner")
+        .filter(
+            (since.is_null() | (at >= since).fill_null(False))
+            & (until.is_null() | (at < until).fill_null(False))
+        )
+        .select(*key, *extra)
+    )
+    order = [name for name in ("domain_id", "case_id", "sequence") if name in names]
+    out = rows.join(found, on=key, how="left").select(*names, *extra)
+    return handed_back(out, frame, [*order, *key])
+
+
+def _refuse_overlaps(users: Any) -> None:
+    first, last = (
+        dt.datetime.min.replace(tzinfo=dt.UTC),
+        dt.datetime.max.replace(tzinfo=dt.UTC),
+    )
+    spans: dict[str, list[tuple[dt.datetime, dt.datetime]]] = {}
+    for row in rows_of(users):
+        since, until = (
+            value and (value if value.tzinfo else value.replace(tzinfo=dt.UTC))
+            for value in (row["valid_from_at"], row["valid_to_at"])
+        )
+        spans.setdefault(row["actor"], []).append((since or first, until or last))
+    for actor, periods in spans.items():
+        periods.sort()
+        for (_, until), (since, _) in pairwise(periods):
+            if since < until:
+                raise ValueError(
+                    f"Two rows of `users` hold for {actor!r} at {since}. "
+                    "End one with valid_to_at where the other begins."
+                )

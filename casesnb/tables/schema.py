@@ -283,6 +283,79 @@ ACTOR_ACTIVITY = Table(
     ),
 )
 
+ACTOR_MATRIX = Table(
+    "actor_matrix",
+    "One row per actor and kind of event that they caused.",
+    (
+        Column("actor", TEXT, "who acted; missing if AWS named none"),
+        Column("actor_kind", TEXT, "`agent`, `custom`, `service`, `role` or `unknown`"),
+        Column("event_type", TEXT, "as AWS names it"),
+        Column("related_item_type", TEXT, "the related item's type, if there is one"),
+        Column("n_events", "int64", "audit events"),
+        Column("n_cases", "int64", "distinct cases"),
+        Column("first_at", TIME, "the first of them"),
+        Column("last_at", TIME, "the last of them"),
+    ),
+)
+
+RHYTHM = Table(
+    "rhythm",
+    "One row per kind of actor, weekday and hour in which they acted.",
+    (
+        Column("weekday", "int64", "1 for Monday to 7 for Sunday, in the zone"),
+        Column("hour", "int64", "0 to 23, in the zone"),
+        Column("actor_kind", TEXT, "`agent`, `custom`, `service`, `role` or `unknown`"),
+        Column("n_events", "int64", "audit events"),
+        Column("n_cases", "int64", "distinct cases"),
+    ),
+)
+
+ATTRIBUTION = Table(
+    "attribution",
+    "One row per event: the kind of work it was, and what that rests on.",
+    (
+        Column("domain_id", TEXT, "the Cases domain"),
+        Column("case_id", TEXT, "the case"),
+        Column("event_id", TEXT, "the audit event"),
+        Column("sequence", "int64", "the event's place in its case, from 0"),
+        Column("performed_at", TIME, "when it was done"),
+        Column("actor", TEXT, "who acted; missing if AWS named none"),
+        Column("worker", TEXT, "`human`, `automation`, `api` or `unknown`"),
+        Column("is_asserted", "bool", "a caller of the API says so; nobody checked"),
+        Column("evidence", TEXT, "what in the event says so"),
+    ),
+)
+
+WORK_SHARE = Table(
+    "work_share",
+    "One row per kind of work and evidence for it.",
+    (
+        Column("worker", TEXT, "`human`, `automation`, `api` or `unknown`"),
+        Column("evidence", TEXT, "what in the events says so"),
+        Column("is_asserted", "bool", "a caller of the API says so; nobody checked"),
+        Column("n_events", "int64", "audit events"),
+        Column("n_changes", "int64", "field changes in them"),
+        Column("n_cases", "int64", "distinct cases"),
+        Column("share", "float64", "of all events, from 0 to 1"),
+    ),
+)
+
+BURSTS = Table(
+    "bursts",
+    "One row per burst: one actor gave one field one value on many cases.",
+    (
+        Column("started_at", TIME, "its first change"),
+        Column("ended_at", TIME, "its last change"),
+        Column("actor", TEXT, "who did it; missing if AWS named none"),
+        Column("actor_kind", TEXT, "`agent`, `custom`, `service`, `role` or `unknown`"),
+        Column("field_id", TEXT, "the field"),
+        Column("kind", TEXT, "kind of the value that it got"),
+        Column("value", TEXT, "the value that it got"),
+        Column("n_cases", "int64", "distinct cases"),
+        Column("n_changes", "int64", "field changes"),
+    ),
+)
+
 TABLES = (
     EVENTS,
     CHANGES,
@@ -293,5 +366,10 @@ TABLES = (
     UNLOADED,
     SPELLS,
     ACTOR_ACTIVITY,
+    ACTOR_MATRIX,
+    RHYTHM,
+    ATTRIBUTION,
+    WORK_SHARE,
+    BURSTS,
 )
 """All tables, in the order a reader meets them."""

@@ -1,0 +1,202 @@
+"""What a clock on the wall of a time zone shows, on every engine.
+
+DuckDB and Spark cannot convert a column to a zone through Narwhals, so the zone's
+changes of offset within the data are looked up and folded into one expression.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import narwhals as nw
+
+from casesnb.analysis.engine import rows_of
+
+_PERIOD = re.compile(r"(\d*)(m|h|d|w|mo|q|y)")
+
+
+def wall(frame: Any, column: str, tz: str) -> nw.Expr:
+    """Return a column's times as the wall of a zone showed them.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        With the column; only its first and last time are asked for.
+    column : str
+        UTC times.
+    tz : str
+        An IANA time zone, such as ``"Europe/Berlin"``.
+
+    Returns
+    -------
+    narwhals.Expr
+        Times stamped UTC whose hours and days are those of the wall.
+
+    Raises
+    ------
+    ValueError
+        If there is no such zone.
+    """
+    at = nw.col(column)
+    if tz == "UTC":
+        return at
+    (span,) = rows_of(frame.select(first=at.min(), last=at.max()))
+    if span["first"] is None:
+        return at
+    changes = offsets(tz, _moment(span["first"]), _moment(span["last"]))
+    shown = _later(at, changes[0][1])
+    for since, offset in changes[1:]:
+        is_since = at >= nw.lit(since, nw.Datetime("us", "UTC"))
+        shown = nw.when(is_since).then(_later(at, offset)).otherwise(shown)
+    return shown
+
+
+def _later(at: nw.Expr, offset: dt.timedelta) -> nw.Expr:
+    # Offsets before 1972 have odd seconds; none since then has.
+    return at.dt.offset_by(f"{offset // dt.timedelta(minutes=1)}m")
+
+
+def _moment(value: dt.datetime) -> dt.datetime:
+    value = dt.datetime.fromisoformat(value.isoformat(timespec="seconds"))
+    return value if value.tzinfo else value.replace(tzinfo=dt.UTC)
+
+
+@lru_cache(maxsize=64)
+def offsets(
+    tz: str, first: dt.datetime, last: dt.datetime
+) -> tuple[tuple[dt.datetime, dt.timedelta], ...]:
+    """Return a zone's offsets from UTC from `first` to `last`.
+
+    Parameters
+    ----------
+    tz : str
+        An IANA time zone.
+    first, last : datetime
+        With their zones.
+
+    Returns
+    -------
+    tuple of (datetime, timedelta)
+        Since when, in UTC, and what is added to UTC from then on; the first
+        since `first`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such zone.
+
+    Examples
+    --------
+    >>> spring = [dt.datetime(2026, month, 1, tzinfo=dt.UTC) for month in (3, 5)]
+    >>> for since, offset in offsets("Europe/Berlin", *spring):
+    ...     print(since, offset)
+    2026-03-01 00:00:00+00:00 1:00:00
+    2026-03-29 01:00:00+00:00 2:00:00
+    """
+    try:
+        zone = ZoneInfo(tz)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(
+            f"There is no time zone {tz!r}. Name one as IANA does: 'Europe/Berlin'."
+        ) from None
+
+    def offset(at: dt.datetime) -> dt.timedelta:
+        return at.astimezone(zone).utcoffset() or dt.timedelta()
+
+    found = [(first, offset(first))]
+    here, day = first, dt.timedelta(days=1)
+    while here < last:
+        after = min(here + day, last)
+        if offset(after) != offset(here):
+            low, high = here, after  # the change is after low, at or before high
+            while high - low > dt.timedelta(seconds=1):
+                middle = low + (high - low) // 2
+                middle = middle.replace(microsecond=0)
+                low, high = (
+                    (middle, high) if offset(middle) == offset(here) else (low, middle)
+                )
+            found.append((high, offset(high)))
+        here = after
+    return tuple(found)
+
+
+def period(frame: Any, at: nw.Expr, freq: str) -> nw.Expr:
+    """Return when the period began in which a time lies.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        Whose times they are.
+    at : narwhals.Expr
+        The times.
+    freq : str
+        A length: ``m``, ``h``, ``d``, ``w`` (from Monday), ``mo``, ``q`` or
+        ``y``, or so many ``m`` or ``h`` as divide an hour or a day.
+
+    Returns
+    -------
+    narwhals.Expr
+        The beginnings.
+
+    Raises
+    ------
+    ValueError
+        If that is not a length of a period.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> times = pd.DataFrame({"at": pd.to_datetime(["2026-03-02T17:45:00Z"])})
+    >>> times = nw.from_native(times)
+    >>> times.select(period(times, nw.col("at"), "6h"))["at"].item()
+    Timestamp('2026-03-02 12:00:00+0000', tz='UTC')
+    """
+    match = _PERIOD.fullmatch(freq)
+    number = int(match[1] or 1) if match else 0
+    unit = match[2] if match else ""
+    if not number or {"m": 60, "h": 24}.get(unit, 1) % number:
+        raise ValueError(
+            f"freq={freq!r} is not a period. Give 1m, 1h, 1d, 1w, 1mo, 1q or 1y, or "
+            "minutes that divide an hour (15m) or hours that divide a day (6h)."
+        )
+    if unit in {"mo", "q", "y"}:
+        if frame.implementation.is_pandas():  # warns about zones otherwise
+            naive = at.dt.replace_time_zone(None).dt.truncate(f"1{unit}")
+            return naive.dt.replace_time_zone("UTC")
+        return at.dt.truncate(f"1{unit}")
+    if unit == "w":
+        number, unit, place = 7, "d", weekday(at) - 1
+    elif unit == "m":
+        place = at.dt.minute()
+    else:
+        place = at.dt.hour()
+    # DuckDB and Spark truncate to one unit only: go back to the one that begins it.
+    began = shown = at.dt.truncate(f"1{unit}")
+    for back in range(1, number):
+        shown = (
+            nw.when(place % number == back)
+            .then(began.dt.offset_by(f"-{back}{unit}"))
+            .otherwise(shown)
+        )
+    return shown
+
+
+def weekday(at: nw.Expr) -> nw.Expr:
+    """Return the day of the week, 1 for Monday to 7 for Sunday.
+
+    Parameters
+    ----------
+    at : narwhals.Expr
+        The times.
+
+    Returns
+    -------
+    narwhals.Expr
+        Integers.
+    """
+    # Spark's Sunday is 0, that of the others 7.
+    return (at.dt.weekday().cast(nw.Int64) + 6) % 7 + 1

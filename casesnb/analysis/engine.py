@@ -1,0 +1,95 @@
+"""A frame of any engine: opened with plain texts and UTC times, handed back as it came."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import narwhals as nw
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from narwhals.typing import IntoFrameT
+
+NO_TEXT = nw.lit(None, nw.String)
+"""A missing text, typed."""
+
+
+def opened(frame: object) -> Any:
+    """Return a frame of any engine with categories as texts.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of pandas, Polars, DuckDB or PySpark, or already Narwhals.
+
+    Returns
+    -------
+    narwhals.DataFrame or narwhals.LazyFrame
+        The same rows.
+
+    Raises
+    ------
+    ValueError
+        If the engine tells times in a zone other than UTC, as DuckDB and Spark
+        do where their session has another zone.
+    """
+    opened_: Any = nw.from_native(cast("Any", frame))
+    schema = opened_.collect_schema()
+    for name, dtype in schema.items():
+        zone = getattr(dtype, "time_zone", None)
+        if zone not in {None, "UTC", "Etc/UTC"}:
+            raise ValueError(
+                f"{name} is told in {zone}, by the zone of the engine's session. Set "
+                "that to UTC: SET TimeZone='UTC' (DuckDB), "
+                "spark.conf.set('spark.sql.session.timeZone', 'UTC') (Spark)."
+            )
+    texts = [name for name, dtype in schema.items() if dtype == nw.Categorical]
+    return opened_.with_columns(nw.col(name).cast(nw.String) for name in texts)
+
+
+def handed_back(frame: Any, like: IntoFrameT, order: Sequence[str]) -> IntoFrameT:
+    """Return a frame in the kind that was given, its rows in order.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        What was found.
+    like : DataFrame
+        What was given: its kind is the kind that is returned.
+    order : sequence of str
+        The columns to sort by; missing values come last.
+
+    Returns
+    -------
+    DataFrame
+        The rows of `frame`, with a fresh index where the kind has one.
+    """
+    del like  # it is there for the type
+    ordered = frame.sort(*order, nulls_last=True)
+    return cast("IntoFrameT", nw.maybe_reset_index(ordered).to_native())
+
+
+def rows_of(frame: Any) -> list[dict[str, Any]]:
+    """Return a small frame's rows as dictionaries, whatever the engine.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        A few rows: an aggregate or a lookup table.
+
+    Returns
+    -------
+    list of dict
+        Missing values are None.
+    """
+    if isinstance(frame, nw.LazyFrame):
+        frame = frame.collect("pyarrow")
+    return [
+        {name: None if _is_missing(value) else value for name, value in row.items()}
+        for row in frame.iter_rows(named=True)
+    ]
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value != value or str(value) == "NaT"

@@ -1,0 +1,113 @@
+"""Walls and periods, against Python's own zoneinfo."""
+
+from __future__ import annotations
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+import duckdb
+import narwhals as nw
+import pandas as pd
+import polars as pl
+import pytest
+
+from casesnb.analysis.clock import offsets, period, wall, weekday
+from casesnb.analysis.engine import opened, rows_of
+
+ZONES = (
+    "UTC",
+    "Europe/Berlin",
+    "America/New_York",
+    "Asia/Kolkata",
+    "Australia/Lord_Howe",  # half an hour of daylight saving
+    "America/St_Johns",
+)
+
+
+def every_few_hours(first: str, last: str) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"at": pd.date_range(first, last, freq="7h13min", tz="UTC", unit="us")}
+    )
+
+
+def engines(frame: pd.DataFrame) -> list[object]:
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone='UTC'")
+    polars = pl.from_pandas(frame)
+    return [frame, polars, polars.lazy(), connection.from_arrow(polars.to_arrow())]
+
+
+@pytest.mark.parametrize("tz", ZONES)
+def test_the_wall_shows_what_zoneinfo_says_on_every_engine(tz: str) -> None:
+    frame = every_few_hours("2025-01-01", "2026-12-31")
+    expected = [at.tz_convert(tz).strftime("%u %H:%M") for at in frame["at"]]
+    for given in engines(frame):
+        shown = opened(given)
+        shown = shown.select("at", shown=wall(shown, "at", tz))
+        shown = shown.with_columns(
+            day=weekday(nw.col("shown")),
+            hour=nw.col("shown").dt.hour(),
+            minute=nw.col("shown").dt.minute(),
+        ).sort("at")
+        got = [f"{r['day']} {r['hour']:02}:{r['minute']:02}" for r in rows_of(shown)]
+        assert got == expected
+
+
+@pytest.mark.parametrize("tz", ZONES)
+def test_offsets_change_at_the_very_second(tz: str) -> None:
+    first = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+    zone = ZoneInfo(tz)
+    found = offsets(tz, first, dt.datetime(2027, 1, 1, tzinfo=dt.UTC))
+    assert found[0] == (first, first.astimezone(zone).utcoffset())
+    for since, offset in found[1:]:
+        before = since - dt.timedelta(seconds=1)
+        assert since.astimezone(zone).utcoffset() == offset
+        assert before.astimezone(zone).utcoffset() != offset
+    n_changes = {"UTC": 0, "Asia/Kolkata": 0}.get(tz, 6)  # two a year
+    assert len(found) == 1 + n_changes
+
+
+def test_a_zone_that_is_not_there_is_named() -> None:
+    day = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    with pytest.raises(ValueError, match="no time zone 'Europe/Berlinn'"):
+        offsets("Europe/Berlinn", day, day)
+
+
+@pytest.mark.parametrize(
+    ("freq", "expected"),
+    [
+        ("1m", "2026-11-15 17:47"),
+        ("15m", "2026-11-15 17:45"),
+        ("h", "2026-11-15 17:00"),
+        ("6h", "2026-11-15 12:00"),
+        ("1d", "2026-11-15 00:00"),
+        ("1w", "2026-11-09 00:00"),  # the 15th is a Sunday
+        ("1mo", "2026-11-01 00:00"),
+        ("1q", "2026-10-01 00:00"),
+        ("1y", "2026-01-01 00:00"),
+    ],
+)
+def test_a_period_begins_at_the_same_time_on_every_engine(
+    freq: str, expected: str
+) -> None:
+    frame = pd.DataFrame({"at": pd.to_datetime(["2026-11-15T17:47:33.25Z"])})
+    for given in engines(frame.astype("datetime64[us, UTC]")):
+        times = opened(given)
+        (row,) = rows_of(times.select(period(times, nw.col("at"), freq)))
+        assert f"{row['at']:%Y-%m-%d %H:%M:%S.%f}" == f"{expected}:00.000000"
+
+
+@pytest.mark.parametrize("freq", ["", "0h", "7m", "5h", "2d", "2w", "1s", "day"])
+def test_what_is_no_period_is_refused(freq: str) -> None:
+    with pytest.raises(ValueError, match="is not a period"):
+        period(None, nw.col("at"), freq)
+
+
+def test_an_engine_of_another_zone_is_refused() -> None:
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone='Asia/Tokyo'")
+    given = connection.from_arrow(
+        pl.from_pandas(every_few_hours("2026-01-01", "2026-01-02")).to_arrow()
+    )
+    with pytest.raises(ValueError, match="SET TimeZone='UTC'"):
+        opened(given)
