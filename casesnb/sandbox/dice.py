@@ -102,7 +102,7 @@ def digest(*name: object, bits: int = 128) -> int:
     Examples
     --------
     >>> digest("a", 1, bits=16)
-    54346
+    15465
     """
     text = ":".join(map(str, name)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=bits // 8).digest())

@@ -400,6 +400,8 @@ def tell(plan: Plan) -> Life:
 
 _MERGEABLE = ("assigned_queue", "assigned_user", "summary", "case_reason")
 _HOSTILE = frozenset(HOSTILE)
+_LONGEST = 4100  # characters that AWS allows in a value
+_BATCH = "BatchUpdate"  # the role that edits in bulk
 _CHANNELS = ("VOICE", "CHAT", "TASK", "EMAIL")
 
 
@@ -659,8 +661,6 @@ class _Pen:
             changes.append(Change(the_field.field_id, old, value))
             self.state[the_field.field_id] = value
         self.act("Case.Created", self.life.created_by, tuple(changes))
-        if values.get("summary") == "":
-            self.plant("empty_text", "summary", "a text of no characters")
         self.life.tags = {"channel": dice.pick(_CHANNELS).lower()}
 
     def set(self, who: Who, **values: object) -> bool:
@@ -674,11 +674,7 @@ class _Pen:
             before = self.state.get(the_field.field_id, EMPTY)
             if value != before:
                 changes.append(Change(the_field.field_id, before, value))
-        if not changes:
-            return False
-        n = len(self.life.acts)
-        self.act("Case.Updated", who, tuple(changes))
-        return len(self.life.acts) > n
+        return bool(changes) and self.act("Case.Updated", who, tuple(changes))
 
     def take(self, *, now_and_then: bool = True) -> None:
         """Assign the case to somebody of its queue."""
@@ -863,10 +859,8 @@ class _Pen:
 
     def long_note(self) -> None:
         words = " ".join(COMMENTS)
-        text = (words * (4100 // len(words) + 1))[:4100]
-        if self.set(self.agent(), notes=text):
-            field_id = self.domain.fields["notes"].field_id
-            self.plant("long_text", field_id, "4,100 characters")
+        text = (words * (_LONGEST // len(words) + 1))[:_LONGEST]
+        self.set(self.agent(), notes=text)
 
     def longer_summary(self) -> str:
         before = self.state.get("summary", EMPTY)[1] or ""
@@ -877,10 +871,9 @@ class _Pen:
     def bulk_edit(self, _: int) -> None:
         if self.was_closed and self.dice.chance(0.7):
             return  # most bulk edits leave closed cases alone
-        role = self.domain.role("BatchUpdate")
+        role = self.domain.role(_BATCH)
         who = Who(role, self.domain.agents[0].arn, None, "person")
-        if self.set(who, priority="high", checked=True):
-            self.plant("bulk_edit", None, "many cases at this very moment")
+        self.set(who, priority="high", checked=True)
 
     def merge(self, ms: int) -> None:
         """Merge the two cases: this one is kept, or closed."""
@@ -1050,14 +1043,21 @@ class _Pen:
         agent = self.domain.agents_by_arn.get(act.who.user or "")
         if agent is not None and not at_work(act.ms, agent.zone):
             self.plant("out_of_hours", None, f"{agent.username}, {agent.zone}")
+        if act.who.principal == self.domain.role(_BATCH):
+            self.plant("bulk_edit", None, "many cases at this very moment")
         if act.who.principal is None:
             self.plant("unnamed", None, f"done by {act.who.doer}")
         changed = {change.field_id for change in act.changes}
         if act.type == "Case.Updated" and self.was_closed and "status" not in changed:
             self.plant("edited_after_close", None, f"by {act.who.doer}")
         for change in act.changes:
-            if change.new[1] in _HOSTILE:
+            text = change.new[1]
+            if text in _HOSTILE:
                 self.plant("hostile_text", change.field_id, "never to be run")
+            if text == "":
+                self.plant("empty_text", change.field_id, "no characters")
+            if text is not None and len(text) == _LONGEST:
+                self.plant("long_text", change.field_id, "4,100 characters")
         if act.type.startswith("Case."):
             self.was_closed = self.state.get("status") == CLOSED
 

@@ -108,6 +108,7 @@ class World:
         self._by_id = {domain.domain_id: domain for domain in self._domains}
         # An odd factor permutes the numbers below 2**48, and back.
         self._factor = digest(seed, "factor", bits=_ID_BITS) | 1
+        self._shift = digest(seed, "shift", bits=_ID_BITS)
         self._inverse = pow(self._factor, -1, 1 << _ID_BITS)
         self._arguments = {
             "seed": seed,
@@ -289,7 +290,7 @@ class World:
             A UUID from which the place can be told, so that no index is kept.
         """
         place = (domain.number << _DOMAIN_BITS) | number
-        low = place * self._factor % (1 << _ID_BITS)
+        low = (place + self._shift) * self._factor % (1 << _ID_BITS)
         high = digest(self.seed, "case", place, bits=80)
         return as_uuid((high << _ID_BITS) | low)
 
@@ -310,7 +311,7 @@ class World:
             low = int(case_id[-12:], 16)
         except ValueError:
             return None
-        place = low * self._inverse % (1 << _ID_BITS)
+        place = (low * self._inverse - self._shift) % (1 << _ID_BITS)
         d, number = divmod(place, 1 << _DOMAIN_BITS)
         if d >= len(self._domains):
             return None
