@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS := binder/constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
-.PHONY: help demo lab test lint check slow browser spark bench nightly binder notebooks readme clean
+.PHONY: help demo lab test lint check slow browser spark bench nightly binder notebooks pictures readme clean
 
 help:  ## show what there is to do
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -67,6 +67,9 @@ lint: $(VENV)/.test  ## ruff and mypy --strict
 
 notebooks: $(VENV)/.test  ## record and execute the notebooks again
 	$(BIN)/python tests/refresh_notebooks.py
+
+pictures: $(VENV)/.demo  ## draw the README's pictures again
+	$(BIN)/casesnb demo --seed 7 --out notebooks/pictures >/dev/null
 
 readme: $(VENV)/.test  ## write the README's column tables again
 	$(BIN)/python tests/refresh_readme.py
