@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib.patches import Patch
 
-from casesnb.analysis.actors import actor_activity
 from casesnb.analysis.spells import spells
 from casesnb.view.plot_page import (
     GRID,
@@ -20,8 +21,10 @@ from casesnb.view.plot_page import (
     Drawing,
     boxes,
     count_axis,
-    days,
+    day_numbers,
+    days_of,
     drawable,
+    factorized,
     finish,
     legend,
     like,
@@ -29,11 +32,14 @@ from casesnb.view.plot_page import (
     moment,
     nothing,
     page,
+    periods,
     place_legend,
+    plain_times,
     series_inks,
     span,
     time_axis,
     top_or_other,
+    wall_times,
     zone,
 )
 from casesnb.view.text import shortened
@@ -142,26 +148,24 @@ def plot_changes(
     ax = page(
         ax,
         height=1.35 + 0.44 * n,
-        left=0.35 + 0.078 * max((len(name) for name in lanes.names), default=4),
+        left=0.35 + 0.078 * max((min(len(x), 26) for x in lanes.names), default=4),
         top=0.62,
         bottom=0.73,
     )
-    frame = lanes.frame
     title = f"What changed in {_whose(changes, 'this case')}"
     if not lanes.names:
         nothing(ax, "No change in this history.")
         footer = f"0 changes · {standing(changes)}"
-        return finish(ax, Drawing(title, frame, (), footer))
+        return finish(ax, Drawing(title, lanes.frame, lambda: (), footer))
 
-    left, right = days(frame["start_at"]), days(frame["end_at"])
-    is_mark = (frame["what"] == "mark").to_numpy(dtype=bool)
-    first, last = np.nanmin(left), np.nanmax(left)
-    end = max(last, float(np.nanmax(right)))
+    rows = lanes.rows
+    first, last = np.nanmin(rows.left), np.nanmax(rows.left)
+    end = max(last, float(np.nanmax(rows.right)))
     width = max(last - first, (end - first) * 0.1, 1 / 1440)
     # A case may have been read long after its last change: that stretch is cut.
     low, high = first - 0.02 * width, min(max(end, last), last + _TAIL * width)
-    left = np.where(np.isnan(left), low, left)
-    right = np.where(np.isnan(right), high, right)
+    left = np.where(np.isnan(rows.left), low, rows.left)
+    right = np.where(np.isnan(rows.right), high, np.minimum(rows.right, high))
     if relative:
         unit, name = (24, "hours") if width < 3 else (1, "days")
         left, right, low, high = ((v - first) * unit for v in (left, right, low, high))
@@ -174,28 +178,51 @@ def plot_changes(
     ax.set_ylim(n - 0.45, -0.6)
     ax.set_yticks(range(n), [drawable(shortened(name, 26)) for name in lanes.names])
     literal(ax.get_yticklabels())
-    y = frame["lane"].map({name: i for i, name in enumerate(lanes.names)})
-    y_ = y.to_numpy(dtype=float)
     pixel = (high - low) / ax.bbox.width
-    _draw_spans(
-        ax, frame, left, np.minimum(right, high), y_, ~is_mark, pixel, high, room
-    )
-    bare = n - lanes.n_bare
-    ax.hlines(np.arange(bare, n), low, high, color=GRID, linewidth=0.8, zorder=1)
-    kinds = _draw_marks(ax, frame, left, y_, is_mark, pixel)
+    bare = np.arange(n - lanes.n_bare, n)
+    ax.hlines(bare, low, high, color=GRID, linewidth=0.8, zorder=1)
+    _draw_spans(ax, rows, left, right, pixel, high, room)
+    kinds = _draw_marks(ax, rows, left, pixel)
     legend(ax, [KINDS[kind] for kind in KINDS if kind in kinds])
-    count = int(is_mark.sum())
     footer = " · ".join(
         [
-            f"{counted(count, 'change')} in {counted(len(lanes.names), 'lane')}",
+            f"{counted(int(rows.is_mark.sum()), 'change')} in {counted(n, 'lane')}",
             span(first, last, zone_),
             *lanes.as_of(zone_),
             standing(changes),
         ]
     )
-    lines = (*_lane_lines(frame, lanes.names), _by_kind(frame[is_mark]))
     below = 46.0 if relative else 34.0
-    return finish(ax, Drawing(title, frame, lines, footer), below=below)
+    drawing = Drawing(title, lanes.frame, lanes.lines, footer)
+    return finish(ax, drawing, below=below)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Spans and marks, one place each in every array."""
+
+    lane: Numbers
+    is_mark: Numbers
+    kind: Numbers
+    value: Numbers
+    start_at: Numbers
+    end_at: Numbers
+    known: Numbers
+    is_open: Numbers
+    event_id: Numbers
+    actor_kind: Numbers
+
+    @property
+    def left(self) -> Numbers:
+        return day_numbers(self.start_at)
+
+    @property
+    def right(self) -> Numbers:
+        return day_numbers(self.end_at)
+
+    @property
+    def is_bare(self) -> Numbers:
+        return np.array([is_missing(value) for value in self.value], dtype=bool)
 
 
 class _Lanes:
@@ -208,115 +235,156 @@ class _Lanes:
         fields: Sequence[str] | None,
         top: int,
     ) -> None:
-        of_item = changes["event_type"].astype("str").str.startswith("RelatedItem")
-        of_case = changes[~of_item.to_numpy(dtype=bool, na_value=False)]
+        self._changes = changes
+        types = changes["event_type"].astype(object)
+        of_item = np.array(
+            [str(kind).startswith("RelatedItem") for kind in types], bool
+        )
+        of_case = changes[~of_item]
         if fields is not None:
             of_case = of_case[of_case["field_id"].isin(list(fields))]
         certificate = certificate_of(changes)
         self._as_of = None if certificate is None else certificate.fetched_at
-        found = spells(of_case, as_of=self._as_of)
-        items = _items(changes[of_item.to_numpy(dtype=bool, na_value=False)], events)
+        items = _items(changes[of_item], events)
         if fields is not None:
             items = {name: rows for name, rows in items.items() if name in fields}
-        several = len(changes["case_id"].unique()) > 1
-        names = _lane_names(of_case, several=several)
-        room = max(top - len(items), 1)
-        kept, rest = _ordered(of_case, names, fields, room)
-        lane_of = {key: names[key] for key in kept}
-        other = f"{OTHER} ({len(rest)})"
-        lane_of |= dict.fromkeys(rest, other)
+        case = of_case["case_id"].to_numpy(dtype=object)
+        field = of_case["field_id"].to_numpy(dtype=object)
+        keys = list(zip(case, field, strict=True))
+        names = _lane_names(keys, field_names(of_case))
+        kept, rest = _ordered(keys, names, fields, max(top - len(items), 1))
         self.n_bare = len(items) + bool(rest)
-        self.names = [*dict.fromkeys(lane_of.values()), *items]
-        self.frame = self._rows(changes, of_case, found, items, lane_of, other)
+        self.names = [names[key] for key in kept]
+        if rest:
+            self.names.append(f"{OTHER} ({len(rest)})")
+        self.names += items
+        place = {key: i for i, key in enumerate(kept)}
+        place |= dict.fromkeys(rest, len(kept))
+        called = _Called(of_case)
+        # Of the fields that share a lane only the marks are drawn.
+        parts = [
+            _spans(of_case, self._as_of, place, len(kept), keys, called),
+            _marks(of_case, [place[key] for key in keys], called),
+            *(
+                _marks(rows, [len(self.names) - len(items) + i] * len(rows), None)
+                for i, rows in enumerate(items.values())
+            ),
+        ]
+        self.rows = _Rows(
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in _Rows.__slots__
+            )
+        )
 
     def as_of(self, tz: dt.tzinfo) -> list[str]:
-        """When the case was read, in words."""
-        if self._as_of is None:
-            return []
-        return [f"as of {moment(self._as_of, tz)}"]
+        """Say when the case was read."""
+        return [] if self._as_of is None else [f"as of {moment(self._as_of, tz)}"]
 
-    def _rows(
-        self,
-        changes: pd.DataFrame,
-        of_case: pd.DataFrame,
-        found: pd.DataFrame,
-        items: Mapping[str, pd.DataFrame],
-        lane_of: Mapping[tuple[str, str], str],
-        other: str,
-    ) -> pd.DataFrame:
-        labels = value_names(of_case)
-        events = zip(of_case["case_id"], of_case["event_id"], strict=True)
-        kinds: Any = dict(
-            zip(events, of_case["actor_kind"].astype(object), strict=True)
+    def frame(self) -> pd.DataFrame:
+        """Return the rows as a frame, lanes top to bottom."""
+        rows = self.rows
+        frame = like(
+            self._changes,
+            {
+                "lane": [self.names[i] for i in rows.lane],
+                "what": np.where(rows.is_mark, "mark", "span"),
+                **{name: getattr(rows, name) for name in _Rows.__slots__[2:]},
+            },
         )
-        columns: dict[str, list[Any]] = {name: [] for name in _FRAME}
+        for name in ("start_at", "end_at"):
+            frame[name] = frame[name].dt.tz_localize("UTC")
+        text = ("lane", "what", "kind", "value", "event_id", "actor_kind")
+        order = np.lexsort((rows.is_mark, rows.lane))
+        return frame.astype(dict.fromkeys(text, "str")).iloc[order]
 
-        def add(rows: pd.DataFrame) -> None:
-            for name, column in columns.items():
-                column.extend(rows[name])
-
-        keys = list(zip(found["case_id"], found["field_id"], strict=True))
-        lanes = [lane_of[key] for key in keys]
-        shown = [lane != other for lane in lanes]
-        found_events = zip(found["case_id"], found["event_id"], strict=True)
-        of_field = found.assign(
-            lane=lanes,
-            what="span",
-            value=[
-                _label(labels, field_id, value)
-                for field_id, value in zip(
-                    found["field_id"], found["value"], strict=True
-                )
-            ],
-            actor_kind=[kinds.get(event) for event in found_events],
-        )
-        add(of_field[shown])
-        for lane, rows in [*_by_lane(of_case, lane_of), *items.items()]:
-            of_item = lane in items
-            value = (
-                [
-                    _label(labels, field_id, value)
-                    for field_id, value in zip(
-                        rows["field_id"], rows["new"], strict=True
-                    )
-                ]
-                if not of_item
-                else rows["event_type"].astype(object)
-            )
-            add(
-                rows.assign(
-                    lane=lane,
-                    what="mark",
-                    kind=None if of_item else rows["new_kind"].astype(object),
-                    value=list(value),
-                    start_at=rows["performed_at"],
-                    end_at=rows["performed_at"],
-                    known=True,
-                    is_open=False,
-                    actor_kind=rows["actor_kind"].astype(object),
-                )
-            )
-        frame = like(changes, columns)
-        times = {"start_at": _UTC, "end_at": _UTC}
-        text = dict.fromkeys(
-            ("lane", "what", "kind", "value", "event_id", "actor_kind"), "str"
-        )
-        return frame.astype({**times, **text, "known": "bool", "is_open": "bool"})
+    def lines(self) -> list[str]:
+        """Say what is on each lane."""
+        frame = self.frame()
+        marks = frame[frame["what"] == "mark"]
+        return [*_lane_lines(frame, self.names), _by_kind(marks)]
 
 
-_UTC = "datetime64[us, UTC]"
-_FRAME = (
-    "lane",
-    "what",
-    "kind",
-    "value",
-    "start_at",
-    "end_at",
-    "known",
-    "is_open",
-    "event_id",
-    "actor_kind",
-)
+class _Called:
+    """What values are called in a picture, each looked up once."""
+
+    def __init__(self, of_case: pd.DataFrame) -> None:
+        self._names = value_names(of_case)
+        self._known: dict[tuple[str, Any], Any] = {}
+
+    def __call__(self, fields: Numbers, values: Numbers) -> Numbers:
+        return np.array([*map(self._call, fields, values)], dtype=object)
+
+    def _call(self, field_id: str, value: Any) -> Any:
+        if is_missing(value):
+            return None
+        key = field_id, value
+        if key not in self._known:
+            self._known[key] = value_name(self._names, field_id, value)
+        return self._known[key]
+
+
+def _spans(
+    of_case: pd.DataFrame,
+    as_of: dt.datetime | None,
+    place: Mapping[tuple[str, str], int],
+    n_kept: int,
+    keys: Sequence[tuple[str, str]],
+    called: _Called,
+) -> _Rows:
+    """Return the spans of the fields that have a lane of their own."""
+    found = spells(of_case, as_of=as_of)
+    column = {name: found[name].to_numpy(dtype=object) for name in _SPANS}
+    lane = np.array(
+        [place[key] for key in zip(column["case_id"], column["field_id"], strict=True)],
+        dtype=int,
+    )
+    cases = (case_id for case_id, _ in keys)
+    events = zip(cases, of_case["event_id"].to_numpy(dtype=object), strict=True)
+    actors: Any = of_case["actor_kind"].to_numpy(dtype=object)
+    kinds = dict(zip(events, actors, strict=True))
+    began = zip(column["case_id"], column["event_id"], strict=True)
+    rows = _Rows(
+        lane,
+        np.zeros(len(lane), dtype=bool),
+        column["kind"],
+        called(column["field_id"], column["value"]),
+        plain_times(found["start_at"]),
+        plain_times(found["end_at"]),
+        found["known"].to_numpy(dtype=bool),
+        found["is_open"].to_numpy(dtype=bool),
+        column["event_id"],
+        np.array([kinds.get(event) for event in began], dtype=object),
+    )
+    own = lane < n_kept
+    return _Rows(*(getattr(rows, name)[own] for name in _Rows.__slots__))
+
+
+_SPANS = ("case_id", "field_id", "kind", "value", "event_id")
+
+
+def _marks(rows: pd.DataFrame, lanes: Sequence[int], called: _Called | None) -> _Rows:
+    """Return a mark for each change; without names for each event of an item."""
+    n = len(rows)
+    if called is None:
+        kind, value = np.full(n, None), rows["event_type"].to_numpy(dtype=object)
+    else:
+        kind = rows["new_kind"].to_numpy(dtype=object)
+        field = rows["field_id"].to_numpy(dtype=object)
+        value = called(field, rows["new"].to_numpy(dtype=object))
+    at = plain_times(rows["performed_at"])
+    return _Rows(
+        np.array(lanes, dtype=int),
+        np.ones(n, dtype=bool),
+        kind,
+        value,
+        at,
+        at,
+        np.ones(n, dtype=bool),
+        np.zeros(n, dtype=bool),
+        rows["event_id"].to_numpy(dtype=object),
+        rows["actor_kind"].to_numpy(dtype=object),
+    )
 
 
 def _items(of_item: pd.DataFrame, events: pd.DataFrame | None) -> dict[str, Any]:
@@ -332,13 +400,14 @@ def _items(of_item: pd.DataFrame, events: pd.DataFrame | None) -> dict[str, Any]
     }
 
 
-def _lane_names(of_case: pd.DataFrame, *, several: bool) -> dict[tuple[str, str], str]:
+def _lane_names(
+    keys: Sequence[tuple[str, str]], called: Mapping[str, str]
+) -> dict[tuple[str, str], str]:
     """Name the lane of each case and field."""
-    called = field_names(of_case)
-    once = of_case.drop_duplicates(["case_id", "field_id"])
+    several = len({case_id for case_id, _ in keys}) > 1
     names: dict[tuple[str, str], str] = {}
     taken: set[str] = set()
-    for case_id, field_id in zip(once["case_id"], once["field_id"], strict=True):
+    for case_id, field_id in dict.fromkeys(keys):
         text = called[field_id]
         if several:
             text = f"{text} · {tail(case_id)}"
@@ -350,118 +419,85 @@ def _lane_names(of_case: pd.DataFrame, *, several: bool) -> dict[tuple[str, str]
 
 
 def _ordered(
-    of_case: pd.DataFrame,
+    keys: Sequence[tuple[str, str]],
     names: Mapping[tuple[str, str], str],
     fields: Sequence[str] | None,
     room: int,
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Split cases and fields into those with a lane of their own and the rest."""
-    counts = of_case.groupby(["case_id", "field_id"], observed=True).size().to_dict()
+    counts = Counter(keys)
     place = {name: i for i, name in enumerate(fields if fields is not None else FIRST)}
     after = {name: i for i, name in enumerate(LAST, len(place) + 1)}
-    seen = {case_id: i for i, (case_id, _) in enumerate(names)}
 
     def rank(key: tuple[str, str]) -> tuple[Any, ...]:
-        case_id, field_id = key
-        where = place.get(field_id, after.get(field_id, len(place)))
-        return where, -counts[key], names[key], seen[case_id]
+        where = place.get(key[1], after.get(key[1], len(place)))
+        return where, -counts[key], names[key]
 
-    keys = sorted(names, key=rank)
-    if len(keys) <= room:
-        return keys, []
+    ranked = sorted(names, key=rank)
+    if len(ranked) <= room:
+        return ranked, []
     keep = max(room - 1, 0)
-    return keys[:keep], keys[keep:]
-
-
-def _label(labels: Mapping[tuple[str, str], str], field_id: str, value: Any) -> Any:
-    return None if is_missing(value) else value_name(labels, field_id, value)
-
-
-def _by_lane(
-    of_case: pd.DataFrame, lane_of: Mapping[tuple[str, str], str]
-) -> list[tuple[str, pd.DataFrame]]:
-    keys = zip(of_case["case_id"], of_case["field_id"], strict=True)
-    lanes = of_case["event_id"].copy()
-    lanes[:] = [lane_of[key] for key in keys]
-    return [(lane, of_case[lanes == lane]) for lane in dict.fromkeys(lane_of.values())]
+    return ranked[:keep], ranked[keep:]
 
 
 def _draw_spans(
     ax: Axes,
-    frame: pd.DataFrame,
+    rows: _Rows,
     left: Numbers,
     right: Numbers,
-    y: Numbers,
-    is_span: Numbers,
     pixel: float,
     high: float,
     room: float,
 ) -> None:
-    value = frame["value"].where(frame["value"].notna(), None).astype(object)
-    known = frame["known"].to_numpy(dtype=bool)
-    empty = frame["value"].isna().to_numpy(dtype=bool)
+    y, is_span, empty = rows.lane, ~rows.is_mark, rows.is_bare
     # A value has one tint wherever it comes back in its lane.
-    tint = np.zeros(len(frame), dtype=int)
-    for lane in np.unique(y[is_span]):
-        here = is_span & (y == lane)
-        tint[here] = value[here].factorize()[0] % len(_TINTS)
+    tint = np.zeros(len(y), dtype=int)
+    seen: dict[int, dict[Any, int]] = {}
+    for row in np.flatnonzero(is_span):
+        of_lane = seen.setdefault(y[row], {})
+        tint[row] = of_lane.setdefault(rows.value[row], len(of_lane)) % len(_TINTS)
     narrow = is_span & (right - left < pixel)
     shown = is_span & ~narrow
-    groups = [
-        (shown & known & ~empty & (tint == i), {"facecolor": colour})
+    groups: list[tuple[Numbers, dict[str, Any]]] = [
+        (shown & rows.known & ~empty & (tint == i), {"facecolor": colour})
         for i, colour in enumerate(_TINTS)
     ]
-    groups.append((shown & known & empty, {"facecolor": _EMPTY, "edgecolor": GRID}))
+    bare = {"facecolor": _EMPTY, "edgecolor": GRID}
+    groups.append((shown & rows.known & empty, bare))
     hatched = {"facecolor": UNKNOWN, "edgecolor": "#b4bec7", "hatch": "////"}
-    groups.append((shown & ~known, hatched))
+    groups.append((shown & ~rows.known, hatched))
     # What is narrower than a pixel is drawn once a pixel, however many there are.
     cells = np.stack([y[narrow], np.floor(left[narrow] / pixel)], axis=1)
     once = np.flatnonzero(narrow)[np.unique(cells, axis=0, return_index=True)[1]]
-    dense = np.zeros(len(frame), dtype=bool)
+    dense = np.zeros(len(y), dtype=bool)
     dense[once] = True
     groups.append((dense, {"facecolor": _DENSE}))
     crowded = int(shown.sum() + dense.sum()) > 1_000
-    for rows, style in groups:
-        if rows.any():
+    for some, style in groups:
+        if some.any():
             boxes(
                 ax,
-                left[rows],
-                np.maximum(right[rows], left[rows] + pixel),
-                y[rows] - _HALF,
-                y[rows] + _HALF,
-                **{"linewidth": 0.8, "edgecolor": "white", **style},
-                antialiased=not crowded,
+                left[some],
+                np.maximum(right[some], left[some] + pixel),
+                y[some] - _HALF,
+                y[some] + _HALF,
+                **{"linewidth": 0.0 if crowded else 0.8, "edgecolor": "white", **style},
                 # A vector file of ten thousand boxes would be megabytes.
                 rasterized=crowded,
                 zorder=2,
             )
-    _draw_open_ends(
-        ax, is_span & frame["is_open"].to_numpy(dtype=bool), tint, empty, y, high, room
-    )
-    was_empty = (frame["kind"] == "empty").to_numpy(dtype=bool)
-    words = np.array(value, dtype=object)
-    words[empty] = np.where(was_empty, _EMPTY_WORD, _NOT_TOLD)[empty]
-    _write_values(ax, words, left, right, y, shown, pixel, known, empty)
-
-
-def _draw_open_ends(
-    ax: Axes,
-    is_open: Numbers,
-    tint: Numbers,
-    empty: Numbers,
-    y: Numbers,
-    high: float,
-    room: float,
-) -> None:
-    for row in np.flatnonzero(is_open):
+    for row in np.flatnonzero(is_span & rows.is_open):
         ax.fill(
             # From a little inside the box, so that no edge shows between the two.
             [high - room * 0.1, high, high + room * 0.8, high, high - room * 0.1],
             y[row] + _HALF * np.array([-1, -1, 0, 1, 1]),
             facecolor=_EMPTY if empty[row] else _TINTS[tint[row]],
-            edgecolor="none",
+            edgecolor=GRID if empty[row] else "none",
             zorder=3,
         )
+    words = rows.value.copy()
+    words[empty] = np.where(rows.kind[empty] == "empty", _EMPTY_WORD, _NOT_TOLD)
+    _write_values(ax, words, left, right, y, shown, pixel, rows.known, empty)
 
 
 def _write_values(
@@ -501,28 +537,18 @@ def _write_values(
         )
 
 
-def _draw_marks(
-    ax: Axes,
-    frame: pd.DataFrame,
-    left: Numbers,
-    y: Numbers,
-    is_mark: Numbers,
-    pixel: float,
-) -> set[str]:
-    kinds = frame["actor_kind"].where(frame["actor_kind"].isin(list(KINDS)), "unknown")
-    spans = set(frame["lane"][frame["what"] == "span"])
+def _draw_marks(ax: Axes, rows: _Rows, left: Numbers, pixel: float) -> set[str]:
+    kinds = np.array([x if x in KINDS else "unknown" for x in rows.actor_kind], object)
     # On a lane of spans a mark sits on the upper edge; otherwise in the middle.
-    edge = frame["lane"].isin(spans).to_numpy(dtype=bool)
+    edge = np.isin(rows.lane, rows.lane[~rows.is_mark])
     for kind, ink in KINDS.items():
-        rows = is_mark & (kinds == kind).to_numpy(dtype=bool)
-        if not rows.any():
-            continue
-        place = np.stack([np.round(left[rows] / pixel), y[rows]], axis=1)
-        once = np.flatnonzero(rows)[np.unique(place, axis=0, return_index=True)[1]]
+        some = np.flatnonzero(rows.is_mark & (kinds == kind))
+        place = np.stack([np.round(left[some] / pixel), rows.lane[some]], axis=1)
+        once = some[np.unique(place, axis=0, return_index=True)[1]]
         crowded = len(once) > 1_000
         ax.plot(
             left[once],
-            y[once] - np.where(edge[once], _HALF, 0),
+            rows.lane[once] - np.where(edge[once], _HALF, 0),
             linestyle="",
             marker=ink.marker,
             color=ink.colour,
@@ -533,7 +559,7 @@ def _draw_marks(
             clip_on=False,
             zorder=5,
         )
-    return set(kinds[is_mark])
+    return set(kinds[rows.is_mark])
 
 
 def _whose(frame: pd.DataFrame, otherwise: str) -> str:
@@ -638,15 +664,14 @@ def plot_activity(
     title = f"Activity in {_whose(events, 'no case')}"
     if events.empty:
         nothing(ax, "No event in this history.")
-        frame = like(events, {"period": [], "part": [], "n_events": []})
+        none = like(events, {"period": [], "part": [], "n_events": []})
         footer = f"0 events · {standing(events)}"
-        return finish(ax, Drawing(title, frame, (), footer))
+        return finish(ax, Drawing(title, lambda: none, lambda: (), footer))
     first, last = events["performed_at"].min(), events["performed_at"].max()
     freq = freq or _suiting((last - first).total_seconds() / 86_400)
-    counts = actor_activity(_on_the_wall(events, zone_), freq=freq)
-    names = actor_names(events) if by == "actor" else {}
-    part = counts[by].astype(object).where(counts[by].notna(), "unknown")
-    weight: dict[Any, float] = counts["n_events"].groupby(part).sum().to_dict()
+    codes, found = factorized(events[by])
+    found = ["unknown" if is_missing(name) else name for name in found]
+    weight = dict(zip(found, np.bincount(codes, minlength=len(found)), strict=True))
     if by == "actor":
         kept, rest = top_or_other(weight, top)
     else:
@@ -654,15 +679,12 @@ def plot_activity(
         kept += sorted(set(weight) - set(kept))
     other = f"{OTHER} ({len(rest)})"
     parts = [*kept, other] if rest else kept
-    frame = (
-        counts.assign(part=part.where(part.isin(kept), other))
-        .groupby(["period_at", "part"])["n_events"]
-        .sum()
-        .reset_index()
-        .rename(columns={"period_at": "period"})
-    )
-    frame["period"] = frame["period"].dt.tz_localize(None)
-    frame["part"] = frame["part"].map(lambda name: names.get(name, name))
+    place = {name: i for i, name in enumerate(kept)}
+    part = np.array([place.get(name, len(kept)) for name in found])[codes]
+    starts, bar = periods(wall_times(events["performed_at"], zone_), freq)
+    counts = np.bincount(bar * len(parts) + part, minlength=len(starts) * len(parts))
+    counts = counts.reshape(len(starts), len(parts)).T
+    names = actor_names(events) if by == "actor" else {}
     labels = [names.get(name, name) for name in parts]
     inks = (
         [
@@ -674,7 +696,7 @@ def plot_activity(
         if by == "actor_kind"
         else series_inks(labels, rest=bool(rest))
     )
-    total = _draw_bars(ax, frame, labels, inks, freq)
+    _draw_bars(ax, starts, counts, inks, freq)
     time_axis(ax, dt.UTC)  # the wall's own time: no zone turns it again
     count_axis(ax, "events")
     footer = " · ".join(
@@ -685,40 +707,44 @@ def plot_activity(
             standing(events),
         ]
     )
-    lines = [
-        f"{ink.label}: {n:,} in {counted(periods, 'bar')}"
-        for ink, (n, periods) in zip(inks, total, strict=True)
-    ]
-    busiest = frame.groupby("period")["n_events"].sum()
-    lines.append(
-        f"most in one bar: {busiest.max():,}, {busiest.idxmax():%Y-%m-%d %H:%M}"
-    )
-    return finish(ax, Drawing(title, frame, tuple(lines), footer))
+
+    def frame() -> pd.DataFrame:
+        at, which = np.nonzero(counts.T)
+        return like(
+            events,
+            {
+                "period": starts[at],
+                "part": [labels[i] for i in which],
+                "n_events": counts.T[at, which],
+            },
+        )
+
+    def lines() -> list[str]:
+        said = [
+            f"{shortened(ink.label, 40)}: {of_part.sum():,} in "
+            f"{counted(int((of_part > 0).sum()), 'bar')}"
+            for ink, of_part in zip(inks, counts, strict=True)
+        ]
+        bars = counts.sum(axis=0)
+        busiest = moment(day_numbers(starts)[bars.argmax()], dt.UTC)
+        return [*said, f"most in one bar: {bars.max():,}, {busiest}"]
+
+    return finish(ax, Drawing(title, frame, lines, footer))
 
 
 def _draw_bars(
-    ax: Axes,
-    frame: pd.DataFrame,
-    labels: Sequence[str],
-    inks: Sequence[Ink],
-    freq: str,
-) -> list[tuple[int, int]]:
-    """Draw the stacked bars; return each part's events and bars."""
-    starts = frame["period"].drop_duplicates().sort_values()
-    x = days(starts.dt.tz_localize("UTC"))
-    place = frame["period"].map({start: i for i, start in enumerate(starts)})
-    wide = _days_of(freq)
+    ax: Axes, starts: Numbers, counts: Numbers, inks: Sequence[Ink], freq: str
+) -> None:
+    x, wide = day_numbers(starts), days_of(freq)
     base = np.zeros(len(x))
-    handles, totals = [], []
-    for label, ink in zip(labels, inks, strict=True):
-        rows = (frame["part"] == label).to_numpy(dtype=bool)
-        height = np.zeros(len(x))
-        height[place[rows]] = frame["n_events"][rows]
+    handles = []
+    for height, ink in zip(counts, inks, strict=True):
         some = height > 0
         style: dict[str, Any] = {
             "facecolor": ink.colour,
             "edgecolor": "white",
             "hatch": ink.hatch,
+            "linewidth": 0.4,
         }
         boxes(
             ax,
@@ -727,27 +753,15 @@ def _draw_bars(
             base[some],
             (base + height)[some],
             **style,
-            linewidth=0.4,
             zorder=2,
         )
         base += height
-        handles.append(
-            Patch(**style, linewidth=0.4, label=drawable(shortened(ink.label, 24)))
-        )
-        totals.append((int(height.sum()), int(some.sum())))
+        label = drawable(shortened(ink.label, 24))
+        handles.append(Patch(label=label, **style))
     room = max((x.max() + wide - x.min()) * 0.01, wide * 0.1)
     ax.set_xlim(x.min() - room, x.max() + wide + room)
     ax.set_ylim(0, base.max() * 1.08)
     place_legend(ax, handles)
-    return totals
-
-
-def _on_the_wall(events: pd.DataFrame, tz: dt.tzinfo) -> pd.DataFrame:
-    """Return the events with the time that a clock on the wall of `tz` showed."""
-    if str(tz) == "UTC":
-        return events
-    wall = events["performed_at"].dt.tz_convert(tz).dt.tz_localize(None)
-    return events.assign(performed_at=wall.dt.tz_localize("UTC"))
 
 
 def _suiting(n_days: float) -> str:
@@ -755,10 +769,3 @@ def _suiting(n_days: float) -> str:
         if n_days <= limit:
             return freq
     return "1mo"
-
-
-def _days_of(freq: str) -> float:
-    number = int("".join(char for char in freq if char.isdigit()) or 1)
-    unit = freq.lstrip("0123456789")
-    length = {"m": 1 / 1440, "h": 1 / 24, "d": 1, "w": 7, "mo": 29.5, "q": 90, "y": 365}
-    return number * length.get(unit, 1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import io
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,13 +24,15 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.lines import Line2D
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from casesnb.view.text import shortened
 from casesnb.view.wording import KIND_LABELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pandas as pd
     from matplotlib.text import Text
@@ -99,17 +102,17 @@ class Drawing:
     ----------
     title : str
         What the plot is of.
-    frame : DataFrame
-        The numbers drawn.
-    lines : tuple of str
-        What a person would read off the picture, top to bottom.
+    frame : callable
+        Gives the numbers drawn; called when they are asked for.
+    lines : callable
+        Gives what a person would read off the picture, top to bottom.
     footer : str
         How much, from when to when, in which zone, how complete.
     """
 
     title: str
-    frame: pd.DataFrame
-    lines: tuple[str, ...]
+    frame: Callable[[], pd.DataFrame]
+    lines: Callable[[], Sequence[str]]
     footer: str
 
 
@@ -150,7 +153,7 @@ def drawn(ax: Axes) -> pd.DataFrame:
     ValueError
         If no plot of casesnb was drawn there.
     """
-    return _drawing(ax).frame.copy()
+    return _drawing(ax).frame().copy()
 
 
 def describe(ax: Axes) -> str:
@@ -173,9 +176,9 @@ def describe(ax: Axes) -> str:
         If no plot of casesnb was drawn there.
     """
     drawing = _drawing(ax)
-    text = drawing.frame.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+    text = drawing.frame().to_csv(index=False, float_format="%.9g", lineterminator="\n")
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
-    body = "".join(f"\n  {line}" for line in drawing.lines)
+    body = "".join(f"\n  {line}" for line in drawing.lines())
     return f"{drawing.title}{body}\n{drawing.footer} · drawn {digest}"
 
 
@@ -364,24 +367,143 @@ def nothing(ax: Axes, why: str) -> None:
 # ----------------------------------------------------------------------- time
 
 
-def days(times: pd.Series[Any]) -> Numbers:
-    """Return times as matplotlib's days since 1970, NaN where missing.
+def plain_times(times: pd.Series[Any]) -> Numbers:
+    """Return times as ``datetime64[us]`` of UTC.
 
     Parameters
     ----------
     times : Series
-        Times in UTC.
+        Times with a zone.
+
+    Returns
+    -------
+    ndarray
+        One each, NaT where missing.
+    """
+    return wall_times(times, dt.UTC)
+
+
+def wall_times(times: pd.Series[Any], tz: dt.tzinfo) -> Numbers:
+    """Return what a clock on the wall of a zone showed, as ``datetime64[us]``.
+
+    Parameters
+    ----------
+    times : Series
+        Times with a zone.
+    tz : tzinfo
+        The zone of the wall.
+
+    Returns
+    -------
+    ndarray
+        One each, NaT where missing.
+    """
+    # Zone-aware times become objects on their way to numpy: 50 times slower.
+    plain = times.dt.tz_convert(tz).dt.tz_localize(None)
+    values: Numbers = plain.to_numpy("datetime64[us]")
+    return values
+
+
+def day_numbers(times: Numbers) -> Numbers:
+    """Return times as matplotlib's days since 1970, NaN where missing.
+
+    Parameters
+    ----------
+    times : ndarray
+        ``datetime64[us]``.
 
     Returns
     -------
     ndarray
         One float each.
     """
-    # Zone-aware times become objects on their way to numpy: 50 times slower.
-    plain = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]")
-    values: Numbers = plain.astype("int64") / _DAY
-    values[np.isnat(plain)] = np.nan
+    values: Numbers = times.astype("datetime64[us]").astype("int64") / _DAY
+    values[np.isnat(times)] = np.nan
     return values
+
+
+def periods(times: Numbers, freq: str) -> tuple[Numbers, Numbers]:
+    """Return the periods that times fall in, and which each falls in.
+
+    Parameters
+    ----------
+    times : ndarray
+        ``datetime64[us]``, none missing, at least one.
+    freq : str
+        Such as ``5m``, ``6h``, ``1d`` or ``1mo``.
+
+    Returns
+    -------
+    tuple of ndarray
+        Where each period begins, without a gap; the place of each time's period.
+
+    Raises
+    ------
+    ValueError
+        If `freq` is not a number and a unit.
+    """
+    number, unit = _parts(freq)
+    whole = times.astype(f"datetime64[{unit}]").astype("int64") // number
+    first, last = whole.min(), whole.max()
+    starts = (np.arange(first, last + 1) * number).astype(f"datetime64[{unit}]")
+    return starts.astype("datetime64[us]"), whole - first
+
+
+def days_of(freq: str) -> float:
+    """Return how long a period is, in days.
+
+    Parameters
+    ----------
+    freq : str
+        Such as ``5m``, ``6h``, ``1d`` or ``1mo``.
+
+    Returns
+    -------
+    float
+        Days; of the shortest month for months.
+    """
+    number, unit = _parts(freq)
+    return number * {"m": 1 / 1440, "h": 1 / 24, "D": 1.0, "W": 7.0, "M": 28.0}[unit]
+
+
+def _parts(freq: str) -> tuple[int, str]:
+    found = re.fullmatch(r"([1-9]\d*)(m|h|d|w|mo)", freq)
+    if found is None:
+        raise ValueError(
+            f"freq={freq!r} is no period. Give a number and m, h, d, w or mo, such as "
+            "'6h' or '1d'."
+        )
+    units = {"m": "m", "h": "h", "d": "D", "w": "W", "mo": "M"}
+    return int(found[1]), units[found[2]]
+
+
+def factorized(values: pd.Series[Any]) -> tuple[Numbers, list[Any]]:
+    """Return a number for each value, and the values that they stand for.
+
+    Parameters
+    ----------
+    values : Series
+        Text or categories.
+
+    Returns
+    -------
+    tuple
+        Numbers from 0; values, None among them where some are missing.
+    """
+    if hasattr(values, "cat"):  # what is a category has its number already
+        codes = values.cat.codes.to_numpy(dtype="int64")
+        found = [*values.cat.categories]
+    else:
+        codes, uniques = values.factorize()
+        found = [*uniques]
+    missing = codes < 0
+    if missing.any():
+        codes = np.where(missing, len(found), codes)
+        found.append(None)
+    used = np.bincount(codes, minlength=len(found)) > 0
+    return (np.cumsum(used) - 1)[codes], [
+        x for x, is_used in zip(found, used, strict=True) if is_used
+    ]
 
 
 def zone(tz: str | dt.tzinfo) -> dt.tzinfo:
@@ -592,8 +714,10 @@ def boxes(
     right: Numbers,
     low: Numbers,
     high: Numbers,
+    *,
+    hatch: str = "",
     **style: Any,
-) -> PolyCollection:
+) -> None:
     """Draw many rectangles as one artist.
 
     Parameters
@@ -608,20 +732,20 @@ def boxes(
         Of each rectangle.
     high : ndarray
         Of each rectangle.
+    hatch : str, default ""
+        A hatch over all of them.
     **style
-        Colours and edges, as `PolyCollection` takes them.
-
-    Returns
-    -------
-    PolyCollection
-        The artist.
+        Colours and edges, as a `PolyCollection` takes them.
     """
-    corners: Any = np.stack(
-        [left, low, left, high, right, high, right, low], axis=1
-    ).reshape(-1, 4, 2)
-    return ax.add_collection(  # type: ignore[return-value]
-        PolyCollection(corners, **style), autolim=False
-    )
+    corners: Any = np.stack([left, low, left, high, right, high, right, low], axis=1)
+    corners = corners.reshape(-1, 4, 2)
+    if not hatch:
+        ax.add_collection(PolyCollection(corners, **style), autolim=False)
+        return
+    # A collection hatches each of its rectangles anew; one path is hatched once.
+    closed = np.concatenate([corners, corners[:, :1]], axis=1)
+    path = Path.make_compound_path_from_polys(closed)
+    ax.add_artist(PathPatch(path, hatch=hatch, **style))
 
 
 def top_or_other(counts: Mapping[str, float], top: int) -> tuple[list[str], list[str]]:
