@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from casesnb.tables.tidy import changes_frame as changes_frame
     from casesnb.tables.tidy import events_frame as events_frame
     from casesnb.tables.values import typed as typed
+    from casesnb.tables.where import where as where
+    from casesnb.tables.where import where_tag as where_tag
     from casesnb.view.explorer import CaseExplorer as CaseExplorer
     from casesnb.view.plot import plot_activity as plot_activity
     from casesnb.view.plot import plot_changes as plot_changes
@@ -73,6 +75,7 @@ _HOMES = {
     ),
     "tables.tidy": ("changes_frame", "events_frame"),
     "tables.values": ("typed",),
+    "tables.where": ("where", "where_tag"),
     "analysis.spells": ("spells",),
     "analysis.actors": ("actor_activity",),
     "view.explorer": ("CaseExplorer",),

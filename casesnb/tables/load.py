@@ -189,7 +189,7 @@ def iter_cases(
     search : str, optional
         Words to look for in the cases' text.
     filter : Mapping, optional
-        A ``CaseFilter`` as AWS documents it.
+        Which cases: `where` writes it, or a ``CaseFilter`` as AWS documents it.
     sort : str or sequence of str, default "-last_updated_datetime"
         Up to two field ids, a minus before one for newest or largest first.
     fields : iterable of str
@@ -223,7 +223,7 @@ def iter_cases(
     }
     if search:
         asked["searchTerm"] = search
-    if filter:
+    if filter is not None and len(filter):  # a CaseFilter is neither true nor false
         asked["filter"] = dict(filter)
     for page in iter_pages(client, "SearchCases", domainId=domain_id, **asked):
         yield from (case for case in _items(page, "cases") if case is not None)
@@ -325,7 +325,7 @@ def load_cases(
     search : str, optional
         Words to look for in the cases' text.
     filter : Mapping, optional
-        A ``CaseFilter`` as AWS documents it.
+        Which cases: `where` writes it, or a ``CaseFilter`` as AWS documents it.
     sort : str or sequence of str, default "-last_updated_datetime"
         Up to two field ids, a minus before one for newest or largest first.
     fields : iterable of str
