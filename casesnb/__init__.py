@@ -42,8 +42,11 @@ if TYPE_CHECKING:
     from casesnb.view.explorer import CaseExplorer as CaseExplorer
     from casesnb.view.plot import plot_activity as plot_activity
     from casesnb.view.plot import plot_changes as plot_changes
+    from casesnb.view.plot_cases import plot_aging as plot_aging
+    from casesnb.view.plot_cases import plot_cases as plot_cases
     from casesnb.view.plot_page import describe as describe
     from casesnb.view.plot_page import drawn as drawn
+    from casesnb.view.plot_people import plot_rhythm as plot_rhythm
     from casesnb.view.report import write_report as write_report
     from casesnb.view.story import story as story
     from casesnb.wire.client import connect as connect
@@ -80,7 +83,9 @@ _HOMES = {
     "analysis.actors": ("actor_activity",),
     "view.explorer": ("CaseExplorer",),
     "view.plot": ("plot_activity", "plot_changes"),
+    "view.plot_cases": ("plot_aging", "plot_cases"),
     "view.plot_page": ("describe", "drawn"),
+    "view.plot_people": ("plot_rhythm",),
     "view.report": ("write_report",),
     "view.story": ("story",),
 }
