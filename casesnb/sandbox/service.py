@@ -696,19 +696,10 @@ class Service:
         big = asked.service == "connect"
         token_name = "NextToken" if big else "nextToken"
         size = asked.get("MaxResults" if big else "maxResults", default)
-        bound_to = json.dumps(
-            [
-                self.world.seed,
-                asked.service,
-                asked.operation,
-                {k: v for k, v in asked.members.items() if k != token_name},
-            ],
-            sort_keys=True,
-        )
         start = 0
         if token := asked.get(token_name):
             try:
-                start = read_token(token, bound_to)
+                start = read_token(token, self._bound(asked))
             except TokenError:
                 raise ServiceError(
                     "ValidationException", f"Invalid {token_name}."
@@ -716,8 +707,56 @@ class Service:
         items = list(islice(listed, start, start + size))
         page = {member: [shown(item) for item in items] if shown else items}
         if start + size < len(listed):
-            page[token_name] = new_token(start + size, bound_to)  # type: ignore[assignment]
+            page[token_name] = new_token(start + size, self._bound(asked))  # type: ignore[assignment]
         return page
+
+    def _bound(self, asked: _Asked) -> str:
+        """Return what a token of this request is good for."""
+        members = {k: v for k, v in asked.members.items() if k.lower() != "nexttoken"}
+        bound_to = [self.world.seed, asked.service, asked.operation, members]
+        return json.dumps(bound_to, sort_keys=True)
+
+    def place(self, request: Request) -> int:
+        """Return how many items of its listing came before a page.
+
+        Parameters
+        ----------
+        request : Request
+            What was asked.
+
+        Returns
+        -------
+        int
+            0 on the first page.
+        """
+        asked = self._asked(request)
+        token = asked.get("nextToken")
+        return read_token(token, self._bound(asked)) if token else 0
+
+    def token(self, request: Request, place: int, *, copy: int = 0) -> str:
+        """Return a token by which a request's listing goes on from a place.
+
+        Parameters
+        ----------
+        request : Request
+            What was asked.
+        place : int
+            How many items came before.
+        copy : int, default 0
+            Which of the tokens for that place.
+
+        Returns
+        -------
+        str
+            The token.
+        """
+        return new_token(place, self._bound(self._asked(request)), copy=copy)
+
+    def _asked(self, request: Request) -> _Asked:
+        model = shapes(request.service)
+        operation = str(model.operation(request.method, request.path))
+        members, _ = model.read(operation, request)
+        return _Asked(operation, request.service, members)
 
 
 class _Asked:

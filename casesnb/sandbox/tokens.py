@@ -10,7 +10,7 @@ class TokenError(ValueError):
     """A token that this request did not earn."""
 
 
-def new_token(position: int, bound_to: str) -> str:
+def new_token(position: int, bound_to: str, *, copy: int = 0) -> str:
     """Return a token for a place in a listing.
 
     Parameters
@@ -19,6 +19,8 @@ def new_token(position: int, bound_to: str) -> str:
         The place, from 0.
     bound_to : str
         The request without its token, and whatever else it is good for.
+    copy : int, default 0
+        Which of the tokens for this place: each reads differently.
 
     Returns
     -------
@@ -30,8 +32,9 @@ def new_token(position: int, bound_to: str) -> str:
     >>> read_token(new_token(25, "a request"), "a request")
     25
     """
-    seal = _hash(f"{position}:{bound_to}".encode())
-    hidden = position ^ _mask(seal, bound_to)
+    packed = copy << 48 | position
+    seal = _hash(f"{packed}:{bound_to}".encode())
+    hidden = packed ^ _mask(seal, bound_to)
     return base64.urlsafe_b64encode(seal + hidden.to_bytes(8)).decode()
 
 
@@ -62,10 +65,10 @@ def read_token(token: str, bound_to: str) -> int:
     seal, hidden = raw[:16], int.from_bytes(raw[16:24])
     if len(raw) != 24:
         raise TokenError(token)
-    position = hidden ^ _mask(seal, bound_to)
-    if _hash(f"{position}:{bound_to}".encode()) != seal:
+    packed = hidden ^ _mask(seal, bound_to)
+    if _hash(f"{packed}:{bound_to}".encode()) != seal:
         raise TokenError(token)
-    return position
+    return packed & ((1 << 48) - 1)
 
 
 def _hash(content: bytes) -> bytes:
