@@ -62,7 +62,7 @@ class Page:
 
     def __str__(self) -> str:
         """Name the page for a person: what was asked, which page, with which token."""
-        token = self.params.get("nextToken")
+        token = self.params.get("nextToken") or self.params.get("NextToken")
         about = ", ".join(
             f"{name} {value}"
             for name, value in self.params.items()
@@ -76,6 +76,7 @@ class Page:
 
 class _Envelope(msgspec.Struct):
     nextToken: str | None = None  # noqa: N815 - AWS's name
+    NextToken: str | None = None  # in the service that names users and queues
 
 
 class _Capture(threading.local):
@@ -117,6 +118,7 @@ def iter_pages(client: Client, operation: str, /, **params: Any) -> Iterator[Pag
     seen: set[str] = set()
     page = ask(client, operation, params)
     yield page
+    named = _token_name(client, operation)
     while page.next_token:
         if page.next_token in seen:
             raise PageError(
@@ -125,9 +127,17 @@ def iter_pages(client: Client, operation: str, /, **params: Any) -> Iterator[Pag
             )
         seen.add(page.next_token)
         page = ask(
-            client, operation, {**params, "nextToken": page.next_token}, page.number + 1
+            client, operation, {**params, named: page.next_token}, page.number + 1
         )
         yield page
+
+
+def _token_name(client: Client, operation: str) -> str:
+    meta = getattr(client, "meta", None)
+    if meta is None:
+        return "nextToken"
+    asked = meta.service_model.operation_model(operation).input_shape
+    return "NextToken" if "NextToken" in asked.members else "nextToken"
 
 
 def ask(
@@ -176,7 +186,7 @@ def ask(
         throttles=seen.get("throttles", 0),
     )
     try:
-        token = _envelope.decode(body).nextToken
+        envelope = _envelope.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PageError(
             f"{page} is not whole JSON ({error}). Something between you and the "
@@ -187,7 +197,7 @@ def ask(
         page.params,
         page.number,
         page.body,
-        token or None,
+        envelope.nextToken or envelope.NextToken or None,
         page.date,
         page.retries,
         page.throttles,
