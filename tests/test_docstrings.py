@@ -13,6 +13,9 @@ from numpydoc.validate import validate
 
 import casesnb
 
+# Reading a widget class's members touches what ipywidgets has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:Widget:DeprecationWarning")
+
 ROOT = Path(__file__).parents[1]
 CHECKS = set(
     tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"][
@@ -56,5 +59,5 @@ def test_a_public_docstring_is_whole(name: str) -> None:
 
 @pytest.mark.parametrize("name", public_names())
 def test_a_public_docstring_fits_a_notebook(name: str) -> None:
-    lines = (validate(name)["docstring"] or "").splitlines()
-    assert [line for line in lines if len(line.strip()) > 79] == []
+    prose = (validate(name)["docstring"] or "").partition("Examples\n")[0]
+    assert [line for line in prose.splitlines() if len(line.strip()) > 79] == []

@@ -32,7 +32,7 @@ def test_the_commands_it_names_are_there() -> None:
     targets = re.findall(
         r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE
     )
-    assert set(re.findall(r"`?make ([a-z]+)", README)) <= set(targets)
+    assert set(re.findall(r"(?:`|\$ )make ([a-z]+)", README)) <= set(targets)
 
 
 def test_the_policy_grants_nothing_but_reading() -> None:
