@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 import traitlets as tl
 
-from casesnb.view.explorer_tabs import ChangesTab, StoryTab, TimelineTab
+from casesnb.view.explorer_tabs import (
+    AsOfTab,
+    ChangesTab,
+    EvidenceTab,
+    PeopleTab,
+    StoryTab,
+    TimelineTab,
+)
 from casesnb.view.links import WIDE, choose, row, tie
 from casesnb.view.selection import CaseSelection
 from casesnb.view.text import escaped
@@ -113,8 +120,10 @@ class CaseExplorer(widgets.VBox):
 
     def _build(self, model: CaseSelection) -> None:
         self.story, self.timeline = StoryTab(model), TimelineTab(model)
-        self.changes_tab = ChangesTab(model)
+        self.changes_tab, self.people = ChangesTab(model), PeopleTab(model)
+        self.as_of, self.evidence = AsOfTab(model), EvidenceTab(model)
         self._pages: list[Any] = [self.story, self.timeline, self.changes_tab]
+        self._pages += [self.people, self.as_of, self.evidence]
         titles = [page.title for page in self._pages]
         self.tab = widgets.Tab(self._pages, titles=titles, layout=WIDE)
         style = widgets.HTML(_STYLE)
@@ -130,8 +139,14 @@ class CaseExplorer(widgets.VBox):
         self._draw()
 
     def _draw(self, _: object = None) -> None:
+        failed = None
         for page in self._pages:
-            page.draw()
+            try:
+                page.draw()
+            except Exception as error:  # noqa: BLE001 - the status line says it
+                failed = failed or error  # and the other pages are drawn
+        if failed is not None:
+            raise failed
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until everything asked for has come, failed or been cancelled.
@@ -147,6 +162,18 @@ class CaseExplorer(widgets.VBox):
             False if the time ran out first.
         """
         return self.selection.wait(timeout)
+
+    def code(self) -> str:
+        """Return the cell that repeats what was clicked.
+
+        Returns
+        -------
+        str
+            Python that needs a `client` and gives ``cases``, ``history``,
+            ``changes`` and ``when`` as they are here.
+        """
+        self.wait()
+        return self.selection.code()
 
     def __repr__(self) -> str:
         chosen = f"domain_id={self.domain_id!r}, case_id={self.case_id!r}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
+from casesnb.analysis.actors import actor_matrix, work_share
+from casesnb.analysis.spells import spells
 from casesnb.view.links import WIDE, Picture, choose, row, tie
 from casesnb.view.plot import plot_activity, plot_changes
 from casesnb.view.selection import ORDERS, CaseSelection
@@ -17,14 +20,18 @@ from casesnb.view.wording import (
     counted,
     field_names,
     is_missing,
+    standing,
     value_name,
     value_names,
 )
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterator, Mapping
 
     import pandas as pd
+
+    from casesnb.tables.load import History
 
 ROWS = 100
 """Changes shown at first; each click on "More changes" adds as many."""
@@ -125,6 +132,248 @@ class ChangesTab(widgets.VBox):
                 caption=f"{shown:,} of {counted(n, 'change')}",
             )
         )
+
+
+class PeopleTab(widgets.VBox):
+    """Who acted, as what, how often and when; how much of it was people's work."""
+
+    title = "People"
+
+    def __init__(self, selection: CaseSelection) -> None:
+        self.selection = selection
+        self.picture = Picture()
+        self.tables = widgets.HTML(layout=WIDE)
+        super().__init__([self.picture, self.tables], layout=WIDE)
+
+    def draw(self) -> None:
+        """Draw the case that is chosen, or nothing."""
+        history = self.selection.history
+        if history is None:
+            self.picture.show(None)
+            self.tables.value = ""
+            return
+        self.picture.show(plot_activity(history.events, by="actor"))
+        self.tables.value = people_html(history.events)
+
+
+class AsOfTab(widgets.VBox):
+    """The case at one moment: what held, who had set it, and what differs now."""
+
+    title = "As of"
+
+    def __init__(self, selection: CaseSelection) -> None:
+        self.selection = selection
+        self.slider = widgets.IntSlider(
+            description="Event",
+            tooltip="The moment to look at, by event; arrow keys move it",
+            readout=False,
+            layout=WIDE,
+        )
+        self.moment = widgets.HTML(layout=WIDE)
+        self.table = widgets.HTML(layout=WIDE)
+        self._moments: list[dt.datetime] = []
+        self.slider.observe(self._on_slide, "value")
+        selection.observe(self._draw_moment, "when")
+        super().__init__([self.slider, self.moment, self.table], layout=WIDE)
+
+    def draw(self) -> None:
+        """Draw the case that is chosen, or nothing."""
+        self._moments = self.selection.moments
+        n = len(self._moments)
+        self.slider.disabled = n < 2
+        self.slider.max = max(n - 1, 0)
+        self._draw_moment()
+
+    def _on_slide(self, change: Any) -> None:
+        model = self.selection
+        with model.lock:
+            # The slider also moves when a moment between two events is chosen.
+            if self._moments and change.new != self._place(model.when):
+                model.when = self._moments[change.new]
+
+    def _place(self, when: dt.datetime | None) -> int:
+        return max(bisect_right(self._moments, when) - 1, 0) if when else 0
+
+    def _draw_moment(self, _: object = None) -> None:
+        model = self.selection
+        if model.history is None or model.when is None:
+            self.slider.value = 0
+            self.moment.value = self.table.value = ""
+            return
+        place = self._place(model.when)
+        self.slider.value = place
+        self.moment.value = (
+            f"<b>{model.when:%Y-%m-%d %H:%M:%S} UTC</b>, "
+            f"event {place + 1:,} of {len(self._moments):,}"
+        )
+        self.table.value = state_html(model.history, model.when)
+
+
+class EvidenceTab(widgets.VBox):
+    """How complete the history is, where it contradicts itself."""
+
+    title = "Evidence"
+
+    def __init__(self, selection: CaseSelection) -> None:
+        self.selection = selection
+        self.page = widgets.HTML(layout=WIDE)
+        super().__init__([self.page], layout=WIDE)
+
+    def draw(self) -> None:
+        """Draw the case that is chosen, or nothing."""
+        history = self.selection.history
+        self.page.value = "" if history is None else evidence_html(history)
+
+
+def people_html(events: pd.DataFrame) -> str:
+    """Return who acted, and how much of it was people's work, as HTML tables.
+
+    Parameters
+    ----------
+    events : DataFrame
+        ``schema.EVENTS``, with names where `with_names` added them.
+
+    Returns
+    -------
+    str
+        Two tables, everything in them escaped.
+    """
+    names = actor_names(events)
+    matrix = actor_matrix(events)
+    rows = []
+    for (actor, kind), of_actor in matrix.groupby(
+        ["actor", "actor_kind"], dropna=False
+    ):
+        rows.append(
+            {
+                "who": doer(actor, kind, names),
+                "n": int(of_actor["n_events"].sum()),
+                "first": of_actor["first_at"].min(),
+                "last": of_actor["last_at"].max(),
+                "id": actor,
+            }
+        )
+    rows.sort(key=lambda row: (-row["n"], row["who"]))
+    people = table_html(
+        rows,
+        {
+            "who": "Who",
+            "n": "Events",
+            "first": "First (UTC)",
+            "last": "Last (UTC)",
+            "id": "Id",
+        },
+        caption="Who acted",
+    )
+    shares = [
+        {**row, "share": f"{row['share']:.0%}"}
+        for row in work_share(events).to_dict("records")
+    ]
+    headings = {
+        "worker": "Work of",
+        "share": "Share",
+        "n_events": "Events",
+        "evidence": "How we know",
+    }
+    return people + table_html(shares, headings, caption="People's work and machines'")
+
+
+def state_html(history: History, when: dt.datetime) -> str:
+    """Return what every field held at a moment, and whether it holds it still.
+
+    Parameters
+    ----------
+    history : History
+        One case or several.
+    when : datetime
+        The moment, with its zone.
+
+    Returns
+    -------
+    str
+        One table, everything in it escaped.
+    """
+    changes = history.changes
+    changes = changes[
+        ~changes["event_type"].astype("str").str.startswith("RelatedItem", na=False)
+    ]
+    fields, values = field_names(changes), value_names(changes)
+    actors = actor_names(changes)
+    kinds = dict(zip(changes["actor"], changes["actor_kind"], strict=True))
+    then, now = _state(changes, when), _state(changes, history.certificate.fetched_at)
+    rows = []
+    for key, held in then.items():
+        later = now.get(key, held)
+        same = (held["kind"], held["value"]) == (later["kind"], later["value"])
+        field_id = held["field_id"]
+        rows.append(
+            {
+                "case_id": held["case_id"],
+                "field": fields[field_id],
+                "value": _value(held["kind"], held["value"], field_id, values),
+                "since": held["start_at"],
+                "who": doer(held["actor"], kinds.get(held["actor"]), actors),
+                "now": "the same"
+                if same
+                else f"≠ {_value(later['kind'], later['value'], field_id, values)}",
+            }
+        )
+    headings = {"field": "Field", "value": "Then", "now": "Now"}
+    headings |= {"since": "Since (UTC)", "who": "Set by"}
+    if len({row["case_id"] for row in rows}) > 1:
+        headings = {"case_id": "Case", **headings}
+    n = sum(row["now"] != "the same" for row in rows)
+    caption = f"{counted(len(rows), 'field')} known by then, {n:,} of them other now"
+    return table_html(rows, headings, caption=caption)
+
+
+def evidence_html(history: History) -> str:
+    """Return how complete a history is, and where it contradicts itself.
+
+    Parameters
+    ----------
+    history : History
+        One case or several.
+
+    Returns
+    -------
+    str
+        HTML, everything in it escaped.
+    """
+    certificate = history.certificate
+    rows = [
+        {"what": name.replace("_", " "), "value": _plain(value)}
+        for name, value in certificate.to_dict().items()
+    ]
+    headings = {"what": "What", "value": "Value"}
+    parts = [f"<p><b>{escaped(standing(history.changes))}</b></p>"]
+    if len(history.unloaded):
+        missing = history.unloaded.to_dict("records")
+        names = {"case_id": "Case", "error": "Error", "message": "What it said"}
+        parts.append(table_html(missing, names, caption="Not loaded"))
+    parts.append(table_html(rows, headings, caption="Certificate of what was loaded"))
+    return "".join(parts)
+
+
+def _state(
+    changes: pd.DataFrame, when: dt.datetime
+) -> dict[tuple[str, str], dict[Any, Any]]:
+    held = spells(changes, as_of=when)
+    rows = held[held["is_open"].to_numpy(dtype=bool)].to_dict("records")
+    return {
+        (row["case_id"], row["field_id"]): {
+            name: None if is_missing(value) else value for name, value in row.items()
+        }
+        for row in rows
+    }
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return "; ".join(value) or "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def changes_html(changes: pd.DataFrame, *, caption: str) -> str:

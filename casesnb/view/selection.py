@@ -507,7 +507,7 @@ class CaseSelection(tl.HasTraits):
         if running:
             said += [_under_way(load) for load in running]
         elif self.history is not None:
-            said.append(f"{self.history.certificate}.")
+            said.append(f"{shortened(str(self.history.certificate), 400)}.")
         elif not said and not self.case_id:
             said.append("Choose a case.")
         self.n_read = sum(load.n for load in running)

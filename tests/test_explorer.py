@@ -1,0 +1,527 @@
+"""The explorer: what it shows follows from what is chosen, whatever came before."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import json
+import random
+import re
+import threading
+from typing import Any
+
+import ipywidgets as widgets
+import pytest
+from answers import DATE, reply
+from pandas.testing import assert_frame_equal
+
+import casesnb as cn
+from casesnb.view.selection import ORDERS
+
+WORLD = cn.sandbox.World(seed=0)
+DOMAIN, SHOWN = WORLD.showcase
+MERGE = WORLD.true_merges()[0]
+AWKWARD = {
+    "showcase": SHOWN,
+    "no event": WORLD.awkward["0 events"],
+    "one event": WORLD.awkward["1 event"],
+    "two pages": WORLD.awkward["26 events"],
+    "merged": MERGE.primary_case_id,
+    "missing": "no-such-case",
+    "none": "",
+}
+
+
+@pytest.fixture(scope="module")
+def client() -> Any:
+    return cn.connect(WORLD)
+
+
+def made(client: Any, case_id: str = SHOWN, **choices: Any) -> cn.CaseExplorer:
+    explorer = cn.CaseExplorer(client, domain_id=DOMAIN, case_id=case_id)
+    assert explorer.wait(60)
+    for name, value in choices.items():
+        setattr(explorer.selection, name, value)
+    assert explorer.wait(60)
+    return explorer
+
+
+def seen(widget: widgets.Widget) -> list[Any]:
+    """What a person sees of a widget and all in it."""
+    shown = {
+        name: getattr(widget, name)
+        for name in (
+            "value",
+            "description",
+            "disabled",
+            "tooltip",
+            "max",
+            "placeholder",
+        )
+        if widget.has_trait(name)
+    }
+    if hasattr(widget, "options"):
+        shown["options"] = [label for label, _ in _pairs(widget.options)]
+    if widget.has_trait("layout"):
+        shown["display"] = widget.layout.display
+    inside = [seen(child) for child in getattr(widget, "children", ())]
+    return [type(widget).__name__, shown, inside]
+
+
+def _pairs(options: Any) -> list[tuple[str, Any]]:
+    return [pair if isinstance(pair, tuple) else (pair, pair) for pair in options]
+
+
+def html(explorer: cn.CaseExplorer) -> str:
+    """All HTML that the explorer holds."""
+    found, left = "", [explorer]
+    while left:
+        widget = left.pop()
+        found += widget.value if isinstance(widget, widgets.HTML) else ""
+        left += getattr(widget, "children", ())
+    return found
+
+
+# ----------------------------------------------------------------- choosing
+
+
+def test_an_assignment_shows_the_case(client: Any) -> None:
+    explorer = cn.CaseExplorer(client)
+    explorer.domain_id, explorer.case_id = DOMAIN, SHOWN
+    expected = cn.load_history(client, DOMAIN, SHOWN)
+    assert_frame_equal(explorer.history.events, expected.events)
+    assert_frame_equal(explorer.changes, expected.changes)
+    assert explorer.when == expected.certificate.last_event_at
+    assert explorer.timeline.changes.value.count("<img") == 1
+    assert explorer.timeline.activity.value.count("<img") == 1
+    assert "created the case" in explorer.story.text.value
+    assert explorer.changes_tab.table.value.count("<tr>") == 1 + len(expected.changes)
+
+
+def test_what_a_mouse_does_is_what_an_assignment_does(client: Any) -> None:
+    by_mouse, by_name = made(client, ""), made(client, "")
+    case_id = by_mouse.case.options[3][1]
+    by_mouse.case.value = case_id
+    by_mouse.wait(60)
+    by_mouse.changes_tab.order.value = "newest first"
+    by_mouse.changes_tab.field.value = "status"
+    by_mouse.case_status.value = "closed"
+    by_name.case_id = case_id
+    by_name.wait(60)
+    by_name.selection.order = "newest first"
+    by_name.selection.field_id = "status"
+    by_name.selection.case_status = "closed"
+    assert by_mouse.wait(60)
+    assert by_name.wait(60)
+    assert by_mouse.case_id == case_id
+    assert seen(by_mouse) == seen(by_name)
+    assert_frame_equal(by_mouse.changes, by_name.changes)
+
+
+def test_the_next_cell_never_goes_on_from_half_a_case() -> None:
+    gate = threading.Event()
+
+    def slow(request: cn.Request) -> cn.Response:
+        if request.operation == "GetCaseAuditEvents":
+            assert gate.wait(60)
+        return WORLD(request)
+
+    explorer = cn.CaseExplorer(cn.connect(slow), domain_id=DOMAIN)
+    explorer.case_id = SHOWN
+    threading.Timer(0.3, gate.set).start()
+    assert len(explorer.changes) > 10  # reading it waited
+
+
+def test_a_page_is_there_before_the_service_has_answered() -> None:
+    gate = threading.Event()
+
+    def slow(request: cn.Request) -> cn.Response:
+        assert gate.wait(60)
+        return WORLD(request)
+
+    explorer = cn.CaseExplorer(cn.connect(slow))
+    assert "Reading the domains…" in explorer.status.value
+    assert explorer.cancel.layout.display == ""
+    assert explorer.domain.options == ()
+    gate.set()
+    assert explorer.wait(60)
+    assert explorer.cancel.layout.display == "none"
+    assert explorer.domain.value == explorer.domain_id != ""
+
+
+def test_cancel_and_try_again_are_there_when_they_can_be_used() -> None:
+    gate = threading.Event()
+
+    def slow(request: cn.Request) -> cn.Response:
+        if request.operation == "GetCaseAuditEvents":
+            assert gate.wait(60)
+        return WORLD(request)
+
+    explorer = made(cn.connect(slow), "")
+    explorer.case_id = SHOWN
+    assert explorer.retry.layout.display == "none"
+    explorer.cancel.click()
+    assert "Stopped reading case" in explorer.status.value
+    assert explorer.retry.layout.display == ""
+    assert explorer.cancel.layout.display == "none"
+    assert explorer.history is None
+    gate.set()
+    explorer.retry.click()
+    assert explorer.wait(60)
+    assert explorer.history is not None
+    assert explorer.retry.layout.display == "none"
+
+
+def test_a_forbidden_case_clears_the_page_and_says_what_to_try(client: Any) -> None:
+    def guarded(request: cn.Request) -> cn.Response:
+        if request.operation == "GetCaseAuditEvents" and SHOWN in request.path:
+            kind = {"x-amzn-errortype": "AccessDeniedException"}
+            return reply({"message": "no"}, 403, **kind)
+        return WORLD(request)
+
+    explorer = made(cn.connect(guarded), AWKWARD["two pages"])
+    assert "<img" in explorer.timeline.changes.value
+    explorer.case_id = SHOWN
+    explorer.wait(60)
+    assert "casesnb-failed" in explorer.status.value
+    assert "⚠" in explorer.status.value  # not by colour alone
+    assert "Ask for the read-only policy" in explorer.status.value
+    assert explorer.timeline.changes.value == ""
+    assert explorer.changes_tab.table.value == ""
+
+
+# --------------------------------------------------------------- the moment
+
+
+def test_the_slider_goes_through_the_moments_of_the_case(client: Any) -> None:
+    explorer = made(client)
+    slider, moments = explorer.as_of.slider, explorer.selection.moments
+    assert (slider.max, slider.value) == (len(moments) - 1, len(moments) - 1)
+    assert "0 of them other now" in explorer.as_of.table.value
+    slider.value = 0
+    assert explorer.when == moments[0]
+    assert f"event 1 of {len(moments)}" in explorer.as_of.moment.value
+    assert "≠" in explorer.as_of.table.value
+
+
+def test_a_moment_between_two_events_is_kept(client: Any) -> None:
+    explorer = made(client)
+    moments = explorer.selection.moments
+    between = moments[3] + (moments[4] - moments[3]) / 2
+    explorer.when = between
+    assert explorer.when == between
+    assert explorer.as_of.slider.value == 3
+    explorer.as_of.slider.value = 2
+    assert explorer.when == moments[2]
+
+
+def test_the_state_then_is_the_true_state(client: Any) -> None:
+    explorer = made(client)
+    for when in explorer.selection.moments[::5]:
+        explorer.when = when
+        rows = re.findall(
+            r"<tr><td>(.*?)</td><td>(?:<details>.*?<div .*?>)?([^<]*)<",
+            explorer.as_of.table.value,
+        )
+        held = dict(rows)
+        true = WORLD.true_state(SHOWN, when)
+        assert {"title", "status", "summary"} <= true.keys()
+        for field_id in ("title", "status", "summary"):
+            assert held[field_id] == true[field_id][1]
+
+
+# ----------------------------------------------------- people and evidence
+
+
+def test_people_and_machines_are_told_apart(client: Any) -> None:
+    explorer = made(client)
+    page = explorer.people.tables.value
+    events = explorer.history.events
+    for actor in events["actor"].unique():
+        assert actor in page
+    counts = re.findall(r"<tr><td>[^<]*</td><td>(\d+)</td>", page)
+    assert sum(map(int, counts)) == len(events)
+
+
+def test_evidence_is_the_whole_certificate(client: Any) -> None:
+    explorer = made(client)
+    certificate = explorer.history.certificate
+    assert certificate.sha256 in explorer.evidence.page.value
+    assert certificate.source in explorer.evidence.page.value
+    assert certificate.verdict in explorer.evidence.page.value
+
+
+def test_a_page_that_cannot_be_drawn_does_not_hide_the_others(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("no axis")
+
+    monkeypatch.setattr("casesnb.view.explorer_tabs.plot_changes", fails)
+    explorer = made(client)
+    assert "no axis (ZeroDivisionError)" in explorer.selection.status
+    assert "created the case" in explorer.story.text.value
+    assert explorer.evidence.page.value
+
+
+# -------------------------------------------------------- created is updated
+
+
+def moves(client: Any, cases: dict[str, str]) -> None:
+    fresh = {name: seen(made(client, case_id)) for name, case_id in cases.items()}
+    moved = made(client, "")
+    for before, after in itertools.permutations(cases, 2):
+        moved.case_id = cases[before]
+        moved.case_id = cases[after]
+        assert moved.wait(60)
+        assert seen(moved) == fresh[after], f"{before} → {after}"
+
+
+def test_moved_is_made_for_pairs_of_awkward_cases(client: Any) -> None:
+    moves(client, {name: AWKWARD[name] for name in ("showcase", "no event", "missing")})
+
+
+@pytest.mark.slow
+def test_moved_is_made_for_every_pair_of_awkward_cases(client: Any) -> None:
+    moves(client, AWKWARD | {"long": WORLD.awkward["10000 events"]})
+
+
+def test_every_case_in_turn_leaves_nothing_behind(client: Any) -> None:
+    moved = made(client, "")
+    for before, after in itertools.pairwise([SHOWN, MERGE.primary_case_id, SHOWN]):
+        moved.case_id = before
+        moved.wait(60)
+        _walk(moved.selection, random.Random(before))
+        moved.wait(60)
+        moved.case_id = after
+        moved.wait(60)
+        moved.selection.search = moved.selection.case_status = ""
+        moved.selection.template_id = moved.selection.updated_since = ""
+        moved.wait(60)
+        assert seen(moved) == seen(made(client, after, limit=moved.selection.limit))
+
+
+def _walk(selection: Any, dice: random.Random) -> str:
+    """Make one choice that a person could make; return its name."""
+    cases = [case_id for _, case_id in selection.case_options] or [SHOWN]
+    domains = [domain_id for _, domain_id in selection.domain_options]
+    fields = [field_id for _, field_id in selection.field_options]
+    actors = [actor for _, actor in selection.actor_options]
+    moments = selection.moments or [None]
+    choices = {
+        "domain_id": domains,
+        "case_id": [*cases, *cases, *AWKWARD.values()],
+        "search": ["", "", "damage", "<script>", "nothing has this"],
+        "case_status": [value for _, value in selection.status_options],
+        "template_id": [value for _, value in selection.template_options],
+        "updated_since": ["", "2026-03-01", "2026-03-20"],
+        "limit": [1, 50, 100],
+        "field_id": fields,
+        "actor": actors,
+        "order": [*ORDERS],
+        "when": moments,
+    }
+    often = ["case_id", "when", "field_id", "order"]
+    name = dice.choice([*choices, *often])
+    setattr(selection, name, dice.choice(choices[name]))
+    return name
+
+
+def test_a_walk_of_200_choices_never_leaves_a_stale_page(client: Any) -> None:
+    dice = random.Random(6)
+    walked = cn.CaseExplorer(client)
+    for step in range(200):
+        _walk(walked.selection, dice)
+        if dice.random() < 0.3:
+            assert walked.wait(60)
+        if step % 40 == 39:
+            assert walked.wait(60)
+            fresh = _again(client, walked)
+            assert seen(walked) == seen(fresh), f"after {step} choices"
+
+
+def _again(client: Any, walked: cn.CaseExplorer) -> cn.CaseExplorer:
+    """A new explorer with the same choices, each made once."""
+    old = walked.selection
+    fresh = cn.CaseExplorer(client, domain_id=old.domain_id, case_id=old.case_id)
+    assert fresh.wait(60)
+    names = ["limit", "search", "case_status", "template_id", "updated_since"]
+    names += ["field_id", "actor", "order", "when"]
+    for name in names:
+        setattr(fresh.selection, name, getattr(old, name))
+    assert fresh.wait(60)
+    return fresh
+
+
+def test_the_code_of_a_walk_gives_the_same_frames(client: Any) -> None:
+    dice = random.Random(8)
+    explorer = made(client)
+    for step in range(60):
+        _walk(explorer.selection, dice)
+        if step % 6 == 0:
+            assert explorer.wait(60)
+            given: dict[str, Any] = {"client": client}
+            if explorer.selection.has_failed:
+                continue
+            exec(explorer.code(), given)  # noqa: S102
+            assert_frame_equal(given["cases"], explorer.selection.cases)
+            if explorer.case_id:
+                assert_frame_equal(given["history"].events, explorer.history.events)
+                assert_frame_equal(given["changes"], explorer.changes)
+                assert given.get("when") == explorer.when
+
+
+# ------------------------------------------------------------------ strangers
+
+HOSTILE = [
+    '<img src=x onerror="window.pwned=1">',
+    "<script>window.pwned=1</script>",
+    "</pre></div></details><svg onload=alert(1)>",
+    "$\\alpha$ & $$ %s {0} {{7*7}}",
+    "\u202eesrever\u2066",
+    "long " * 820,
+    "line\none\r\ntwo\ttab\x00nul",
+]
+
+
+def hostile(request: cn.Request) -> cn.Response:
+    """A case whose every text was written by somebody who means no good."""
+    if request.operation == "ListDomains":
+        return reply({"domains": [_domain(text, n) for n, text in enumerate(HOSTILE)]})
+    if request.operation == "SearchCases":
+        return reply({"cases": [_case(text, n) for n, text in enumerate(HOSTILE)]})
+    if request.operation != "GetCaseAuditEvents":
+        return reply({"message": HOSTILE[0]}, 403)
+    events = [
+        {
+            "eventId": f"e{n}{text[:400]}",
+            "type": "Case.Created" if n == 0 else text[:400],
+            "relatedItemType": text[:400],
+            "performedTime": f"2026-03-01T10:{n:02}:00Z",
+            "fields": [
+                {
+                    "eventFieldId": field,
+                    "oldValue": {"stringValue": HOSTILE[n - 1]},
+                    "newValue": {"stringValue": text},
+                }
+                for field in (text[:400], "title", "status", "assigned_user")
+            ],
+            "performedBy": {
+                "iamPrincipalArn": text[:400],
+                "user": {"customEntity": text[:400]},
+            },
+        }
+        for n, text in enumerate(HOSTILE)
+    ]
+    return reply({"auditEvents": events}, date=DATE)
+
+
+def _domain(text: str, n: int) -> dict[str, Any]:
+    return {"domainId": f"d{n}{text[:400]}", "domainArn": text[:400], "name": text}
+
+
+def _case(text: str, n: int) -> dict[str, Any]:
+    fields = ("title", "status", "reference_number")
+    held = [{"id": name, "value": {"stringValue": text}} for name in fields]
+    return {"caseId": f"c{n}", "templateId": text, "fields": held}
+
+
+def test_no_text_of_a_stranger_becomes_markup() -> None:
+    explorer = cn.CaseExplorer(cn.connect(hostile), case_id="c1")
+    assert explorer.wait(60)
+    assert explorer.selection.has_failed is False, explorer.selection.status
+    page = html(explorer) + explorer.snapshot()
+    tags = set(re.findall(r"<(\w+)", page))
+    assert tags <= {
+        *(
+            "style",
+            "div",
+            "span",
+            "pre",
+            "p",
+            "b",
+            "table",
+            "caption",
+            "thead",
+            "tbody",
+        ),
+        *("tr", "th", "td", "details", "summary", "figure", "img", "dl", "dt", "dd"),
+        *("h3", "ul", "li", "code", "strong"),
+    }
+    assert all(
+        src.startswith("data:image/png;base64,")
+        for src in re.findall(r'<img src="?([^"\s]*)', page)
+    )
+    assert not re.search(r"<[^>]*\son\w+\s*=", page)
+    assert "\u202e" not in page
+    assert "\x00" not in page
+    # Nothing is lost either: the whole of a long text is there to be opened.
+    assert "long " * 800 in explorer.changes_tab.table.value
+
+
+def test_long_text_is_folded(client: Any) -> None:
+    explorer = cn.CaseExplorer(cn.connect(hostile), case_id="c1")
+    explorer.wait(60)
+    assert "<details><summary>long long" in explorer.changes_tab.table.value
+
+
+# --------------------------------------------------------------------- quick
+
+
+def test_the_pickers_stay_small_with_100_000_cases() -> None:
+    asked = []
+
+    def many(request: cn.Request) -> cn.Response:
+        asked.append(request.operation)
+        if request.operation != "SearchCases":
+            return WORLD(request)
+        body = json.loads(request.body)
+        start = int(body.get("nextToken", 0))
+        stop = start + body["maxResults"]
+        found = [{"caseId": f"c{n}", "fields": []} for n in range(start, stop)]
+        return reply({"cases": found, "nextToken": str(stop), "totalCount": 100_000})
+
+    explorer = cn.CaseExplorer(cn.connect(many))
+    assert explorer.wait(60)
+    assert len(explorer.case.options) == 50
+    assert explorer.more.layout.display == ""
+    assert asked.count("SearchCases") == 1
+    explorer.more.click()
+    assert explorer.wait(60)
+    assert len(explorer.case.options) == 100
+    assert asked.count("SearchCases") == 2
+
+
+# ------------------------------------------------------------------ remaining
+
+
+def test_a_snapshot_needs_no_kernel_and_no_network(client: Any) -> None:
+    page = made(client).snapshot()
+    assert page.count('<img src="data:image/png;base64,') >= 2
+    assert "<table" in page
+    assert "http://" not in re.sub(r">[^<]*<", "><", page)
+    assert "<script" not in page
+
+
+def test_the_page_says_in_words_what_it_shows(client: Any) -> None:
+    explorer = made(client)
+    for picture in (explorer.timeline.changes, explorer.timeline.activity):
+        assert re.search(r'alt="[^"]{10,}"', picture.value)
+        assert "This picture in words" in picture.value
+    assert 'role="status" aria-live="polite"' in explorer.status.value
+    for name in ("domain", "search", "case_status", "template", "since", "case"):
+        picker = getattr(explorer, name)
+        assert picker.description
+        assert picker.tooltip
+
+
+def test_its_text_is_the_same_each_time(client: Any) -> None:
+    assert repr(made(client)) == (
+        f"CaseExplorer(domain_id={DOMAIN!r}, case_id={SHOWN!r})"
+    )
+
+
+def test_a_moment_may_be_given_as_text(client: Any) -> None:
+    explorer = made(client)
+    explorer.when = "2026-02-09T12:00:00+00:00"
+    assert explorer.selection.when == dt.datetime(2026, 2, 9, 12, tzinfo=dt.UTC)
