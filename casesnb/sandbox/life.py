@@ -904,7 +904,8 @@ class _Pen:
         self.over = True
 
     def merge_in(self, who: Who, merge: Merge, other: Life) -> None:
-        theirs = other.state(self.now - 1)
+        before = self.now - 1  # the other case empties while this one fills
+        theirs = other.state(before)
         keys = [*_MERGEABLE, "amount", "cause", "link", "specialist", "notes"]
         changes = []
         for key in keys:
@@ -917,11 +918,9 @@ class _Pen:
                 self.state[field_id] = value
         if changes:
             self.act("Case.Updated", who, tuple(changes), merge=merge)
-        moved = sorted(
-            _movable(other, self.now - 1), key=lambda item: item.associated_ms
-        )
+        moved = sorted(_movable(other, before), key=lambda item: item.associated_ms)
         for item in moved:
-            content = item.content(self.now - 1)
+            content = item.content(before)
             self.act("RelatedItem.Created", who, (), item.type, merge=merge)
             self.life.items.append(
                 Item(

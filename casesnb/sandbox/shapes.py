@@ -293,7 +293,7 @@ class Shapes:
         low, high = shape.metadata.get("min", 0), shape.metadata.get("max")
         enum = frozenset(shape.metadata.get("enum", ()))
         written = shape.metadata.get("pattern")
-        pattern = re.compile(written) if written else None
+        pattern = _compiled(written)
 
         def check(value: Any, at: str) -> Iterator[str]:
             if not isinstance(value, str):
@@ -356,6 +356,14 @@ def shapes(service: str) -> Shapes:
         The model.
     """
     return Shapes(service)
+
+
+def _compiled(written: str | None) -> re.Pattern[str] | None:
+    """Return a pattern, or None where it is not Python's: AWS writes Java's too."""
+    try:
+        return re.compile(written) if written else None
+    except re.error:
+        return None
 
 
 def _dot(at: str, name: str) -> str:
