@@ -277,7 +277,7 @@ class CaseExplorer(widgets.VBox):
         )
         self.cancel.on_click(lambda _: model.cancel())
         self.retry.on_click(lambda _: model.reload())
-        model.observe(self._draw_status, ["status", "is_loading", "has_failed"])
+        model.observe(self._draw_status, "status")
         self._draw_status()
         buttons = widgets.HBox([self.cancel, self.retry])
         return widgets.VBox([self.status, buttons], layout=WIDE)

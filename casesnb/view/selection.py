@@ -512,8 +512,8 @@ class CaseSelection(tl.HasTraits):
             said.append("Choose a case.")
         self.n_read = sum(load.n for load in running)
         self.has_failed = any(note.is_error for note in notes)
-        self.status = " ".join(said)
         self.is_loading = bool(running)
+        self.status = " ".join(said)  # last: whoever sees it finds the rest in place
 
     # ------------------------------------------------------------------ changes
 

@@ -1,0 +1,296 @@
+"""A walk through the explorer in a real Chromium: Voila and JupyterLab.
+
+Chromium is Debian's: ``apt-get install --no-install-recommends chromium``. Where it
+is missing these tests fail: a walk that nobody took proves nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+import casesnb as cn
+from casesnb.sandbox.server import SandboxServer
+from casesnb.view.web import explorer_notebook
+
+pytestmark = pytest.mark.browser
+expect.set_options(timeout=60_000)
+
+ARTIFACTS = Path(__file__).parents[1] / "artifacts"
+WORLD = cn.sandbox.World(seed=0)
+DOMAIN, SHOWN = WORLD.showcase
+CASES = [*cn.load_cases(cn.connect(WORLD), DOMAIN)["case_id"]]
+SLOW, THROTTLED, FORBIDDEN, HOSTILE, OTHER = [c for c in CASES if c != SHOWN][:5]
+TITLE = "<img src=x onerror=window.pwned=1><script>window.pwned=1</script>"
+
+# Waiting for "idle" only loses the first run in half of fresh servers.
+LAB_IS_READY = """async () => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  await panel.revealed;
+  await panel.context.ready;
+  await panel.sessionContext.ready;
+  await panel.sessionContext.session.kernel.info;
+  window.jupyterapp.commands.execute("notebook:run-all-cells");
+}"""
+
+
+class Troubled:
+    """The sandbox with one slow, one throttled, one forbidden and one hostile case."""
+
+    def __init__(self, order: str) -> None:
+        self.inner = WORLD.service(order=order)
+        self.asked: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def __call__(self, request: cn.Request) -> cn.Response:
+        if request.operation == "GetCaseAuditEvents":
+            case_id = request.path.split("/")[4]
+            self.asked[case_id] += 1
+            if case_id == SLOW:
+                time.sleep(4)
+            if case_id == FORBIDDEN:
+                return self.inner.error(request, "AccessDeniedException", "not yours")
+            if case_id == THROTTLED and self.asked[case_id] < 3:
+                return self.inner.error(request, "ThrottlingException", "Rate exceeded")
+        response = self.inner(request)
+        if request.operation == "SearchCases":
+            found = json.loads(response.body)
+            for case in found["cases"]:
+                if case["caseId"] == HOSTILE:
+                    for field in case["fields"]:
+                        if field["id"] == "title":
+                            field["value"] = {"stringValue": TITLE}
+            return cn.Response(200, response.headers, json.dumps(found).encode())
+        if request.operation == "GetCaseAuditEvents" and HOSTILE in request.path:
+            found = json.loads(response.body)
+            for event in found["auditEvents"]:
+                for field in event["fields"]:
+                    field["newValue"] = {"stringValue": TITLE}
+            return cn.Response(200, response.headers, json.dumps(found).encode())
+        return response
+
+
+class TroubledWorld(cn.sandbox.World):
+    def service(self, *, order: str = "newest first") -> Any:
+        return Troubled(order)
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[str]:
+    with SandboxServer(TroubledWorld(seed=0)) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    chromium = shutil.which("chromium")
+    assert chromium, "No chromium: apt-get install --no-install-recommends chromium"
+    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.set_default_timeout(60_000)
+    page.faults = []
+    page.on("pageerror", lambda error: page.faults.append(str(error)))
+    page.on(
+        "console",
+        lambda message: (
+            page.faults.append(message.text)
+            if "setting state" in message.text or "model not found" in message.text
+            else None
+        ),
+    )
+    yield page
+    page.close()
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextmanager
+def running(command: list[str], url: str, log: Path, **how: Any) -> Iterator[str]:
+    """Run a server until the block ends; yield its address once it answers."""
+    with log.open("w") as out:
+        server = subprocess.Popen(command, stdout=out, stderr=out, **how)
+        try:
+            deadline = time.monotonic() + 60
+            while not answers(url):
+                assert server.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.2)
+            yield log.read_text()
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except urllib.error.HTTPError:
+        return True  # it answers, if only to ask for its token
+    except OSError:
+        return False
+
+
+def shot(page: Page, name: str) -> None:
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / f"{name}.png")
+
+
+def choose(page: Page, case_id: str) -> None:
+    page.get_by_label("Case", exact=True).select_option(index=CASES.index(case_id))
+
+
+def walk(page: Page, where: str) -> None:
+    """Do what a person does, and look."""
+    explorer = page.locator(".casesnb-explorer").first
+    status = explorer.get_by_role("status")
+    domain = page.get_by_label("Domain", exact=True)
+    expect(status).to_contain_text("Choose a case")
+    names = [d.name for d in WORLD.domains]
+    domain.select_option(label=names[1])
+    expect(status).to_contain_text("Choose a case")
+    domain.select_option(label=names[0])
+    expect(page.get_by_label("Case", exact=True).locator("option")).to_have_count(
+        len(CASES)
+    )
+
+    choose(page, SHOWN)
+    expect(status).to_contain_text("complete")
+    expect(explorer.locator(".casesnb-story")).to_contain_text("created the case")
+    shot(page, f"{where}-story")
+    page.get_by_role("tab", name="Timeline").click()
+    picture = explorer.locator(".casesnb-picture img").first
+    expect(picture).to_be_visible()
+    first = picture.get_attribute("src")
+    shot(page, f"{where}-timeline")
+    choose(page, OTHER)
+    expect(picture).not_to_have_attribute("src", str(first))
+    expect(status).to_contain_text("complete")
+
+    choose(page, SHOWN)
+    expect(picture).to_have_attribute("src", str(first))
+    page.get_by_role("tab", name="As of").click()
+    n = len({event.performed_at for event in WORLD.true_events(SHOWN)})
+    expect(explorer.get_by_text(f"event {n} of {n}")).to_be_visible()
+    handle = explorer.locator(".noUi-handle:visible")
+    place, track = handle.bounding_box(), explorer.locator(".noUi-target:visible")
+    assert place
+    handle.hover()
+    page.mouse.down()
+    page.mouse.move((track.bounding_box() or place)["x"] + 2, place["y"] + 5, steps=8)
+    page.mouse.up()
+    expect(explorer.get_by_text(f"event 1 of {n}")).to_be_visible()
+    expect(explorer.get_by_text("≠").first).to_be_visible()
+    handle.press("ArrowRight")  # and by the keyboard
+    expect(explorer.get_by_text(f"event 2 of {n}")).to_be_visible()
+    shot(page, f"{where}-as-of")
+
+    page.get_by_role("tab", name="Changes").click()
+    page.get_by_label("Field", exact=True).select_option(label="status")
+    page.get_by_label("Order", exact=True).select_option(label="newest first")
+    rows = explorer.locator(".casesnb-table:visible tbody tr")
+    expect(rows.first).to_contain_text("status")
+    shot(page, f"{where}-changes")
+
+    choose(page, SLOW)
+    expect(status).to_contain_text("Reading case")
+    page.get_by_role("button", name="Cancel").click()
+    expect(status).to_contain_text("Stopped reading case")
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+    shot(page, f"{where}-cancelled")
+    choose(page, THROTTLED)
+    expect(status).to_contain_text("complete")
+    choose(page, FORBIDDEN)
+    expect(status).to_contain_text("You are not allowed to read case")
+    expect(rows).to_have_count(0)
+    shot(page, f"{where}-forbidden")
+
+    choose(page, HOSTILE)
+    expect(status).to_contain_text("complete")
+    for name in ("Story", "Timeline", "Changes", "People", "As of", "Evidence"):
+        page.get_by_role("tab", name=name, exact=True).click()
+        page.wait_for_timeout(200)
+    for words in page.locator("summary:visible").all():
+        words.click()
+    page.get_by_role("tab", name="Changes").click()
+    expect(rows.first).to_contain_text("<img src=x")
+    shot(page, f"{where}-hostile")
+    assert page.evaluate("window.pwned") is None
+    assert page.faults == []  # type: ignore[attr-defined]
+
+
+def test_a_walk_in_voila(page: Page, service: str, tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/"
+    command = [sys.executable, "-u", "-m", "casesnb", "explore", "--no-browser"]
+    command += ["--endpoint-url", service, "--port", str(port)]
+    with running(command, url, tmp_path / "log") as said:
+        page.goto(url)
+        assert "casesnb-explorer" not in page.content()  # no token, no cases
+        address = next(word for word in said.split() if word.startswith(url))
+        page.goto(address)
+        page.get_by_label("Case", exact=True).wait_for()
+        walk(page, "voila")
+
+
+def test_a_walk_in_jupyterlab(page: Page, service: str, tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    notebook = explorer_notebook(f"cn.connect(endpoint_url={service!r})")
+    (tmp_path / "work" / "explorer.ipynb").write_text(notebook, "utf-8")
+    settings = tmp_path / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    quiet = {"fetchNews": "false", "checkForUpdates": False}
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+    places = {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+    }
+    environment = os.environ | {k: str(tmp_path / v) for k, v in places.items()}
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/lab"
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command += [
+        f"--port={port}",
+        "--ServerApp.ip=127.0.0.1",
+        "--IdentityProvider.token=",
+    ]
+    command += ["--LabApp.expose_app_in_browser=True"]
+    with running(
+        command, url, tmp_path / "log", cwd=tmp_path / "work", env=environment
+    ):
+        page.goto(f"{url}/tree/explorer.ipynb")
+        page.wait_for_selector(".jp-Notebook")
+        page.evaluate(LAB_IS_READY)
+        page.get_by_label("Case", exact=True).wait_for()
+        walk(page, "lab")
