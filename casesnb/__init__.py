@@ -34,6 +34,12 @@ if TYPE_CHECKING:
     from casesnb.tables.load import load_fields as load_fields
     from casesnb.tables.load import load_histories as load_histories
     from casesnb.tables.load import load_history as load_history
+    from casesnb.tables.load import load_options as load_options
+    from casesnb.tables.load import load_related_items as load_related_items
+    from casesnb.tables.load import load_templates as load_templates
+    from casesnb.tables.names import Catalogue as Catalogue
+    from casesnb.tables.names import load_catalogue as load_catalogue
+    from casesnb.tables.names import with_names as with_names
     from casesnb.tables.tidy import changes_frame as changes_frame
     from casesnb.tables.tidy import events_frame as events_frame
     from casesnb.tables.values import typed as typed
@@ -49,6 +55,7 @@ if TYPE_CHECKING:
     from casesnb.view.plot_people import plot_rhythm as plot_rhythm
     from casesnb.view.report import write_report as write_report
     from casesnb.view.story import story as story
+    from casesnb.view.verification import verify_report as verify_report
     from casesnb.wire.client import connect as connect
     from casesnb.wire.pages import PageError as PageError
     from casesnb.wire.recording import RecordingNotFound as RecordingNotFound
@@ -75,7 +82,11 @@ _HOMES = {
         "load_fields",
         "load_histories",
         "load_history",
+        "load_options",
+        "load_related_items",
+        "load_templates",
     ),
+    "tables.names": ("Catalogue", "load_catalogue", "with_names"),
     "tables.tidy": ("changes_frame", "events_frame"),
     "tables.values": ("typed",),
     "tables.where": ("where", "where_tag"),
@@ -88,6 +99,7 @@ _HOMES = {
     "view.plot_people": ("plot_rhythm",),
     "view.report": ("write_report",),
     "view.story": ("story",),
+    "view.verification": ("verify_report",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import casesnb as cn
 
@@ -54,6 +54,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--no-browser", action="store_true", help="print the address, open nothing"
     )
     explore.set_defaults(run=_explore)
+    report = commands.add_parser("report", help="a case or many as one HTML file")
+    report.add_argument("domain_id", help="the domain")
+    report.add_argument("case_id", nargs="+", help="the cases")
+    report.add_argument("--out", type=Path, default=Path("report.html"))
+    report.add_argument("--title", help="the heading")
+    report.add_argument(
+        "--from",
+        dest="source",
+        default="live",
+        metavar="WHERE",
+        help="live, a folder of recordings, or sandbox:SEED (default: %(default)s)",
+    )
+    report.set_defaults(run=_report)
+    verify = commands.add_parser("verify", help="make a report again and compare")
+    verify.add_argument("report", type=Path, help="a file that `report` wrote")
+    verify.add_argument(
+        "--against",
+        default="live",
+        metavar="WHERE",
+        help="live, a folder of recordings, or sandbox:SEED (default: %(default)s)",
+    )
+    verify.set_defaults(run=_verify)
     arguments = parser.parse_args(argv)
     status: int = arguments.run(arguments)
     return status
@@ -108,6 +130,32 @@ def _explore(arguments: argparse.Namespace) -> int:
         asked = ""
     notebook = explorer_notebook(f"cn.connect({asked})", domain_id=arguments.domain)
     return serve(notebook, port=arguments.port, open_browser=not arguments.no_browser)
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    client = cn.connect(_source(arguments.source))
+    history = cn.load_histories(client, arguments.domain_id, arguments.case_id)
+    print(cn.write_report(history, arguments.out, title=arguments.title))
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    try:
+        found = cn.verify_report(arguments.report, _source(arguments.against))
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(found)
+    return 1 if found.has_differences else 0
+
+
+def _source(where: str) -> Any:
+    """Return what `cn.connect` takes for a place named on the command line."""
+    if where == "live":
+        return None
+    if where.startswith("sandbox:"):
+        return cn.sandbox.World(seed=int(where.removeprefix("sandbox:")))
+    return where
 
 
 if __name__ == "__main__":

@@ -208,11 +208,17 @@ def _document(
 
 
 def _manifest(history: History) -> dict[str, Any]:
+    """Return what `verify_report` needs to ask the same again."""
+    of_case = history.events.groupby("case_id", observed=True, sort=False)["event_id"]
+    names = actor_names(history.changes) | actor_names(history.events)
+    values = value_names(history.changes)
     return {
         "certificate": history.certificate.to_dict(),
-        "case_ids": [
-            str(case_id) for case_id in history.events["case_id"].drop_duplicates()
-        ],
+        "events": {str(case_id): list(ids) for case_id, ids in of_case},
+        # A name is what it is called today: the report keeps those it was made with.
+        "fields": field_names(history.changes) if "field" in history.changes else None,
+        "values": [[*key, label] for key, label in values.items()],
+        "actors": names if "actor_name" in history.events else None,
     }
 
 
@@ -259,7 +265,7 @@ def _overview(
         ("events", "Events", f"{len(events):,}", ()),
         ("changes", "Field changes", f"{len(history.changes):,}", ()),
     ]
-    yield _facts_html(facts, key, {})
+    yield _facts_html(facts, key, {}, {})
     if len(events):
         yield _figure(plot_activity(events), f"{key} activity")
     rows = []
@@ -301,10 +307,11 @@ def _case(
     case_id = str(events["case_id"].iloc[0])
     as_of = history.certificate.fetched_at
     yield f'<h2 id="{key}">{"The case" if alone else "Case " + escaped(case_id)}</h2>'
-    places = {event: f"{key}e{n}" for n, event in enumerate(events["event_id"])}
+    places = {event: f"{key}e{_short_hash(event)}" for event in events["event_id"]}
     now = _now(changes, as_of)
     facts = list(_facts(events, changes, now, as_of))
-    yield _facts_html(facts, key, places)
+    numbers = dict(zip(events["event_id"], events["sequence"], strict=True))
+    yield _facts_html(facts, key, places, numbers)
     if len(changes):
         yield _figure(plot_changes(changes, events=events), f"{key} changes")
     yield _figure(plot_activity(events), f"{key} activity")
@@ -364,7 +371,7 @@ def _tables(
     for row in changes.to_dict("records"):
         place = places[row["event_id"]]
         cells = [
-            f'<td class="n"><a href="#{place}">{row["sequence"]}</a></td>',
+            f'<td class="n" data-skip><a href="#{place}">{row["sequence"]}</a></td>',
             f'<td class="n">{_time(row["performed_at"])}</td>',
             f"<td>{escaped(doer(row['actor'], row['actor_kind'], names))}</td>",
             f"<td>{escaped(called[row['field_id']])}</td>",
@@ -382,7 +389,7 @@ def _tables(
         did = deed(row["event_type"], row["related_item_type"])
         actor = "–" if is_missing(row["actor"]) else escaped(str(row["actor"]))
         cells = [
-            f'<td class="n">{row["sequence"]}</td>',
+            f'<td class="n" data-skip>{row["sequence"]}</td>',
             f'<td class="n">{_time(row["performed_at"])}</td>',
             f"<td>{escaped(doer(row['actor'], row['actor_kind'], names))} {escaped(did)}</td>",
             f'<td class="id">{actor}</td>',
@@ -453,23 +460,34 @@ def _item(name: str) -> str:
     return f' data-item="{escaped(name)}"'
 
 
-def _facts_html(facts: Iterable[_Fact], key: str, places: Mapping[str, str]) -> str:
+def _facts_html(
+    facts: Iterable[_Fact],
+    key: str,
+    places: Mapping[str, str],
+    numbers: Mapping[str, int],
+) -> str:
     boxes = []
     for name, label, text, event_ids in facts:
-        links = [places[event] for event in event_ids if event in places]
+        links = [
+            f'<a href="#{places[event]}">{numbers[event]}</a>'
+            for event in event_ids
+            if event in places
+        ]
+        behind = ""
         if len(links) > _LINKS:
             behind = f'<a href="#{key}events">{counted(len(links), "event")}</a>'
-        else:
-            behind = " ".join(
-                f'<a href="#{place}">{place.rpartition("e")[2]}</a>' for place in links
-            )
-            behind = f"event{'' if len(links) == 1 else 's'} {behind}" if links else ""
+        elif links:
+            behind = f"event{'' if len(links) == 1 else 's'} {' '.join(links)}"
         boxes.append(
             f"<div><dt>{escaped(label)}</dt>"
             f"<dd{_item(f'{key} {name}')}>{escaped(shortened(text, 80))}"
-            f"<small>{behind}</small></dd></div>"
+            f"<small data-skip>{behind}</small></dd></div>"
         )
     return f'<dl class="facts">{"".join(boxes)}</dl>'
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
 
 
 def _table(caption: str, heads: Sequence[str], rows: Sequence[str]) -> str:
