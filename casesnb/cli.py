@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import casesnb as cn
+from casesnb.sandbox.server import add_arguments as add_sandbox_arguments
+from casesnb.sandbox.server import serve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--no-browser", action="store_true", help="print the address, open nothing"
     )
     explore.set_defaults(run=_explore)
+    sandbox = commands.add_parser("sandbox", help="a simulated service over HTTP")
+    add_sandbox_arguments(sandbox)
+    sandbox.set_defaults(run=_sandbox)
     report = commands.add_parser("report", help="a case or many as one HTML file")
     report.add_argument("domain_id", help="the domain")
     report.add_argument("case_id", nargs="+", help="the cases")
@@ -103,7 +108,7 @@ def _demo(arguments: argparse.Namespace) -> int:
         "activity.png": cn.plot_activity(history.events),
     }
     for file, axes in pictures.items():
-        axes.figure.savefig(out / file, dpi=144)
+        axes.figure.savefig(out / file, dpi=144)  # type: ignore[union-attr]
     cn.write_report(history, out / "report.html")
 
     print("\nWritten:")
@@ -114,6 +119,22 @@ def _demo(arguments: argparse.Namespace) -> int:
     print("  client = cn.connect()")
     print("  history = cn.load_history(client, domain_id, case_id)")
     print("  cn.plot_changes(history.changes)")
+    return 0
+
+
+def _sandbox(arguments: argparse.Namespace) -> int:
+    world = cn.sandbox.World(
+        arguments.seed, domains=arguments.domains, cases=arguments.cases
+    )
+    serve(
+        world,
+        host=arguments.host,
+        port=arguments.port,
+        order=arguments.order,
+        quotas=arguments.quotas,
+        latency=arguments.latency,
+        faults=arguments.fault,
+    )
     return 0
 
 
@@ -128,7 +149,7 @@ def _explore(arguments: argparse.Namespace) -> int:
         asked = f"endpoint_url={arguments.endpoint_url!r}"
     else:
         asked = ""
-    notebook = explorer_notebook(f"cn.connect({asked})", domain_id=arguments.domain)
+    notebook = explorer_notebook(asked, domain_id=arguments.domain)
     return serve(notebook, port=arguments.port, open_browser=not arguments.no_browser)
 
 

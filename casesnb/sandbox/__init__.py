@@ -6,13 +6,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from casesnb.sandbox.faults import Fault as Fault
+    from casesnb.sandbox.faults import Faulty as Faulty
     from casesnb.sandbox.life import Rates as Rates
+    from casesnb.sandbox.server import SandboxServer as SandboxServer
     from casesnb.sandbox.world import World as World
 
 # A module is imported when its name is first used.
-_HOME = {"World": "world", "Rates": "life"}
+_HOME = {
+    "Fault": "faults",
+    "Faulty": "faults",
+    "Rates": "life",
+    "SandboxServer": "server",
+    "World": "world",
+}
 
-__all__ = ["Rates", "World"]
+__all__ = ["Fault", "Faulty", "Rates", "SandboxServer", "World"]
 
 
 def __getattr__(name: str) -> Any:

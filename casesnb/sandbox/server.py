@@ -9,6 +9,7 @@ Point any AWS client at it::
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import ipaddress
@@ -30,7 +31,6 @@ from casesnb.wire.quotas import Quota, quota
 from casesnb.wire.responder import Request, Response
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
@@ -256,8 +256,8 @@ class SandboxServer:
         """Break the connection itself."""
         if fault == "refused":
             assert self._http is not None  # noqa: S101 - it listens
-            _reset(stream)
             self._http.stop()
+            _reset(stream)
             await self._http.close_all_connections()
             await asyncio.sleep(_REFUSING)
             self._listen()
@@ -330,16 +330,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="which world")
     add("--cases", type=int, default=40, help="how many cases it has")
     add("--domains", type=int, default=2, help="how many Cases domains it has")
-    add("--order", choices=ORDERS, default=ORDERS[0], help="how audit events come")
+    add(
+        "--order",
+        type=_order,
+        default="newest",
+        help="of events: newest, oldest, mixed",
+    )
     add("--quotas", action="store_true", help="keep to AWS's published quotas")
     add("--latency", type=float, default=0.0, help="seconds before each answer")
     add(
         "--fault",
+        type=_fault,
         action="append",
         default=[],
         metavar="NAME[:COUNT[:PROBABILITY]]",
         help=f"break on purpose, as often as given: {', '.join(FAULTS)}",
     )
+
+
+def _fault(text: str) -> Fault:
+    try:
+        return Fault.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _order(word: str) -> str:
+    for order in ORDERS:
+        if word and order.startswith(word):
+            return order
+    raise argparse.ArgumentTypeError(f"{word!r} is none of newest, oldest and mixed.")
 
 
 def serve(
@@ -401,6 +421,7 @@ def serve(
         say(f"A simulated Amazon Connect Cases service (seed {world.seed}) answers at")
         say(f"  {server.url}   {reach} Ctrl-C stops it.\n")
         say(f"  export AWS_ENDPOINT_URL_CONNECTCASES={server.url}")
+        say(f"  export AWS_ENDPOINT_URL_CONNECT={server.url}")
         say("  export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any")
         say("  export AWS_DEFAULT_REGION=us-east-1")
         say(
