@@ -8,23 +8,25 @@ names the case, the page and its token.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-from collections import Counter
+import os
+from collections import Counter, deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from casesnb.tables.values import KINDS, MEMBERS, Value, value_text
+from casesnb.tables.values import KINDS, MEMBERS, Value, utc_text, value_text
 from casesnb.wire.pages import Page, PageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     Array = np.ndarray[Any, Any]
 
@@ -45,8 +47,8 @@ RELATED_ITEM_TYPES = frozenset(
 )
 """The related item types that AWS documents."""
 
-_BATCH = 4_000_000  # bytes read at a time: few enough to keep memory flat
-_BLOCK = 250_000  # bytes that one thread parses at a time
+_BATCH = 8_000_000  # bytes read at a time: few enough to keep memory flat
+_WORKERS = min(4, os.cpu_count() or 1)
 _TEXT = pa.large_string()
 _TIME = pa.timestamp("us", "UTC")
 
@@ -172,12 +174,11 @@ def decode(pages: Iterable[Page]) -> Decoded:
     counts = Counts()
     numbers: dict[tuple[str, str], int] = {}
     chunks = [_chunk([], [])]  # so that there are columns without pages too
-    for batch in _batches(pages):
-        of_page = [
-            numbers.setdefault((p.params["domainId"], p.params["caseId"]), len(numbers))
-            for p in batch
-        ]
-        chunks.extend(_read(batch, np.asarray(of_page, dtype=np.int64), counts))
+    for batch, of_page, standard in _ahead(_batches(pages, numbers)):
+        try:
+            chunks.append(standard())
+        except _ODD:
+            chunks.extend(_halved(batch, of_page, counts))
     case = np.concatenate([chunk.case for chunk in chunks])
     n_changes = np.concatenate([chunk.n_changes for chunk in chunks])
     columns = {
@@ -210,17 +211,45 @@ def decode(pages: Iterable[Page]) -> Decoded:
     return Decoded(list(numbers), case, n_changes, events, changes, counts)
 
 
-def _batches(pages: Iterable[Page]) -> Iterator[list[Page]]:
+def _batches(
+    pages: Iterable[Page], numbers: dict[tuple[str, str], int]
+) -> Iterator[tuple[list[Page], Array]]:
+    """Yield pages some megabytes at a time, with the number of each page's case."""
     batch: list[Page] = []
+    of_page: list[int] = []
     size = 0
     for page in pages:
+        case = (page.params["domainId"], page.params["caseId"])
+        of_page.append(numbers.setdefault(case, len(numbers)))
         batch.append(page)
         size += len(page.body)
         if size >= _BATCH:
-            yield batch
-            batch, size = [], 0
+            yield batch, np.asarray(of_page, dtype=np.int64)
+            batch, of_page, size = [], [], 0
     if batch:
-        yield batch
+        yield batch, np.asarray(of_page, dtype=np.int64)
+
+
+def _ahead(
+    batches: Iterator[tuple[list[Page], Array]],
+) -> Iterator[tuple[list[Page], Array, Callable[[], _Chunk]]]:
+    """Yield each batch with what gives its chunk, the next ones being read meanwhile.
+
+    Arrow and numpy let other threads run; a bound on what is ahead keeps memory flat.
+    """
+    first = list(islice(batches, 2))
+    if len(first) < 2:  # a thread would cost more than it saves
+        for batch, of_page in first:
+            yield batch, of_page, partial(_standard, batch, of_page)
+        return
+    with ThreadPoolExecutor(_WORKERS, "casesnb-read") as pool:
+        waiting: deque[tuple[list[Page], Array, Callable[[], _Chunk]]] = deque()
+        for batch, of_page in chain(first, batches):
+            reading = pool.submit(_standard, batch, of_page)
+            waiting.append((batch, of_page, reading.result))
+            if len(waiting) > _WORKERS + 1:
+                yield waiting.popleft()
+        yield from waiting
 
 
 def _first_of_each(case: Array, event_id: pa.Array) -> Array:
@@ -245,16 +274,21 @@ class _NotStandardError(Exception):
     """Some page of a batch is not as AWS documents it."""
 
 
-def _read(pages: Sequence[Page], of_page: Array, counts: Counts) -> Iterator[_Chunk]:
-    try:
-        yield _standard(pages, of_page)
-    except (pa.ArrowInvalid, UnicodeDecodeError, _NotStandardError):
-        if len(pages) == 1:
-            yield _careful(pages[0], int(of_page[0]), counts)
-            return
-        half = len(pages) // 2
-        yield from _read(pages[:half], of_page[:half], counts)
-        yield from _read(pages[half:], of_page[half:], counts)
+_ODD = (pa.ArrowInvalid, UnicodeDecodeError, _NotStandardError)
+"""What says that a batch holds an odd page."""
+
+
+def _halved(pages: Sequence[Page], of_page: Array, counts: Counts) -> Iterator[_Chunk]:
+    """Yield the chunks of a batch that holds an odd page, that page one by one."""
+    if len(pages) == 1:
+        yield _careful(pages[0], int(of_page[0]), counts)
+        return
+    half = len(pages) // 2
+    for part in (slice(None, half), slice(half, None)):
+        try:
+            yield _standard(pages[part], of_page[part])
+        except _ODD:
+            yield from _halved(pages[part], of_page[part], counts)
 
 
 def _standard(pages: Sequence[Page], of_page: Array) -> _Chunk:
@@ -267,10 +301,11 @@ def _standard(pages: Sequence[Page], of_page: Array) -> _Chunk:
             raise _NotStandardError
     # Line breaks in JSON are white space: text has them escaped.
     lines = b"\n".join(page.body.replace(b"\n", b" ") for page in pages)
-    longest = max(len(page.body) for page in pages)
     table = pyarrow.json.read_json(
         pa.BufferReader(lines),
-        read_options=pyarrow.json.ReadOptions(block_size=max(_BLOCK, longest + 1)),
+        read_options=pyarrow.json.ReadOptions(
+            use_threads=False, block_size=len(lines) + 1
+        ),
         parse_options=pyarrow.json.ParseOptions(
             explicit_schema=_SHAPE, unexpected_field_behavior="error"
         ),
@@ -476,7 +511,7 @@ class _Reader:
     def time(self, name: str) -> str:
         value = self._take(name)
         try:
-            return _utc_text(value)
+            return utc_text(value)
         except (ValueError, OverflowError, OSError, TypeError) as error:
             raise PageError(
                 f"{self.page} has {value!r:.80} as the {name} of an {self._what}: "
@@ -515,18 +550,3 @@ class _Reader:
 
 
 _ABSENT = object()
-
-
-def _utc_text(value: object) -> str:
-    """Return a time as AWS may send it (ISO 8601, epoch seconds) as ISO in UTC."""
-    if isinstance(value, bool) or value is None:
-        raise TypeError(value)
-    try:
-        moment = dt.datetime.fromtimestamp(float(value), dt.UTC)  # type: ignore[arg-type]
-    except ValueError:
-        stamp = pd.Timestamp(str(value))
-        stamp = (
-            stamp.tz_localize("UTC") if stamp.tz is None else stamp.tz_convert("UTC")
-        )
-        moment = stamp.floor("us").to_pydatetime()
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

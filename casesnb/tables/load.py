@@ -25,13 +25,16 @@ from casesnb.tables.schema import (
     CASES,
     DOMAINS,
     FIELDS,
+    OPTIONS,
+    RELATED_ITEMS,
+    TEMPLATES,
     UNLOADED,
     Table,
 )
 from casesnb.tables.tidy import OPERATION, tidy
-from casesnb.tables.values import as_type, value_text
+from casesnb.tables.values import as_type, utc_text, value_text
 from casesnb.wire.client import source_of
-from casesnb.wire.pages import Page, PageError, iter_pages
+from casesnb.wire.pages import Page, PageError, ask, iter_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from casesnb.wire.client import Client
 
 _T = TypeVar("_T")
+_ITEM_CONTENTS = ("contact", "comment", "file", "sla", "connectCase")
 _PAGE = 25  # the most that AWS gives in one audit page
 
 SYSTEM_FIELDS = {
@@ -257,7 +261,7 @@ def load_domains(client: Client) -> pd.DataFrame:
     >>> list(cn.load_domains(client).columns)
     ['domain_id', 'domain_arn', 'name']
     """
-    found = _listed(client, "ListDomains", "domains", maxResults=10)
+    found = listed(client, "ListDomains", "domains", maxResults=10)
     rows = [
         {"domain_id": d["domainId"], "domain_arn": d["domainArn"], "name": d["name"]}
         for d in found
@@ -265,7 +269,9 @@ def load_domains(client: Client) -> pd.DataFrame:
     return _table(DOMAINS, rows).sort_values(["name", "domain_id"], ignore_index=True)
 
 
-def load_fields(client: Client, domain_id: str) -> pd.DataFrame:
+def load_fields(
+    client: Client, domain_id: str, *, field_ids: Iterable[str] = ()
+) -> pd.DataFrame:
     """One row per field of a domain, system fields first, then by name.
 
     Parameters
@@ -274,6 +280,9 @@ def load_fields(client: Client, domain_id: str) -> pd.DataFrame:
         Any boto3 ``connectcases`` client.
     domain_id : str
         The domain.
+    field_ids : iterable of str
+        Fields that a history mentions. Those that are no longer listed are asked
+        for by name, which finds deleted fields; a field unknown to AWS has no row.
 
     Returns
     -------
@@ -285,7 +294,18 @@ def load_fields(client: Client, domain_id: str) -> pd.DataFrame:
     botocore.exceptions.ClientError
         Whatever the service answers instead.
     """
-    found = _listed(client, "ListFields", "fields", domainId=domain_id, maxResults=100)
+    found = list(
+        listed(client, "ListFields", "fields", domainId=domain_id, maxResults=100)
+    )
+    known = {field["fieldId"] for field in found}
+    others = [name for name in dict.fromkeys(field_ids) if name not in known]
+    for some in _by(50, others):
+        page = ask(
+            client,
+            "BatchGetField",
+            {"domainId": domain_id, "fields": [{"id": name} for name in some]},
+        )
+        found.extend(field for field in _items(page, "fields") if field is not None)
     rows = [
         {
             "domain_id": domain_id,
@@ -302,6 +322,96 @@ def load_fields(client: Client, domain_id: str) -> pd.DataFrame:
     return _table(FIELDS, rows).sort_values(
         by, ascending=[False, True, True], ignore_index=True
     )
+
+
+def load_options(
+    client: Client, domain_id: str, field_ids: Iterable[str] | None = None
+) -> pd.DataFrame:
+    """One row per option of a domain's single-select fields, in AWS's order.
+
+    Parameters
+    ----------
+    client : Client
+        Any boto3 ``connectcases`` client.
+    domain_id : str
+        The domain.
+    field_ids : iterable of str, optional
+        The fields; all single-select fields of the domain otherwise.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.OPTIONS``, inactive options among them.
+
+    Raises
+    ------
+    botocore.exceptions.ClientError
+        Whatever the service answers instead.
+    """
+    if field_ids is None:
+        fields = load_fields(client, domain_id)
+        field_ids = fields.loc[fields["type"] == "SingleSelect", "field_id"]
+    rows = [
+        {
+            "domain_id": domain_id,
+            "field_id": field_id,
+            "value": option["value"],
+            "name": option["name"],
+            "is_active": bool(option.get("active", True)),
+        }
+        for field_id in dict.fromkeys(field_ids)
+        for option in listed(
+            client,
+            "ListFieldOptions",
+            "options",
+            domainId=domain_id,
+            fieldId=field_id,
+            maxResults=100,
+        )
+    ]
+    return _table(OPTIONS, rows)
+
+
+def load_templates(client: Client, domain_id: str) -> pd.DataFrame:
+    """One row per template of a domain, active or not, by name.
+
+    Parameters
+    ----------
+    client : Client
+        Any boto3 ``connectcases`` client.
+    domain_id : str
+        The domain.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.TEMPLATES``.
+
+    Raises
+    ------
+    botocore.exceptions.ClientError
+        Whatever the service answers instead.
+    """
+    found = listed(
+        client,
+        "ListTemplates",
+        "templates",
+        domainId=domain_id,
+        maxResults=100,
+        status=["Active", "Inactive"],
+    )
+    rows = [
+        {
+            "domain_id": domain_id,
+            "template_id": t["templateId"],
+            "name": t["name"],
+            "template_arn": t["templateArn"],
+            "is_active": t["status"] == "Active",
+        }
+        for t in found
+    ]
+    by = ["name", "template_id"]
+    return _table(TEMPLATES, rows).sort_values(by, ignore_index=True)
 
 
 def load_cases(
@@ -407,8 +517,8 @@ def load_case(
         fields = load_fields(client, domain_id)["field_id"]
     names = list(dict.fromkeys(fields))
     rows = []
-    for start in range(0, len(names), 220):  # the most that one call takes
-        asked = [{"id": name} for name in names[start : start + 220]]
+    for some in _by(220, names):  # the most that one call takes
+        asked = [{"id": name} for name in some]
         for page in iter_pages(
             client, "GetCase", domainId=domain_id, caseId=case_id, fields=asked
         ):
@@ -425,6 +535,67 @@ def load_case(
                         }
                     )
     return _table(CASE_FIELDS, rows)
+
+
+def load_related_items(client: Client, domain_id: str, case_id: str) -> pd.DataFrame:
+    """One row per related item of a case, as it stands now, oldest first.
+
+    Parameters
+    ----------
+    client : Client
+        Any boto3 ``connectcases`` client.
+    domain_id : str
+        The domain.
+    case_id : str
+        The case.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.RELATED_ITEMS``. Deleted items have no row here;
+        the history tells of them.
+
+    Raises
+    ------
+    PageError
+        If a time cannot be read.
+    botocore.exceptions.ClientError
+        Whatever the service answers instead.
+    """
+    rows = []
+    for page in iter_pages(
+        client, "SearchRelatedItems", domainId=domain_id, caseId=case_id, maxResults=25
+    ):
+        for item in _items(page, "relatedItems"):
+            if item is None:
+                continue
+            content = item.get("content") or {}
+            inner = {name: content.get(name) or {} for name in _ITEM_CONTENTS}
+            sla = inner["sla"].get("slaConfiguration") or {}
+            by = item.get("performedBy") or {}
+            rows.append(
+                {
+                    "domain_id": domain_id,
+                    "case_id": case_id,
+                    "related_item_id": item["relatedItemId"],
+                    "related_item_type": item["type"],
+                    "associated_at": _time(page, item.get("associationTime")),
+                    "user_arn": by.get("userArn"),
+                    "custom_entity": by.get("customEntity"),
+                    "contact_arn": inner["contact"].get("contactArn"),
+                    "channel": inner["contact"].get("channel"),
+                    "comment": inner["comment"].get("body"),
+                    "file_arn": inner["file"].get("fileArn"),
+                    "sla_name": sla.get("name"),
+                    "sla_status": sla.get("status"),
+                    "sla_target_at": _time(page, sla.get("targetTime")),
+                    "sla_completed_at": _time(page, sla.get("completionTime")),
+                    "linked_case_id": inner["connectCase"].get("caseId"),
+                    "content": json.dumps(content, ensure_ascii=False),
+                }
+            )
+    by_time = ["associated_at", "related_item_id"]
+    return _table(RELATED_ITEMS, rows).sort_values(by_time, ignore_index=True)
 
 
 # -------------------------------------------------------------------- histories
@@ -744,11 +915,50 @@ def _items(page: Page, member: str) -> list[Any]:
     return items
 
 
-def _listed(
+def listed(
     client: Client, operation: str, member: str, **params: Any
 ) -> Iterator[dict[str, Any]]:
+    """Yield the items of any listing to its last page, nulls left out.
+
+    Parameters
+    ----------
+    client : Client
+        Any boto3 client that has the operation.
+    operation : str
+        The operation's name, such as ``"ListFields"``.
+    member : str
+        The answer's member that holds the list.
+    **params : Any
+        The call's own parameters, as boto3 spells them.
+
+    Yields
+    ------
+    dict
+        One item's JSON.
+
+    Raises
+    ------
+    PageError
+        If an answer is not a whole page, or a token comes twice.
+    """
     for page in iter_pages(client, operation, **params):
         yield from (item for item in _items(page, member) if item is not None)
+
+
+def _time(page: Page, value: Any) -> Any:
+    """Return a time as AWS may send it, in UTC."""
+    if value is None:
+        return None
+    try:
+        return pd.Timestamp(utc_text(value))
+    except (ValueError, OverflowError, OSError, TypeError) as error:
+        raise PageError(f"{page} has {value!r:.80} where a time should be.") from error
+
+
+def _by(size: int, items: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """Yield `items` in groups of at most `size`."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def _table(table: Table, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

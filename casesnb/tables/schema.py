@@ -214,6 +214,103 @@ FIELDS = Table(
     ),
 )
 
+OPTIONS = Table(
+    "options",
+    "One row per option of a single-select field.",
+    (
+        Column("domain_id", TEXT, "the domain"),
+        Column("field_id", TEXT, "the field"),
+        Column("value", TEXT, "the value that cases and histories hold"),
+        Column("name", TEXT, "its name today"),
+        Column("is_active", "bool", "it may still be chosen"),
+    ),
+)
+
+TEMPLATES = Table(
+    "templates",
+    "One row per template of a domain, active or not.",
+    (
+        Column("domain_id", TEXT, "the domain"),
+        Column("template_id", TEXT, "the template"),
+        Column("name", TEXT, "its name today"),
+        Column("template_arn", TEXT, "its ARN"),
+        Column("is_active", "bool", "cases may still be made from it"),
+    ),
+)
+
+USERS = Table(
+    "users",
+    "One row per user of a Connect instance.",
+    (
+        Column("user_id", TEXT, "the user"),
+        Column("user_arn", TEXT, "their ARN, as histories give it"),
+        Column("username", TEXT, "their login"),
+        Column("name", TEXT, "first and last name today; the login where unknown"),
+    ),
+)
+
+QUEUES = Table(
+    "queues",
+    "One row per standard queue of a Connect instance.",
+    (
+        Column("queue_id", TEXT, "the queue"),
+        Column("queue_arn", TEXT, "its ARN, as histories give it"),
+        Column("name", TEXT, "its name today"),
+    ),
+)
+
+NAMES = Table(
+    "names",
+    "One row per row of the frame that `with_names` was given, beside its own columns.",
+    (
+        Column("field", ID, "the field's name today; its id where unnamed"),
+        Column(
+            "old_label",
+            TEXT,
+            "the value before, as people name it today; its own text where unnamed",
+        ),
+        Column(
+            "new_label",
+            TEXT,
+            "the value after, as people name it today; its own text where unnamed",
+        ),
+        Column(
+            "label",
+            TEXT,
+            "the value of a frame that has one, such as spells, named as the two above",
+        ),
+        Column(
+            "actor_name",
+            ID,
+            "who acted, as named today; the tail of the id where unnamed",
+        ),
+    ),
+)
+
+RELATED_ITEMS = Table(
+    "related_items",
+    "One row per related item of a case, as it stands when asked.",
+    (
+        Column("domain_id", TEXT, "the domain"),
+        Column("case_id", TEXT, "the case"),
+        Column("related_item_id", TEXT, "the related item"),
+        Column("related_item_type", TEXT, "what kind of item, as AWS names it"),
+        Column("associated_at", TIME, "when it was added to the case"),
+        Column("user_arn", TEXT, "the user who added it, if AWS names one"),
+        Column("custom_entity", TEXT, "the custom entity that added it, if named"),
+        Column("contact_arn", TEXT, "of a contact"),
+        Column("channel", TEXT, "of a contact"),
+        Column("comment", TEXT, "of a comment: its text"),
+        Column("file_arn", TEXT, "of a file"),
+        Column("sla_name", TEXT, "of an SLA"),
+        Column("sla_status", TEXT, "of an SLA: `Active`, `Overdue`, `Met`, `NotMet`"),
+        Column("sla_target_at", TIME, "of an SLA: when it is due"),
+        Column("sla_completed_at", TIME, "of an SLA: when it was met or missed"),
+        Column("linked_case_id", TEXT, "of a linked case"),
+        Column("content", TEXT, "all that AWS says about the item's content, as JSON"),
+    ),
+)
+
 CASES = Table(
     "cases",
     "One row per case, its fields as they stand when asked.",
@@ -356,11 +453,160 @@ BURSTS = Table(
     ),
 )
 
+_FIELD = (
+    Column("domain_id", TEXT, "the Cases domain"),
+    Column("case_id", TEXT, "the case"),
+    Column("field_id", TEXT, "the field"),
+)
+
+CONTINUITY = Table(
+    "continuity",
+    "One row per break: an old value that no event before it explains.",
+    (
+        *_FIELD,
+        Column("event_id", TEXT, "the event whose old value does not fit"),
+        Column("reason", TEXT, "`contradicted` or `unexplained`"),
+        Column("expected_kind", TEXT, "kind of the value that the change before set"),
+        Column("expected", TEXT, "that value; missing for empty, absent and none"),
+        Column("found_kind", TEXT, "kind of the old value"),
+        Column("found", TEXT, "the old value; missing for empty"),
+        Column("after_event_id", TEXT, "the change before; missing if there is none"),
+        Column("after_at", TIME, "what is lost came after this; missing if unknown"),
+        Column("before_at", TIME, "what is lost came before this"),
+        Column("order_known", "bool", "the event's place among its equals is decided"),
+    ),
+)
+
+TIME_BOUNDS = Table(
+    "time_bounds",
+    "One row per case and value: how long it held, at least and at most.",
+    (
+        Column("domain_id", TEXT, "the Cases domain"),
+        Column("case_id", TEXT, "the case"),
+        Column("kind", TEXT, "kind of the value; missing if AWS sent none"),
+        Column("value", TEXT, "the value as text; missing for empty and absent"),
+        Column("hours_min", "float64", "hours that are sure"),
+        Column("hours_max", "float64", "hours at most; missing if nothing bounds them"),
+    ),
+)
+
+VERIFY = Table(
+    "verify",
+    "One row per case and field: whether the history ends where the case stands.",
+    (
+        *_FIELD,
+        Column("verdict", TEXT, "`match`, `contradicted` or `unverifiable`"),
+        Column("reason", TEXT, "why"),
+        Column("history_kind", TEXT, "kind of the value that the last change set"),
+        Column("history_value", TEXT, "that value; missing for empty and untold"),
+        Column("current_kind", TEXT, "kind of the value that GetCase tells"),
+        Column("current_value", TEXT, "that value; missing for empty and untold"),
+        Column("event_id", TEXT, "the event of the last change"),
+        Column("since_at", TIME, "when that was"),
+        Column("n_breaks", "int64", "breaks in the field's chain of values"),
+    ),
+)
+
+DRIFT = Table(
+    "drift",
+    "One row per event that two captures of the same cases tell differently.",
+    (
+        Column("domain_id", TEXT, "the Cases domain"),
+        Column("case_id", TEXT, "the case"),
+        Column("event_id", TEXT, "the audit event"),
+        Column("performed_at", TIME, "when it was done"),
+        Column("verdict", TEXT, "`new`, `late`, `vanished` or `altered`"),
+        Column("what", TEXT, "the columns that were altered, a space between two"),
+    ),
+)
+
+MERGES = Table(
+    "merges",
+    "One row per merge of two cases.",
+    (
+        Column("domain_id", TEXT, "the Cases domain"),
+        Column("merge_event_id", TEXT, "shared by the merge's events on both cases"),
+        Column("primary_case_id", TEXT, "the case that was kept"),
+        Column("secondary_case_id", TEXT, "the case that was closed"),
+        Column("merged_at", TIME, "its first event"),
+        Column("n_primary_events", "int64", "its events on the case that was kept"),
+        Column("n_secondary_events", "int64", "its events on the one that was closed"),
+    ),
+)
+
+_THREAD = (
+    Column("thread_id", TEXT, "the case that was kept in the end, or the case itself"),
+    Column("is_counted", "bool", "False for what a merge repeats from the other case"),
+)
+
+
+def _in_threads(table: Table) -> tuple[Column, ...]:
+    """Return a table's columns as analysis gives them: plain texts, in a thread."""
+    plain = [
+        Column(
+            column.name, TEXT if column.dtype == ID else column.dtype, column.meaning
+        )
+        for column in table.columns
+    ]
+    return (plain[0], *_THREAD, *plain[1:])
+
+
+THREAD_EVENTS = Table(
+    "thread_events",
+    "One row per event, with the thread that its case belongs to.",
+    _in_threads(EVENTS),
+)
+
+THREAD_CHANGES = Table(
+    "thread_changes",
+    "One row per field change, with the thread that its case belongs to.",
+    _in_threads(CHANGES),
+)
+
+THREAD_SUMMARY = Table(
+    "thread_summary",
+    "One row per thread: a case, or several that were merged into one.",
+    (
+        Column("domain_id", TEXT, "the Cases domain"),
+        Column("thread_id", TEXT, "the case that was kept in the end"),
+        Column("n_cases", "int64", "cases"),
+        Column("n_merges", "int64", "merges"),
+        Column("n_events", "int64", "counted events"),
+        Column("n_changes", "int64", "field changes in them"),
+        Column("n_actors", "int64", "distinct actors named by them"),
+        Column("first_at", TIME, "the first of them"),
+        Column("last_at", TIME, "the last of them"),
+    ),
+)
+
+FINDINGS = Table(
+    "findings",
+    "One row per finding of a rule, or per case that it could not check.",
+    (
+        Column("domain_id", TEXT, "the Cases domain"),
+        Column("case_id", TEXT, "the case"),
+        Column("rule", TEXT, "the rule"),
+        Column("severity", TEXT, "`info`, `warning` or `problem`"),
+        Column("verdict", TEXT, "`found` or `not_checkable`"),
+        Column("field_id", TEXT, "the field, where one is meant"),
+        Column("found_at", TIME, "when it was done; missing if not checkable"),
+        Column("actor", TEXT, "who did it; missing if AWS named none"),
+        Column("event_ids", TEXT, "the events that show it, a space between two"),
+        Column("message", TEXT, "what was found, or why it cannot be checked"),
+    ),
+)
+
 TABLES = (
     EVENTS,
     CHANGES,
     DOMAINS,
     FIELDS,
+    OPTIONS,
+    TEMPLATES,
+    USERS,
+    QUEUES,
+    NAMES,
+    RELATED_ITEMS,
     CASES,
     CASE_FIELDS,
     UNLOADED,
@@ -371,5 +617,14 @@ TABLES = (
     ATTRIBUTION,
     WORK_SHARE,
     BURSTS,
+    CONTINUITY,
+    TIME_BOUNDS,
+    VERIFY,
+    DRIFT,
+    MERGES,
+    THREAD_EVENTS,
+    THREAD_CHANGES,
+    THREAD_SUMMARY,
+    FINDINGS,
 )
 """All tables, in the order a reader meets them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -80,6 +81,42 @@ def value_text(value: Mapping[str, Any] | None) -> Value:
         case "empty", dict():
             return kind, None
     raise ValueError(f"{content!r:.80} is not a {member}")
+
+
+def utc_text(value: object) -> str:
+    """Return a time as AWS may send it as ISO 8601 text in UTC.
+
+    Parameters
+    ----------
+    value : str, int or float
+        ISO 8601 text, UTC where it names no zone; or seconds since 1970.
+
+    Returns
+    -------
+    str
+        Microseconds, the rest cut; ends in ``Z``.
+
+    Raises
+    ------
+    TypeError, ValueError, OverflowError, OSError
+        If it is not a time.
+
+    Examples
+    --------
+    >>> utc_text("2026-03-01T10:00:00.5+01:00")
+    '2026-03-01T09:00:00.500000Z'
+    """
+    if isinstance(value, bool) or value is None:
+        raise TypeError(value)
+    try:
+        moment = dt.datetime.fromtimestamp(float(value), dt.UTC)  # type: ignore[arg-type]
+    except ValueError:
+        stamp = pd.Timestamp(str(value))
+        stamp = (
+            stamp.tz_localize("UTC") if stamp.tz is None else stamp.tz_convert("UTC")
+        )
+        moment = stamp.floor("us").to_pydatetime()
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def as_type(text: pd.Series[Any], field_type: str) -> pd.Series[Any]:

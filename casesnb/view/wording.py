@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from casesnb.tables.certificate import Certificate
+from casesnb.tables.names import tail as tail
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +20,6 @@ KIND_LABELS = {
     "unknown": "unknown",
 }
 """What each kind of actor is called, in the order of a legend."""
-
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def hours_text(hours: float) -> str:
@@ -70,37 +68,6 @@ def counted(n: int, noun: str) -> str:
     ('1 change', '1,200 changes')
     """
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
-def tail(identifier: str) -> str:
-    """Return what tells an ARN or a UUID from its neighbours, for display.
-
-    Parameters
-    ----------
-    identifier : str
-        Any id.
-
-    Returns
-    -------
-    str
-        The end of an ARN, the beginning of a UUID, or the id itself.
-
-    Examples
-    --------
-    >>> tail("arn:aws:connect:eu-west-2:1:instance/9/agent/anna-lopez")
-    'anna-lopez'
-    >>> tail("6ab2e1f0-77aa-4bcd-9e01-2f5ce04711aa")
-    '6ab2e1f0…'
-    >>> tail("assigned_user")
-    'assigned_user'
-    """
-    if identifier.startswith("arn:"):
-        identifier = identifier.rpartition("/")[2] or identifier
-        if identifier.startswith("AWSServiceRoleForAmazonConnect"):
-            return "Amazon Connect"
-    if _UUID.fullmatch(identifier):
-        return f"{identifier[:8]}…"
-    return identifier
 
 
 def certificate_of(frame: pd.DataFrame) -> Certificate | None:

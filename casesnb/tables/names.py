@@ -1,0 +1,481 @@
+"""Names beside the ids: what people call fields, values, users and queues today.
+
+A history holds ids. Names are looked up when asked, so they are today's: a field
+that was renamed shows its new name on old events, and `Catalogue.as_of` says when
+they were looked up.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from casesnb.tables.load import listed, load_fields, load_options, load_templates
+from casesnb.tables.schema import (
+    FIELDS,
+    NAMES,
+    OPTIONS,
+    QUEUES,
+    TEMPLATES,
+    USERS,
+)
+from casesnb.wire.pages import ask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from casesnb.wire.client import Client
+
+_INSTANCE = re.compile(r"(?:.*:instance/)?([^/:]+)(?:/.*)?")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SERVICE = "Amazon Connect"
+_SERVICE_ROLE = "AWSServiceRoleForAmazonConnect"
+_REFUSED = frozenset(
+    {
+        "AccessDeniedException",
+        "AccessDenied",
+        "UnauthorizedException",
+        "ResourceNotFoundException",
+    }
+)
+_DTYPES = NAMES.dtypes
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Catalogue:
+    """What a domain's ids are called, as looked up at one moment.
+
+    Parameters
+    ----------
+    domain_id : str
+        The domain.
+    as_of : datetime
+        When the names were looked up, UTC: they are the names of that day, not of
+        the day on which a history's events happened.
+    fields : DataFrame
+        ``schema.FIELDS``.
+    options : DataFrame
+        ``schema.OPTIONS``.
+    templates : DataFrame
+        ``schema.TEMPLATES``.
+    users : DataFrame
+        ``schema.USERS``; no rows where no ``connect`` client was given.
+    queues : DataFrame
+        ``schema.QUEUES``; no rows where no ``connect`` client was given.
+    unread : tuple of str
+        What could not be looked up, and why.
+    """
+
+    domain_id: str
+    as_of: dt.datetime
+    fields: pd.DataFrame
+    options: pd.DataFrame
+    templates: pd.DataFrame
+    users: pd.DataFrame
+    queues: pd.DataFrame
+    unread: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        parts = ", ".join(
+            f"{len(getattr(self, name))} {name}"
+            for name in ("fields", "options", "templates", "users", "queues")
+        )
+        lacks = f"; not read: {'; '.join(self.unread)}" if self.unread else ""
+        return f"Catalogue: {parts}, as of {self.as_of:%Y-%m-%d %H:%M:%S} UTC{lacks}"
+
+
+def load_catalogue(
+    client: Client,
+    domain_id: str,
+    *,
+    connect: Client | None = None,
+    field_ids: Iterable[str] = (),
+    instance_id: str | None = None,
+) -> Catalogue:
+    """Look up what a domain's fields, values, users and queues are called today.
+
+    Parameters
+    ----------
+    client : Client
+        Any boto3 ``connectcases`` client.
+    domain_id : str
+        The domain.
+    connect : Client, optional
+        Any boto3 ``connect`` client, such as ``connect(service_name="connect")``
+        makes: it names users and queues.
+    field_ids : iterable of str
+        Fields that a history mentions, so that deleted ones are named too.
+    instance_id : str, optional
+        The Connect instance, or any ARN in it, such as a history's ``user_arn``.
+        Looked up by the domain otherwise, which needs the right to list
+        instances.
+
+    Returns
+    -------
+    Catalogue
+        The names. What the caller may not read is missing and listed in its
+        ``unread``.
+
+    Raises
+    ------
+    botocore.exceptions.ClientError
+        Whatever the service answers other than a refusal.
+
+    See Also
+    --------
+    with_names : Puts the names beside a frame's ids.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> world = cn.sandbox.World(seed=7)
+    >>> client = cn.connect(world)
+    >>> domain_id = cn.load_domains(client).loc[0, "domain_id"]
+    >>> connect = cn.connect(world, service_name="connect")
+    >>> catalogue = load_catalogue(client, domain_id, connect=connect)
+    >>> catalogue.unread
+    ()
+    """
+    unread: list[str] = []
+
+    def read(what: str, load: Callable[[], Any], otherwise: Any) -> Any:
+        try:
+            return load()
+        except client.exceptions.ClientError as error:
+            code = error.response.get("Error", {}).get("Code")
+            if code not in _REFUSED:
+                raise
+            unread.append(f"{what} ({code})")
+            return otherwise
+
+    domain = read(
+        "the domain", lambda: ask(client, "GetDomain", {"domainId": domain_id}), None
+    )
+    fields = read(
+        "fields",
+        lambda: load_fields(client, domain_id, field_ids=field_ids),
+        FIELDS.empty(),
+    )
+    options = [
+        read(
+            f"options of {field_id}",
+            partial(load_options, client, domain_id, [field_id]),
+            OPTIONS.empty(),
+        )
+        for field_id in fields.loc[fields["type"] == "SingleSelect", "field_id"]
+    ]
+    templates = read(
+        "templates", lambda: load_templates(client, domain_id), TEMPLATES.empty()
+    )
+    users, queues = USERS.empty(), QUEUES.empty()
+    if connect is not None:
+        given = _INSTANCE.fullmatch(instance_id or "")
+        instance = given[1] if given else None
+        if instance is None and domain is not None:
+            arn = str(json.loads(domain.body)["domainArn"])
+            instance = read("instances", lambda: _instance_of(connect, arn), None)
+        if instance is None:
+            unread.append("users and queues (the instance is not known)")
+        else:
+            users = read("users", lambda: load_users(connect, instance), users)
+            queues = read("queues", lambda: load_queues(connect, instance), queues)
+    date = parsedate_to_datetime(domain.date) if domain and domain.date else None
+    return Catalogue(
+        domain_id,
+        (date or dt.datetime.now(dt.UTC)).astimezone(dt.UTC),
+        fields,
+        OPTIONS.cast(pd.concat(options, ignore_index=True))
+        if options
+        else OPTIONS.empty(),
+        templates,
+        users,
+        queues,
+        tuple(unread),
+    )
+
+
+def load_users(connect: Client, instance_id: str) -> pd.DataFrame:
+    """One row per user of a Connect instance.
+
+    Parameters
+    ----------
+    connect : Client
+        Any boto3 ``connect`` client.
+    instance_id : str
+        The instance.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.USERS``, by login. Without the right to search
+        users, the login stands for the name.
+
+    Raises
+    ------
+    botocore.exceptions.ClientError
+        Whatever the service answers instead.
+    """
+    asked: dict[str, Any] = {"InstanceId": instance_id}
+    try:
+        found = list(listed(connect, "SearchUsers", "Users", **asked, MaxResults=500))
+    except connect.exceptions.ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in _REFUSED:
+            raise
+        found = list(
+            listed(connect, "ListUsers", "UserSummaryList", **asked, MaxResults=1000)
+        )
+    rows = []
+    for user in found:
+        who = user.get("IdentityInfo") or {}
+        name = f"{who.get('FirstName') or ''} {who.get('LastName') or ''}".strip()
+        rows.append(
+            {
+                "user_id": user.get("Id"),
+                "user_arn": user.get("Arn"),
+                "username": user.get("Username"),
+                "name": name or user.get("Username"),
+            }
+        )
+    frame = USERS.cast(pd.DataFrame(rows, columns=USERS.names))
+    return frame.sort_values(["username", "user_id"], ignore_index=True)
+
+
+def load_queues(connect: Client, instance_id: str) -> pd.DataFrame:
+    """One row per standard queue of a Connect instance, by name.
+
+    Parameters
+    ----------
+    connect : Client
+        Any boto3 ``connect`` client.
+    instance_id : str
+        The instance.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.QUEUES``.
+
+    Raises
+    ------
+    botocore.exceptions.ClientError
+        Whatever the service answers instead.
+    """
+    rows = [
+        {
+            "queue_id": queue.get("Id"),
+            "queue_arn": queue.get("Arn"),
+            "name": queue.get("Name"),
+        }
+        for queue in listed(
+            connect,
+            "ListQueues",
+            "QueueSummaryList",
+            InstanceId=instance_id,
+            QueueTypes=["STANDARD"],
+            MaxResults=1000,
+        )
+    ]
+    frame = QUEUES.cast(pd.DataFrame(rows, columns=QUEUES.names))
+    return frame.sort_values(["name", "queue_id"], ignore_index=True)
+
+
+def with_names(frame: pd.DataFrame, catalogue: Catalogue) -> pd.DataFrame:
+    """Put today's names beside a frame's ids.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Any frame with some of ``field_id``, ``actor``, ``old`` and ``new``, or
+        ``value``: events, changes, spells.
+    catalogue : Catalogue
+        The names.
+
+    Returns
+    -------
+    DataFrame
+        A new frame: the ids stay, and those of the columns of ``schema.NAMES``
+        that apply come after them. Where there is no name, the id itself
+        or its readable tail stands. ``attrs["names"]`` says that the names are
+        of ``as_of``, and how many distinct fields, values and actors have none.
+
+    See Also
+    --------
+    load_catalogue : Looks the names up.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> world = cn.sandbox.World(seed=7)
+    >>> history = cn.load_history(cn.connect(world), *world.showcase)
+    >>> catalogue = load_catalogue(cn.connect(world), world.showcase[0])
+    >>> "field" in with_names(history.changes, catalogue)
+    True
+    """
+    out = frame.copy(deep=False)
+    n_unnamed: dict[str, int] = {}
+    if "field_id" in frame:
+        names = _names(catalogue.fields, "field_id", "name")
+        # A related item's own members, such as comment.body, are called what they are.
+        names |= {name: name for name in frame["field_id"].unique() if "." in str(name)}
+        out["field"], n_unnamed["fields"] = _named(frame["field_id"], names)
+        values = _value_names(catalogue)
+        unnamed: set[tuple[str, str]] = set()
+        for value, kind, label in (
+            ("old", "old_kind", "old_label"),
+            ("new", "new_kind", "new_label"),
+            ("value", "kind", "label"),
+        ):
+            if value in frame and kind in frame:
+                out[label] = _labels(frame, value, kind, catalogue, values, unnamed)
+        n_unnamed["values"] = len(unnamed)
+    if "actor" in frame:
+        names = _names(catalogue.users, "user_arn", "name")
+        custom = set[str]()
+        if "actor_kind" in frame:
+            by = frame.loc[frame["actor_kind"] == "custom", "actor"]
+            custom = set(by.dropna().unique())
+        names |= {actor: actor for actor in custom}  # a name already
+        out["actor_name"], n_unnamed["actors"] = _named(frame["actor"], names)
+    out.attrs = {
+        **frame.attrs,
+        "names": {
+            "as_of": catalogue.as_of.isoformat(),
+            "n_unnamed": n_unnamed,
+            "unread": list(catalogue.unread),
+        },
+    }
+    return out
+
+
+def tail(identifier: str) -> str:
+    """Return what tells an id from its neighbours.
+
+    Parameters
+    ----------
+    identifier : str
+        Any id.
+
+    Returns
+    -------
+    str
+        The end of an ARN, the beginning of a UUID, or the id itself.
+
+    Examples
+    --------
+    >>> tail("arn:aws:connect:eu-west-2:1:instance/9/agent/anna-lopez")
+    'anna-lopez'
+    >>> tail("6ab2e1f0-77aa-4bcd-9e01-2f5ce04711aa")
+    '6ab2e1f0…'
+    >>> tail("assigned_user")
+    'assigned_user'
+    """
+    if identifier.startswith("arn:"):
+        identifier = identifier.rpartition("/")[2] or identifier
+        if identifier.startswith(_SERVICE_ROLE):
+            return _SERVICE
+    if _UUID.fullmatch(identifier):
+        return f"{identifier[:8]}…"
+    return identifier
+
+
+def _named(ids: pd.Series[Any], names: Mapping[str, str]) -> tuple[Any, int]:
+    """Return names for ids as a category, and how many ids have none."""
+    coded = ids.astype("category")
+    shown = []
+    unnamed = 0
+    for name in coded.cat.categories:
+        text = str(name)
+        if text in names:
+            shown.append(names[text])
+            continue
+        shown.append(tail(text))
+        unnamed += shown[-1] != _SERVICE
+    distinct = sorted(set(shown))
+    place = {name: i for i, name in enumerate(distinct)}
+    # The last place is for -1, a missing id.
+    codes = pd.array([place[name] for name in shown] + [-1], dtype="int64").to_numpy()
+    return (
+        pd.Categorical.from_codes(
+            codes[coded.cat.codes], categories=pd.Index(distinct, dtype="str")
+        ),
+        unnamed,
+    )
+
+
+def _labels(
+    frame: pd.DataFrame,
+    value: str,
+    kind: str,
+    catalogue: Catalogue,
+    names: Mapping[str, Mapping[str, str]],
+    unnamed: set[tuple[str, str]],
+) -> pd.Series[Any]:
+    """Return the names of values, and set down those that should have one."""
+    text = frame[value].astype("str")
+    label = text.copy()
+    users = _names(catalogue.users, "user_arn", "name")
+    is_user = frame[kind] == "user_arn"
+    rows: list[tuple[Any, str, Mapping[str, str]]] = [(is_user, "", users)]
+    for field_id, known in names.items():
+        rows.append(
+            (
+                (frame["field_id"] == field_id) & (frame[kind] == "string"),
+                field_id,
+                known,
+            )
+        )
+    for chosen, field_id, known in rows:
+        found = text[chosen.fillna(False).to_numpy(dtype=bool)].dropna()
+        if found.empty:
+            continue
+        shown = {}
+        for one in found.unique():
+            if one in known:
+                shown[one] = known[one]
+            else:
+                shown[one] = tail(one)
+                unnamed.add((field_id, one))
+        label.loc[found.index] = found.map(shown)
+    return label.astype("str")
+
+
+def _value_names(catalogue: Catalogue) -> dict[str, dict[str, str]]:
+    """Return, by field, what its values are called."""
+    names = {
+        str(field_id): _names(options, "value", "name")
+        for field_id, options in catalogue.options.groupby("field_id", sort=False)
+    }
+    queues = catalogue.queues
+    if len(queues):
+        names["assigned_queue"] = {
+            **_names(queues, "queue_id", "name"),
+            **_names(queues, "queue_arn", "name"),
+        }
+    return names
+
+
+def _names(frame: pd.DataFrame, key: str, name: str) -> dict[str, str]:
+    known = frame.dropna(subset=[key, name])
+    return dict(zip(known[key], known[name], strict=True))
+
+
+def _instance_of(connect: Client, domain_arn: str) -> str | None:
+    """Return the instance that a domain belongs to, if the caller can see it."""
+    for instance in listed(connect, "ListInstances", "InstanceSummaryList"):
+        for association in listed(
+            connect,
+            "ListIntegrationAssociations",
+            "IntegrationAssociationSummaryList",
+            InstanceId=instance["Id"],
+            IntegrationType="CASES_DOMAIN",
+        ):
+            if association.get("IntegrationArn") == domain_arn:
+                return str(instance["Id"])
+    return None

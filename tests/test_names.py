@@ -1,0 +1,359 @@
+"""Names beside ids: today's, said to be today's, and never in an id's place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from answers import Pages, event, reply
+from pandas.testing import assert_frame_equal
+
+import casesnb as cn
+from casesnb.tables.names import load_users
+from casesnb.tables.schema import CHANGES, EVENTS, NAMES, OPTIONS, QUEUES, USERS
+
+INSTANCE = "arn:aws:connect:us-east-1:111122223333:instance/i-1"
+ANNA = f"{INSTANCE}/agent/a-1"
+GONE = f"{INSTANCE}/agent/a-9"
+QUEUE = f"{INSTANCE}/queue/q-1"
+
+
+def refused(code: str = "AccessDeniedException") -> cn.Response:
+    return reply({"message": "no"}, 403, **{"x-amzn-errortype": code})
+
+
+class Domain:
+    """A small domain and its instance; each call in `refuse` is refused."""
+
+    def __init__(self, *refuse: str, code: str = "AccessDeniedException") -> None:
+        self.refuse = refuse
+        self.code = code
+        self.asked: list[str] = []
+
+    def __call__(self, request: cn.Request) -> cn.Response:
+        self.asked.append(request.operation)
+        if request.operation in self.refuse:
+            return refused(self.code)
+        return reply(getattr(self, request.operation)(request))
+
+    def GetDomain(self, _: cn.Request) -> Any:
+        return {"domainId": "d", "domainArn": "arn:domain", "name": "D"}
+
+    def ListFields(self, _: cn.Request) -> Any:
+        return {"fields": [field("status", "Status", "SingleSelect")]}
+
+    def BatchGetField(self, request: cn.Request) -> Any:
+        assert b'"f-old"' in request.body
+        old = {**field("f-old", "Old score", "Number"), "deleted": True}
+        unknown = {"id": "f-x", "errorCode": "ResourceNotFoundException"}
+        return {"fields": [old], "errors": [unknown]}
+
+    def ListFieldOptions(self, request: cn.Request) -> Any:
+        if "nextToken" in request.query:
+            return {"options": [option("closed", active=False)]}
+        return {"options": [option("open"), None], "nextToken": "2"}
+
+    def ListTemplates(self, request: cn.Request) -> Any:
+        assert b"Inactive" in request.body or "Inactive" in request.query
+        names = {"templateId": "t", "templateArn": "arn:t", "name": "T"}
+        return {"templates": [{**names, "status": "Inactive"}]}
+
+    def ListInstances(self, _: cn.Request) -> Any:
+        return {"InstanceSummaryList": [{"Id": "i-0"}, {"Id": "i-1"}]}
+
+    def ListIntegrationAssociations(self, request: cn.Request) -> Any:
+        mine = "i-1" in request.path
+        return {
+            "IntegrationAssociationSummaryList": [
+                {"IntegrationArn": "arn:domain" if mine else "arn:other"}
+            ]
+        }
+
+    def SearchUsers(self, request: cn.Request) -> Any:
+        anna = {"Id": "a-1", "Arn": ANNA, "Username": "anna"}
+        if b"NextToken" in request.body:
+            return {"Users": [{"Id": "a-2", "Arn": f"{ANNA}2", "Username": "bo"}]}
+        who = {"FirstName": "Anna", "LastName": "Lopez"}
+        return {"Users": [{**anna, "IdentityInfo": who}], "NextToken": "n"}
+
+    def ListUsers(self, _: cn.Request) -> Any:
+        anna = {"Id": "a-1", "Arn": ANNA, "Username": "anna"}
+        return {"UserSummaryList": [anna]}
+
+    def ListQueues(self, _: cn.Request) -> Any:
+        return {"QueueSummaryList": [{"Id": "q-1", "Arn": QUEUE, "Name": "Claims"}]}
+
+
+def field(field_id: str, name: str, kind: str) -> dict[str, Any]:
+    return {
+        "fieldId": field_id,
+        "fieldArn": f"arn:{field_id}",
+        "name": name,
+        "type": kind,
+        "namespace": "Custom",
+    }
+
+
+def option(value: str, *, active: bool = True) -> dict[str, Any]:
+    return {"value": value, "name": value.title(), "active": active}
+
+
+def catalogue(domain: Domain, **how: Any) -> cn.Catalogue:
+    connect = cn.connect(domain, service_name="connect")
+    return cn.load_catalogue(cn.connect(domain), "d", connect=connect, **how)
+
+
+def changes(*sent: dict[str, Any], **members: Any) -> pd.DataFrame:
+    page = {"auditEvents": [event(1, fields=list(sent), **members)]}
+    return cn.changes_frame([page], domain_id="d", case_id="c")
+
+
+def change(field_id: str, old: Any, new: Any) -> dict[str, Any]:
+    sent = {"eventFieldId": field_id}
+    return {**sent, **({"oldValue": old} if old else {}), "newValue": new}
+
+
+def test_a_catalogue_holds_every_page_of_every_list() -> None:
+    found = catalogue(Domain(), field_ids=["status", "f-old", "f-x"])
+    assert found.unread == ()
+    assert found.as_of == pd.Timestamp("2026-03-02T12:00Z")
+    assert found.fields[["field_id", "is_deleted"]].to_numpy().tolist() == [
+        ["f-old", True],
+        ["status", False],
+    ]
+    options = [("d", "status", "open", "Open", True)]
+    options += [("d", "status", "closed", "Closed", False)]
+    assert_frame_equal(
+        found.options, OPTIONS.cast(pd.DataFrame(options, columns=OPTIONS.names))
+    )
+    users = [("a-1", ANNA, "anna", "Anna Lopez"), ("a-2", f"{ANNA}2", "bo", "bo")]
+    assert_frame_equal(
+        found.users, USERS.cast(pd.DataFrame(users, columns=USERS.names))
+    )
+    queues = [("q-1", QUEUE, "Claims")]
+    assert_frame_equal(
+        found.queues, QUEUES.cast(pd.DataFrame(queues, columns=QUEUES.names))
+    )
+    assert found.templates[["name", "is_active"]].to_numpy().tolist() == [["T", False]]
+    assert repr(found) == (
+        "Catalogue: 2 fields, 2 options, 1 templates, 2 users, 1 queues, as of "
+        "2026-03-02 12:00:00 UTC"
+    )
+
+
+def test_names_stand_beside_the_ids() -> None:
+    found = catalogue(Domain(), field_ids=["f-old"])
+    frame = changes(
+        change("status", {"stringValue": "open"}, {"stringValue": "closed"}),
+        change("status", {"emptyValue": {}}, {"stringValue": "parked"}),
+        change("assigned_user", {"userArnValue": GONE}, {"userArnValue": ANNA}),
+        change("assigned_queue", None, {"stringValue": QUEUE}),
+        change("f-old", {"doubleValue": 0}, {"doubleValue": 1.5}),
+        change("f-gone", None, {"stringValue": "open"}),
+        change("comment.body", None, {"stringValue": "closed"}),
+        performedBy={"user": {"userArn": ANNA}, "iamPrincipalArn": "arn:x"},
+    )
+    named = cn.with_names(frame, found)
+    assert_frame_equal(named[CHANGES.names], frame)
+    expected = pd.DataFrame(
+        [
+            ("Status", "Open", "Closed"),
+            ("Status", None, "parked"),
+            ("assigned_user", "a-9", "Anna Lopez"),
+            ("assigned_queue", None, "Claims"),
+            ("Old score", "0.0", "1.5"),
+            ("f-gone", None, "open"),
+            ("comment.body", None, "closed"),
+        ],
+        columns=["field", "old_label", "new_label"],
+    ).assign(actor_name="Anna Lopez")
+    dtypes = {name: NAMES.dtypes[name] for name in expected}
+    for name, dtype in dtypes.items():
+        assert str(named[name].dtype) == dtype
+    assert_frame_equal(
+        named[list(dtypes)].astype("str"), expected.astype("str"), check_like=True
+    )
+    assert named.attrs["names"] == {
+        "as_of": "2026-03-02T12:00:00+00:00",
+        # assigned_user, assigned_queue, f-gone; parked and the deleted user
+        "n_unnamed": {"fields": 3, "values": 2, "actors": 0},
+        "unread": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("by", "name", "n_unnamed"),
+    [
+        ({"user": {"userArn": ANNA}}, "Anna Lopez", 0),
+        ({"user": {"userArn": GONE}}, "a-9", 1),
+        ({"user": {"customEntity": "crm"}}, "crm", 0),
+        ({"iamPrincipalArn": "arn:aws:iam::1:role/desk"}, "desk", 1),
+        (
+            {
+                "iamPrincipalArn": "arn:aws:iam::1:role/aws-service-role/"
+                "connect.amazonaws.com/AWSServiceRoleForAmazonConnect_x"
+            },
+            "Amazon Connect",
+            0,
+        ),
+        (None, None, 0),
+    ],
+)
+def test_an_actor_is_named_or_its_tail_stands(
+    by: Any, name: Any, n_unnamed: int
+) -> None:
+    page = {"auditEvents": [event(1, performedBy=by) if by else event(1)]}
+    if by is None:
+        del page["auditEvents"][0]["performedBy"]
+    events = cn.events_frame([page], domain_id="d", case_id="c")
+    named = cn.with_names(events, catalogue(Domain()))
+    assert (
+        named["actor_name"].astype(object).where(lambda x: x.notna(), None)[0] == name
+    )
+    assert named.attrs["names"]["n_unnamed"] == {"actors": n_unnamed}
+
+
+def test_spells_get_a_label() -> None:
+    frame = changes(change("status", None, {"stringValue": "open"}))
+    named = cn.with_names(cn.spells(frame), catalogue(Domain()))
+    assert named[["field", "label"]].astype(str).to_numpy().tolist() == [
+        ["Status", "Open"]
+    ]
+
+
+def test_no_rows_have_the_names_columns_too() -> None:
+    named = cn.with_names(CHANGES.empty(), catalogue(Domain()))
+    added = ["field", "old_label", "new_label", "actor_name"]
+    assert named.columns.tolist() == [*CHANGES.names, *added]
+    assert {n: str(named[n].dtype) for n in added} == {
+        n: NAMES.dtypes[n] for n in added
+    }
+    assert "field" not in cn.with_names(EVENTS.empty(), catalogue(Domain()))
+
+
+def test_a_history_keeps_its_certificate_when_named() -> None:
+    history = cn.load_history(cn.connect(Pages([event(0)])), "d", "c")
+    named = cn.with_names(history.changes, catalogue(Domain()))
+    assert named.attrs["certificate"] == history.certificate.to_dict()
+    assert "names" not in history.changes.attrs
+
+
+@pytest.mark.parametrize(
+    ("refuse", "unread"),
+    [
+        (("SearchUsers",), ()),
+        (("SearchUsers", "ListUsers"), ("users (AccessDeniedException)",)),
+        (("ListQueues",), ("queues (AccessDeniedException)",)),
+        (("ListFieldOptions",), ("options of status (AccessDeniedException)",)),
+        (("ListTemplates",), ("templates (AccessDeniedException)",)),
+        (("ListFields",), ("fields (AccessDeniedException)",)),
+        (
+            ("ListInstances",),
+            (
+                "instances (AccessDeniedException)",
+                "users and queues (the instance is not known)",
+            ),
+        ),
+    ],
+)
+def test_what_is_refused_is_left_out_and_said(
+    refuse: tuple[str, ...], unread: tuple[str, ...]
+) -> None:
+    found = catalogue(Domain(*refuse))
+    assert found.unread == unread
+    frame = changes(change("status", None, {"stringValue": "open"}))
+    named = cn.with_names(frame, found)
+    assert named.attrs["names"]["unread"] == list(unread)
+    assert named["field"].notna().all()
+    assert all(f"not read: {'; '.join(unread)}" in repr(found) for _ in unread)
+
+
+def test_another_error_is_not_a_missing_name() -> None:
+    client = cn.connect(Domain("ListTemplates", code="ValidationException"))
+    with pytest.raises(client.exceptions.ValidationException):
+        cn.load_catalogue(client, "d")
+
+
+def test_the_instance_is_read_from_any_arn_in_it() -> None:
+    domain = Domain()
+    assert len(catalogue(domain, instance_id=ANNA).users) == 2
+    assert "ListInstances" not in domain.asked
+    assert len(catalogue(domain, instance_id="i-1").queues) == 1
+
+
+def test_without_a_connect_client_nobody_is_asked_for_users() -> None:
+    domain = Domain()
+    found = cn.load_catalogue(cn.connect(domain), "d")
+    assert found.users.empty
+    assert found.unread == ()
+    assert not {"ListInstances", "SearchUsers"} & set(domain.asked)
+
+
+def test_users_have_their_login_where_they_cannot_be_searched() -> None:
+    domain = Domain("SearchUsers")
+    users = load_users(cn.connect(domain, service_name="connect"), "i-1")
+    assert users["name"].tolist() == ["anna"]
+
+
+def test_related_items_have_a_row_each_whatever_they_hold() -> None:
+    sent = [
+        {
+            "relatedItemId": "r2",
+            "type": "Sla",
+            "associationTime": "2026-03-02T10:00:00+01:00",
+            "content": {
+                "sla": {
+                    "slaConfiguration": {
+                        "name": "Fast",
+                        "status": "Met",
+                        "type": "CaseField",
+                        "targetTime": 1772445600,
+                    }
+                }
+            },
+        },
+        None,
+        {
+            "relatedItemId": "r1",
+            "type": "Telepathy",
+            "associationTime": 1772438400,
+            "content": {"telepathy": {"thought": "?"}},
+            "performedBy": {"customEntity": "crm"},
+        },
+    ]
+    client = cn.connect(lambda request: reply({"relatedItems": sent}))
+    frame = cn.load_related_items(client, "d", "c")
+    assert frame["related_item_id"].tolist() == ["r1", "r2"]
+    assert frame["associated_at"].tolist() == [
+        pd.Timestamp("2026-03-02T08:00Z"),
+        pd.Timestamp("2026-03-02T09:00Z"),
+    ]
+    assert frame.loc[0, "content"] == '{"telepathy": {"thought": "?"}}'
+    assert frame.loc[0, "custom_entity"] == "crm"
+    assert frame.loc[1, ["sla_name", "sla_status"]].tolist() == ["Fast", "Met"]
+    assert frame.loc[1, "sla_target_at"] == pd.Timestamp("2026-03-02T10:00Z")
+
+
+def test_a_related_items_time_that_is_none_is_an_error() -> None:
+    item = {"relatedItemId": "r", "type": "File", "associationTime": "soon"}
+    client = cn.connect(lambda request: reply({"relatedItems": [item]}))
+    with pytest.raises(cn.PageError, match="SearchRelatedItems page 1.*'soon'"):
+        cn.load_related_items(client, "d", "c")
+
+
+def test_the_sandbox_names_everything_but_the_deleted_user() -> None:
+    world = cn.sandbox.World(seed=7)
+    client = cn.connect(world)
+    history = cn.load_history(client, *world.showcase)
+    found = cn.load_catalogue(
+        client,
+        world.showcase[0],
+        connect=cn.connect(world, service_name="connect"),
+        field_ids=history.changes["field_id"].unique(),
+    )
+    named = cn.with_names(history.changes, found)
+    assert named.attrs["names"]["n_unnamed"]["fields"] == 0
+    deleted = set(history.changes["actor"].dropna()) - set(found.users["user_arn"])
+    deleted = {actor for actor in deleted if "/agent/" in actor}
+    assert named.attrs["names"]["n_unnamed"]["actors"] == len(deleted)
