@@ -187,7 +187,7 @@ def attribution(events: IntoFrameT) -> IntoFrameT:
     >>> attribution(history.events).loc[0, ["worker", "evidence"]].tolist()
     ['automation', "Connect's own role, no user: a flow or a rule"]
     """
-    frame = _attributed(opened(events)).select(
+    frame = attributed(opened(events)).select(
         "domain_id",
         "case_id",
         "event_id",
@@ -201,8 +201,19 @@ def attribution(events: IntoFrameT) -> IntoFrameT:
     return handed_back(frame, events, ("domain_id", "case_id", "sequence"))
 
 
-def _attributed(frame: Any) -> Any:
-    """Return events with the worker, the evidence and whether it is only claimed."""
+def attributed(frame: Any) -> Any:
+    """Return events with the worker, the evidence and whether it is only claimed.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        Opened events.
+
+    Returns
+    -------
+    narwhals.DataFrame or narwhals.LazyFrame
+        The rows with ``worker``, ``evidence`` and ``is_asserted``.
+    """
     user = ~nw.col("user_arn").is_null()
     custom = ~nw.col("custom_entity").is_null()
     principal = ~nw.col("iam_principal_arn").is_null()
@@ -257,7 +268,7 @@ def work_share(events: IntoFrameT) -> IntoFrameT:
     1.0
     """
     key = ("worker", "evidence", "is_asserted")
-    frame = _attributed(opened(events)).select(
+    frame = attributed(opened(events)).select(
         *key, nw.col("n_changes").cast(nw.Int64), case=_CASE, one=nw.lit(1, nw.Int64)
     )
     counted = frame.group_by(*key).agg(

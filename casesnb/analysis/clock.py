@@ -65,6 +65,33 @@ def _moment(value: dt.datetime) -> dt.datetime:
     return value if value.tzinfo else value.replace(tzinfo=dt.UTC)
 
 
+def moment(value: dt.datetime) -> dt.datetime:
+    """Return a user's moment as a plain datetime in UTC.
+
+    Parameters
+    ----------
+    value : datetime
+        With its zone; a pandas Timestamp is one.
+
+    Returns
+    -------
+    datetime
+        In UTC.
+
+    Raises
+    ------
+    ValueError
+        If it has no zone, or is not a time.
+    """
+    if value != value or value.tzinfo is None:
+        raise ValueError(
+            f"{value} names no moment without its zone. Give it one: "
+            "datetime(2026, 3, 2, 9, tzinfo=UTC)."
+        )
+    plain = dt.datetime.fromisoformat(value.isoformat(timespec="microseconds"))
+    return plain.astimezone(dt.UTC)
+
+
 @lru_cache(maxsize=64)
 def offsets(
     tz: str, first: dt.datetime, last: dt.datetime
@@ -200,3 +227,29 @@ def weekday(at: nw.Expr) -> nw.Expr:
     """
     # Spark's Sunday is 0, that of the others 7.
     return (at.dt.weekday().cast(nw.Int64) + 6) % 7 + 1
+
+
+def micros_between(frame: Any, start: str, end: str) -> nw.Expr:
+    """Return the microseconds from one column's time to another's.
+
+    Whole numbers add up to the same sum in any order, on any engine; divide by
+    3.6e9 for hours only then.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        Whose columns they are.
+    start, end : str
+        Columns of UTC times.
+
+    Returns
+    -------
+    narwhals.Expr
+        Int64, missing where either time is.
+    """
+    if not frame.implementation.is_spark_like():
+        return (nw.col(end) - nw.col(start)).dt.total_microseconds()
+    # Spark through Narwhals has no durations: a time as a number is its seconds.
+    seconds = nw.col(end).cast(nw.Int64) - nw.col(start).cast(nw.Int64)
+    rest = nw.col(end).dt.microsecond() - nw.col(start).dt.microsecond()
+    return seconds * 1_000_000 + rest

@@ -1,0 +1,240 @@
+"""Lineage: cases that were merged, and the one thread that they make."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from casesnb.analysis.engine import handed_back, opened, rows_of
+
+if TYPE_CHECKING:
+    from narwhals.typing import IntoFrameT
+
+_MERGE = ("domain_id", "merge_event_id", "primary_case_id", "secondary_case_id")
+
+
+def merges(events: IntoFrameT) -> IntoFrameT:
+    """One row per merge of two cases.
+
+    Parameters
+    ----------
+    events : DataFrame
+        The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark;
+        of either case or of both.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.MERGES``, oldest first, in the kind of frame
+        that was given.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> world = cn.sandbox.World(seed=7)
+    >>> client = cn.connect(world)
+    >>> domain_id = world.domains[0].domain_id
+    >>> history = cn.load_histories(client, domain_id, world.case_ids(domain_id))
+    >>> merged = merges(history.events)
+    >>> bool((merged["n_primary_events"] > 0).all())
+    True
+    """
+    frame = opened(events).filter(~nw.col("merge_event_id").is_null())
+    is_primary = nw.col("case_id") == nw.col("primary_case_id")
+    frame = frame.with_columns(
+        on_primary=is_primary.cast(nw.Int64), on_secondary=(~is_primary).cast(nw.Int64)
+    )
+    found = frame.group_by(*_MERGE).agg(
+        at=nw.col("performed_at").min(),
+        n_primary_events=nw.col("on_primary").sum(),
+        n_secondary_events=nw.col("on_secondary").sum(),
+    )
+    counts = ("n_primary_events", "n_secondary_events")
+    found = found.select(
+        *_MERGE, *(nw.col(name).cast(nw.Int64) for name in counts), merged_at="at"
+    )
+    found = found.select(*_MERGE, "merged_at", *counts)
+    return handed_back(found, events, ("domain_id", "merged_at", "merge_event_id"))
+
+
+def thread_events(events: IntoFrameT) -> IntoFrameT:
+    """One row per event, with the thread that its case belongs to.
+
+    Cases joined by merges, however many in a row, are one thread; it has the id
+    of the case that was kept in the end. A merge repeats on the one case what
+    it takes from the other (comments that move, fields that are filled in, the
+    close of the secondary): such events are not ``is_counted``, except for the
+    one ``Case.Merged`` on the case that was kept, so that nothing counts twice.
+
+    Parameters
+    ----------
+    events : DataFrame
+        The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.THREAD_EVENTS``, by thread and in the order in
+        which things were done, in the kind of frame that was given.
+
+    See Also
+    --------
+    thread_changes : The same for field changes.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> world = cn.sandbox.World(seed=7)
+    >>> history = cn.load_history(cn.connect(world), *world.showcase)
+    >>> thread = thread_events(history.events)
+    >>> thread["thread_id"].unique().tolist() == [world.showcase[1]]
+    True
+    """
+    frame = opened(events)
+    names = frame.collect_schema().names()
+    is_counted = nw.col("merge_event_id").is_null() | (
+        (nw.col("event_type") == "Case.Merged")
+        & (nw.col("case_id") == nw.col("primary_case_id")).fill_null(False)
+    )
+    frame = frame.with_columns(thread_id=_threads(frame), is_counted=is_counted).select(
+        "domain_id", "thread_id", "is_counted", *names[1:]
+    )
+    order = ("domain_id", "thread_id", "performed_at", "case_id", "sequence")
+    return handed_back(frame, events, order)
+
+
+def thread_changes(changes: IntoFrameT, events: IntoFrameT) -> IntoFrameT:
+    """One row per field change, with the thread that its case belongs to.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    events : DataFrame
+        The columns of ``schema.EVENTS`` of the same cases, in the same kind of
+        frame: changes do not say which merge they belong to.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.THREAD_CHANGES``, by thread and in the order in
+        which things were done, in the kind of frame that was given.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> world = cn.sandbox.World(seed=7)
+    >>> history = cn.load_history(cn.connect(world), *world.showcase)
+    >>> thread = thread_changes(history.changes, history.events)
+    >>> len(thread) == len(history.changes)
+    True
+    """
+    frame = opened(changes)
+    names = frame.collect_schema().names()
+    key = ["domain_id", "case_id", "event_id"]
+    told = opened(thread_events(events)).select(*key, "thread_id", "is_counted")
+    frame = (
+        frame.join(told, on=key, how="left")
+        .with_columns(
+            thread_id=nw.coalesce("thread_id", "case_id"),
+            is_counted=nw.col("is_counted").fill_null(True),
+        )
+        .select("domain_id", "thread_id", "is_counted", *names[1:])
+    )
+    order = ("domain_id", "thread_id", "performed_at", "case_id", "sequence", "slot")
+    return handed_back(frame, changes, order)
+
+
+def thread_summary(events: IntoFrameT) -> IntoFrameT:
+    """One row per thread: a case, or several that were merged into one.
+
+    Parameters
+    ----------
+    events : DataFrame
+        The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.THREAD_SUMMARY``, by thread, in the kind of
+        frame that was given. The counts are of counted events alone.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> world = cn.sandbox.World(seed=7)
+    >>> history = cn.load_history(cn.connect(world), *world.showcase)
+    >>> int(thread_summary(history.events).loc[0, "n_cases"])
+    1
+    """
+    frame = opened(thread_events(events)).with_columns(
+        one=nw.col("is_counted").cast(nw.Int64),
+        # One event on the case that was kept tells each merge.
+        is_merge=(nw.col("is_counted") & ~nw.col("merge_event_id").is_null()).cast(
+            nw.Int64
+        ),
+    )
+    key = ("domain_id", "thread_id")
+    cases = frame.group_by(*key).agg(n_cases=nw.col("case_id").n_unique())
+    counted = frame.filter(nw.col("is_counted"))
+    actors = (
+        counted.filter(~nw.col("actor").is_null())
+        .group_by(*key)
+        .agg(n_actors=nw.col("actor").n_unique())
+    )
+    sums = counted.group_by(*key).agg(
+        n_events=nw.col("one").sum(),
+        n_changes=nw.col("n_changes").sum(),
+        n_merges=nw.col("is_merge").sum(),
+        first_at=nw.col("performed_at").min(),
+        last_at=nw.col("performed_at").max(),
+    )
+    counts = ("n_cases", "n_merges", "n_events", "n_changes", "n_actors")
+    found = (
+        cases.join(sums, on=list(key), how="left")
+        .join(actors, on=list(key), how="left")
+        .select(
+            *key,
+            *(nw.col(name).fill_null(0).cast(nw.Int64) for name in counts),
+            "first_at",
+            "last_at",
+        )
+    )
+    return handed_back(found, events, key)
+
+
+def _threads(frame: Any) -> nw.Expr:
+    """Return each row's thread: its own case where no merge touches it."""
+    rows = rows_of(
+        frame.filter(~nw.col("merge_event_id").is_null())
+        .group_by("domain_id", "primary_case_id", "secondary_case_id")
+        .agg(at=nw.col("performed_at").max())
+        .sort("at", "domain_id", "primary_case_id", "secondary_case_id")
+    )
+    parent: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def kept(case: tuple[str, str]) -> tuple[str, str]:
+        while parent.get(case, case) != case:
+            parent[case] = parent.get(parent[case], parent[case])
+            case = parent[case]
+        return case
+
+    for row in rows:  # oldest first: the case that was kept last gives its name
+        primary, secondary = (
+            kept((row["domain_id"], row[f"{name}_case_id"]))
+            for name in ("primary", "secondary")
+        )
+        latest = (row["domain_id"], row["primary_case_id"])
+        for case in (primary, secondary, latest):
+            parent[case] = latest
+    moved = {case: kept(case) for case in parent if kept(case) != case}
+    if not moved:
+        return nw.col("case_id")
+    name = nw.concat_str("domain_id", "case_id", separator="\n")
+    return name.replace_strict(
+        ["\n".join(case) for case in moved],
+        [case_id for _, case_id in moved.values()],
+        default=nw.col("case_id"),
+        return_dtype=nw.String,
+    )
