@@ -1,0 +1,608 @@
+"""Checks: small named rules that cite their events and know what they cannot tell.
+
+A rule is a function from the tables to findings. Yours become one with `rule`::
+
+    @cn.rule(severity="warning")
+    def untitled(tables):
+        "Find cases that were created without a title."
+        ...
+        return frame  # domain_id, case_id, event_ids, message
+
+    cn.findings(history, [*cn.RULES, untitled])
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, overload
+
+import narwhals as nw
+
+from casesnb.analysis.actors import attributed, in_bursts
+from casesnb.analysis.chain import chained, near
+from casesnb.analysis.engine import NO_TEXT, handed_back, opened, rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from casesnb.analysis.evidence import Capture
+
+SEVERITIES = ("info", "warning", "problem")
+"""What a finding may be: good to know, to be looked at, to be explained."""
+
+BOOKKEEPING = ("last_updated_datetime", "last_updated_user")
+"""Fields that Cases itself keeps: their changes are nobody's edit."""
+
+_CASE = ("domain_id", "case_id")
+_EVENT = ("domain_id", "case_id", "event_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What a rule is given.
+
+    Parameters
+    ----------
+    events : DataFrame
+        The columns of ``schema.EVENTS``, in the engine that was given.
+    changes : DataFrame
+        The columns of ``schema.CHANGES``, in the same engine.
+    as_of : datetime or None
+        When the history was read; None if there is no event at all.
+    """
+
+    events: Any
+    changes: Any
+    as_of: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A named check: call it with `Tables`, or give it to `findings`.
+
+    Parameters
+    ----------
+    name : str
+        Its name, as findings give it.
+    severity : str
+        ``info``, ``warning`` or ``problem``.
+    question : str
+        What it looks for, in one sentence.
+    function : callable
+        From `Tables` to a frame of findings.
+    """
+
+    name: str
+    severity: str
+    question: str
+    function: Callable[..., Any] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if self.severity not in SEVERITIES:
+            raise ValueError(
+                f"severity={self.severity!r} of rule {self.name} is none of "
+                f"{', '.join(SEVERITIES)}."
+            )
+
+    def __call__(self, tables: Tables) -> Any:
+        """Return the rule's findings, with all columns."""
+        found = opened(self.function(tables))
+        names = found.collect_schema().names()
+        if missing := {*_CASE, "event_ids", "message"} - {*names}:
+            raise ValueError(
+                f"Rule {self.name} returned no column {', '.join(sorted(missing))}. A "
+                "finding says its case, its events and what was found."
+            )
+        given = {name: nw.col(name) for name in names}
+        defaults = {
+            "verdict": nw.lit("found"),
+            "field_id": NO_TEXT,
+            "actor": NO_TEXT,
+            "found_at": nw.lit(None, nw.Datetime("us", "UTC")),
+        }
+        columns = {**defaults, **given}
+        return found.select(
+            *_CASE,
+            rule=nw.lit(self.name),
+            severity=nw.lit(self.severity),
+            verdict=columns["verdict"],
+            field_id=columns["field_id"],
+            found_at=columns["found_at"],
+            actor=columns["actor"],
+            event_ids=nw.col("event_ids"),
+            message=nw.col("message"),
+        )
+
+    def with_options(self, **options: Any) -> Rule:
+        """Return the same rule with other options.
+
+        Parameters
+        ----------
+        **options : Any
+            Keyword arguments of its function, such as ``days=30``.
+
+        Returns
+        -------
+        Rule
+            A new rule of the same name.
+        """
+        return replace(self, function=partial(self.function, **options))
+
+
+@overload
+def rule(function: Callable[..., Any]) -> Rule: ...
+@overload
+def rule(*, severity: str = ...) -> Callable[[Callable[..., Any]], Rule]: ...
+def rule(
+    function: Callable[..., Any] | None = None, *, severity: str = "warning"
+) -> Rule | Callable[[Callable[..., Any]], Rule]:
+    """Make a rule of a function: its name is the rule's, its docstring the question.
+
+    Parameters
+    ----------
+    function : callable, optional
+        From `Tables` to a frame with ``domain_id``, ``case_id``, ``event_ids``
+        (ids, a space between two) and ``message``; if it likes, ``verdict``
+        (``found`` or ``not_checkable``), ``field_id``, ``found_at`` and
+        ``actor``.
+    severity : str, default "warning"
+        ``info``, ``warning`` or ``problem``.
+
+    Returns
+    -------
+    Rule or callable
+        The rule; a decorator if there is no function yet.
+
+    Raises
+    ------
+    ValueError
+        If there is no such severity, or the function has no docstring.
+
+    Examples
+    --------
+    >>> @rule(severity="info")
+    ... def on_a_sunday(tables):
+    ...     "Find what was done on a Sunday."
+    ...     events = tables.events
+    ...     sunday = events[events["performed_at"].dt.dayofweek == 6]
+    ...     return sunday.assign(event_ids=sunday["event_id"], message="a Sunday")
+    >>> on_a_sunday.question
+    'Find what was done on a Sunday.'
+    """
+    if function is None:
+        return partial(_as_rule, severity=severity)
+    return _as_rule(function, severity=severity)
+
+
+def _as_rule(function: Callable[..., Any], *, severity: str) -> Rule:
+    question = (function.__doc__ or "").strip().partition("\n")[0]
+    if not question:
+        raise ValueError(
+            f"Rule {function.__name__} has no docstring. Say in one line what it finds."
+        )
+    return Rule(function.__name__, severity, question, function)
+
+
+def findings(
+    history: Capture,
+    rules: Iterable[Rule] | None = None,
+    *,
+    as_of: dt.datetime | None = None,
+) -> Any:
+    """One row per finding of a rule, or per case that it could not check.
+
+    A case without a row for a rule was checked, and nothing was found.
+
+    Parameters
+    ----------
+    history : History
+        Anything with ``events`` and ``changes``, in pandas, Polars, DuckDB or
+        PySpark.
+    rules : iterable of Rule, optional
+        Which rules; all of ``RULES`` otherwise.
+    as_of : datetime, optional
+        When the history was read, with its zone; by default as its certificate
+        says, or else its newest event.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.FINDINGS``, by case, time and rule, in the kind
+        of frame that was given.
+
+    Raises
+    ------
+    TypeError
+        If one of `rules` is no `Rule`.
+    ValueError
+        If there is no rule, or a rule returns no findings' columns.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> world = cn.sandbox.World(seed=7)
+    >>> history = cn.load_history(cn.connect(world), *world.showcase)
+    >>> found = findings(history)
+    >>> set(found["verdict"]) <= {"found", "not_checkable"}
+    True
+    """
+    chosen = RULES if rules is None else tuple(rules)
+    if not chosen:
+        raise ValueError("There is no rule to check. Leave `rules` out for all.")
+    for each in chosen:
+        if not isinstance(each, Rule):
+            raise TypeError(f"{each!r} is no rule. Put @cn.rule before the function.")
+    certificate = getattr(history, "certificate", None)
+    as_of = as_of or getattr(certificate, "fetched_at", None)
+    if as_of is None:
+        newest = opened(history.events).select(last=nw.col("performed_at").max())
+        as_of = rows_of(newest)[0]["last"]
+    if as_of is not None:
+        as_of = dt.datetime.fromisoformat(as_of.isoformat())
+        as_of = as_of if as_of.tzinfo else as_of.replace(tzinfo=dt.UTC)
+    tables = Tables(history.events, history.changes, as_of)
+    found = nw.concat([each(tables) for each in chosen], how="vertical")
+    order = ("domain_id", "case_id", "found_at", "rule", "event_ids", "field_id")
+    return handed_back(found, history.events, order)
+
+
+# ------------------------------------------------------------------- the rules
+
+
+def _edits(tables: Tables) -> Any:
+    """Return what was edited, each beside the state of its case just then.
+
+    Merges are left out, which edit nothing, and so is what Cases keeps itself.
+    """
+    merged = opened(tables.events).filter(~nw.col("merge_event_id").is_null())
+    frame = opened(tables.changes)
+    frame = frame.with_columns(
+        status_=_set("status", nw.col("new").str.to_lowercase()),
+        holder_=_set("assigned_user", nw.col("new")),
+        is_status=(nw.col("field_id") == "status").cast(nw.Int8),
+    )
+    order = ("sequence", "slot")
+    return (
+        frame.with_columns(
+            status=nw.col("status_")
+            .fill_null(strategy="forward")
+            .over(*_CASE, order_by=order),
+            holder=nw.col("holder_")
+            .fill_null(strategy="forward")
+            .over(*_CASE, order_by=order),
+            sets_status=nw.col("is_status").max().over(*_EVENT) == 1,
+        )
+        .join(merged.select(*_EVENT), on=list(_EVENT), how="anti")
+        .filter(~nw.col("field_id").is_in(BOOKKEEPING))
+    )
+
+
+def _set(field_id: str, text: nw.Expr) -> nw.Expr:
+    """Return what a row makes of a field: "" for emptied, missing for other fields."""
+    return nw.when(nw.col("field_id") == field_id).then(text.fill_null(""))
+
+
+def _not_checkable(frame: Any, message: str) -> Any:
+    """Return one row per case of `frame` that could not be checked."""
+    return (
+        frame.select(*_CASE)
+        .unique()
+        .select(
+            *_CASE,
+            verdict=nw.lit("not_checkable"),
+            field_id=NO_TEXT,
+            found_at=nw.lit(None, nw.Datetime("us", "UTC")),
+            actor=NO_TEXT,
+            event_ids=NO_TEXT,
+            message=nw.lit(message),
+        )
+    )
+
+
+def _found(
+    frame: Any,
+    *message: str | nw.Expr,
+    event_ids: nw.Expr | None = None,
+    field_id: nw.Expr | None = None,
+) -> Any:
+    """Return one finding per row of `frame`, which has the event's columns."""
+    parts = [nw.lit(part) if isinstance(part, str) else part for part in message]
+    return frame.select(
+        *_CASE,
+        verdict=nw.lit("found"),
+        field_id=NO_TEXT if field_id is None else field_id,
+        found_at=nw.col("performed_at"),
+        actor=nw.col("actor"),
+        event_ids=nw.col("event_id") if event_ids is None else event_ids,
+        message=nw.concat_str(*parts, separator="") if len(parts) > 1 else parts[0],
+    )
+
+
+def _without(frame: Any, cases: Any) -> Any:
+    return frame.join(cases.select(*_CASE).unique(), on=list(_CASE), how="anti")
+
+
+def _created(tables: Tables) -> Any:
+    return opened(tables.events).filter(nw.col("event_type") == "Case.Created")
+
+
+def _closes(tables: Tables) -> Any:
+    """Return the events that closed a case; a merge closes none."""
+    return _edits(tables).filter(
+        (nw.col("field_id") == "status")
+        & (nw.col("status_") == "closed")
+        & (nw.col("old").str.to_lowercase().fill_null("") != "closed")
+    )
+
+
+@rule(severity="warning")
+def edited_after_close(tables: Tables) -> Any:
+    """Find fields that were edited while their case was closed."""
+    edits = _edits(tables)
+    of_case = ~nw.col("event_type").str.starts_with("RelatedItem.")
+    found = edits.filter(
+        of_case
+        & ~nw.col("sets_status")
+        & (nw.col("status") == "closed").fill_null(False)
+    )
+    told = opened(tables.changes).filter(nw.col("field_id") == "status")
+    return nw.concat(
+        [
+            _found(found, "edited while closed", field_id=nw.col("field_id")),
+            _not_checkable(
+                _without(opened(tables.events), told), "no event tells the status"
+            ),
+        ],
+        how="vertical",
+    )
+
+
+@rule(severity="warning")
+def closed_without_comment(tables: Tables) -> Any:
+    """Find cases that were closed though nobody had ever commented on them."""
+    comments = (
+        opened(tables.events)
+        .filter(
+            (nw.col("event_type") == "RelatedItem.Created")
+            & (nw.col("related_item_type") == "Comment").fill_null(False)
+        )
+        .group_by(*_CASE)
+        .agg(commented=nw.col("sequence").min())
+    )
+    silent = (
+        _closes(tables)
+        .join(comments, on=list(_CASE), how="left")
+        .filter(
+            nw.col("commented").is_null()
+            | (nw.col("commented") > nw.col("sequence")).fill_null(False)
+        )
+    )
+    created = _created(tables).select(*_CASE).unique()
+    whole = silent.join(created, on=list(_CASE), how="inner")
+    return nw.concat(
+        [
+            _found(
+                whole, "closed without any comment before", field_id=nw.lit("status")
+            ),
+            _not_checkable(
+                _without(silent, created), "the history begins after the case did"
+            ),
+        ],
+        how="vertical",
+    )
+
+
+@rule(severity="warning")
+def tug_of_war(tables: Tables) -> Any:
+    """Find values that were changed and that somebody else changed back."""
+    workers = attributed(opened(tables.events)).select(*_EVENT, "worker")
+    merged = opened(tables.events).filter(~nw.col("merge_event_id").is_null())
+    frame = chained(tables.changes).with_columns(
+        first_actor=near("actor", 1),
+        first_kind=near("old_kind", 1),
+        first=near("old", 1),
+    )
+    back = (
+        frame.filter(
+            ~nw.col("field_id").is_in((*BOOKKEEPING, "status"))
+            & (nw.col("first_kind") == nw.col("new_kind")).fill_null(False)
+            & (nw.col("first").fill_null("") == nw.col("new").fill_null(""))
+            & (nw.col("old").fill_null("") != nw.col("new").fill_null(""))
+            & ~nw.col("is_break")
+        )
+        .join(merged.select(*_EVENT), on=list(_EVENT), how="anti")
+        .join(workers, on=list(_EVENT), how="left")
+        .join(
+            workers,
+            left_on=["domain_id", "case_id", "before_event_id"],
+            right_on=list(_EVENT),
+            how="left",
+            suffix="_before",
+        )
+    )
+    is_named = ~nw.col("actor").is_null() & ~nw.col("first_actor").is_null()
+    found = back.filter(
+        is_named & (nw.col("actor") != nw.col("first_actor")).fill_null(False)
+    )
+    return nw.concat(
+        [
+            _found(
+                found,
+                "changed back by ",
+                nw.col("actor"),
+                " (",
+                nw.col("worker"),
+                ") against ",
+                nw.col("first_actor"),
+                " (",
+                nw.col("worker_before"),
+                ")",
+                event_ids=nw.concat_str("before_event_id", "event_id", separator=" "),
+                field_id=nw.col("field_id"),
+            ),
+            _not_checkable(
+                back.filter(~is_named), "changed back, but an event names nobody"
+            ),
+        ],
+        how="vertical",
+    )
+
+
+@rule(severity="info")
+def raised_and_closed_by_one(tables: Tables) -> Any:
+    """Find cases that were raised and closed by the same person."""
+    created = _created(tables).select(
+        *_CASE, created_by=nw.col("actor"), created_id=nw.col("event_id")
+    )
+    closes = _closes(tables).filter(nw.col("actor_kind") == "agent")
+    both = closes.join(created, on=list(_CASE), how="inner")
+    return nw.concat(
+        [
+            _found(
+                both.filter((nw.col("actor") == nw.col("created_by")).fill_null(False)),
+                "closed by the one who raised it",
+                event_ids=nw.concat_str("created_id", "event_id", separator=" "),
+                field_id=nw.lit("status"),
+            ),
+            _not_checkable(
+                _without(closes, created), "the history begins after the case did"
+            ),
+        ],
+        how="vertical",
+    )
+
+
+@rule(severity="problem")
+def deleted_comment(tables: Tables) -> Any:
+    """Find comments that were deleted, other than by a merge that moved them."""
+    deleted = opened(tables.events).filter(
+        (nw.col("event_type") == "RelatedItem.Deleted")
+        & (nw.col("related_item_type") == "Comment").fill_null(False)
+        & nw.col("merge_event_id").is_null()
+    )
+    return _found(deleted, "a comment was deleted; the history does not keep its text")
+
+
+@rule(severity="problem")
+def personal_data_edited_by_machine(
+    tables: Tables, *, fields: Iterable[str] = ("customer_id", "title", "summary")
+) -> Any:
+    """Find personal data that was edited by automation or through the API."""
+    workers = attributed(opened(tables.events)).select(*_EVENT, "worker")
+    edits = (
+        _edits(tables)
+        .filter(
+            nw.col("field_id").is_in(tuple(fields))
+            & (nw.col("event_type") == "Case.Updated")
+        )
+        .join(workers, on=list(_EVENT), how="left")
+    )
+    return nw.concat(
+        [
+            _found(
+                edits.filter(nw.col("worker").is_in(("automation", "api"))),
+                "edited by ",
+                nw.col("worker"),
+                field_id=nw.col("field_id"),
+            ),
+            _not_checkable(
+                edits.filter(nw.col("worker") == "unknown"),
+                "edited, but the event names nobody",
+            ),
+        ],
+        how="vertical",
+    )
+
+
+@rule(severity="info")
+def bulk_burst(
+    tables: Tables,
+    *,
+    within: dt.timedelta = dt.timedelta(minutes=1),
+    min_cases: int = 5,
+) -> Any:
+    """Find cases that got the same value as many others at about the same time."""
+    rows = in_bursts(opened(tables.changes), within=within, min_cases=min_cases)
+    return _found(
+        rows.filter(~nw.col("field_id").is_in(BOOKKEEPING)),
+        "one of many cases that got this value",
+        field_id=nw.col("field_id"),
+    )
+
+
+@rule(severity="info")
+def stale(tables: Tables, *, days: int = 7) -> Any:
+    """Find open cases to which nothing has been done for some days."""
+    events = opened(tables.events)
+    now = nw.lit(tables.as_of, nw.Datetime("us", "UTC"))
+    last = events.filter(nw.col("sequence") == nw.col("sequence").max().over(*_CASE))
+    states = chained(tables.changes).filter(
+        nw.col("is_last") & (nw.col("field_id") == "status")
+    )
+    states = states.select(*_CASE, status=nw.col("new").str.to_lowercase())
+    idle = last.filter(nw.col("performed_at").dt.offset_by(f"{days}d") < now)
+    still_open = idle.join(states, on=list(_CASE), how="inner").filter(
+        nw.col("status").fill_null("") != "closed"
+    )
+    return nw.concat(
+        [
+            _found(still_open, f"open, and nothing done for more than {days} days"),
+            _not_checkable(_without(idle, states), "no event tells the status"),
+        ],
+        how="vertical",
+    )
+
+
+@rule(severity="problem")
+def sla_missed_while_unassigned(tables: Tables) -> Any:
+    """Find SLAs that were told to be missed while nobody had the case.
+
+    AWS documents no audit event for a breach: the check reads ``sla.status``
+    where an event lists it, and says so where none does.
+    """
+    edits = _edits(tables)
+    ends = edits.filter(nw.col("field_id") == "sla.status").with_columns(
+        end=nw.col("new").str.to_lowercase().fill_null("")
+    )
+    missed = ends.filter(nw.col("end").is_in(("notmet", "overdue")))
+    created = _created(tables).select(*_CASE).unique()
+    nobody = (nw.col("holder").fill_null("") == "") & (
+        nw.col("field_id") == "sla.status"
+    )
+    unassigned = missed.filter(nobody)
+    # Never mentioned: nobody, if the history holds the case's beginning.
+    sure = unassigned.join(created, on=list(_CASE), how="inner")
+    slas = opened(tables.events).filter(
+        (nw.col("related_item_type") == "Sla").fill_null(False)
+    )
+    ended = ends.filter(nw.col("end") != "active")
+    return nw.concat(
+        [
+            _found(
+                sure,
+                "the SLA was missed and nobody had the case",
+                field_id=nw.lit("assigned_user"),
+            ),
+            _not_checkable(
+                _without(unassigned, created), "the history begins after the case did"
+            ),
+            _not_checkable(_without(slas, ended), "no event tells how the SLA ended"),
+        ],
+        how="vertical",
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    edited_after_close,
+    closed_without_comment,
+    tug_of_war,
+    raised_and_closed_by_one,
+    deleted_comment,
+    personal_data_edited_by_machine,
+    bulk_burst,
+    stale,
+    sla_missed_while_unassigned,
+)
+"""The rules that casesnb has; add yours to a list of them."""
