@@ -47,7 +47,7 @@ RELATED_ITEM_TYPES = frozenset(
 )
 """The related item types that AWS documents."""
 
-_BATCH = 8_000_000  # bytes read at a time: few enough to keep memory flat
+_BATCH = 1_000_000  # bytes read at a time: few enough to keep memory flat
 _WORKERS = min(4, os.cpu_count() or 1)
 _TEXT = pa.large_string()
 _TIME = pa.timestamp("us", "UTC")

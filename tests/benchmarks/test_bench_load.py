@@ -1,0 +1,172 @@
+"""How fast pages become frames: ratios, each measured in one run on sandbox data.
+
+Run with ``make bench``. The floors are the project's promises.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import botocore.parsers
+import botocore.session
+import pandas as pd
+import pytest
+
+import casesnb as cn
+from casesnb.tables.load import iter_audit_pages
+from casesnb.tables.tidy import tidy
+from casesnb.wire.pages import Page
+
+pytestmark = [pytest.mark.bench, pytest.mark.filterwarnings("default")]
+
+SERVER = """
+import sys, casesnb as cn
+from casesnb.sandbox.server import SandboxServer
+with SandboxServer(cn.sandbox.World(seed=3, cases=4000), **eval(sys.argv[1])) as server:
+    print(server.url, flush=True)
+    sys.stdin.read()
+"""
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def served(**how: Any) -> Iterator[str]:
+    """The simulated service in a process of its own, as AWS would be."""
+    command = [sys.executable, "-c", SERVER, repr(how)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.communicate("", timeout=30)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    yield from served()
+
+
+@pytest.fixture(scope="module")
+def slow_url() -> Iterator[str]:
+    yield from served(quotas=True, latency=0.08)
+
+
+@pytest.fixture(scope="module")
+def pages() -> list[Page]:
+    """Pages of one million changes."""
+    world = cn.sandbox.World(seed=1, cases=1_000_000, domains=1)
+    client, domain_id = cn.connect(world), world.domains[0].domain_id
+    found: list[Page] = []
+    n_bytes = n_changes = 0
+    for case_id in world.case_ids(domain_id):
+        for page in iter_audit_pages(client, domain_id, case_id):
+            found.append(page)
+            n_bytes += len(page.body)
+            n_changes += page.body.count(b'"eventFieldId"')
+        if n_changes >= 1_000_000:
+            break
+    print(f"\n{n_changes:,} changes in {len(found):,} pages, {n_bytes / 1e6:,.0f} MB")
+    return found
+
+
+def test_recorded_pages_to_frames(pages: list[Page]) -> None:
+    shape = (
+        botocore.session.get_session()
+        .get_service_model("connectcases")
+        .operation_model("GetCaseAuditEvents")
+        .output_shape
+    )
+    parser = botocore.parsers.create_parser("rest-json")
+
+    def usual(pages: list[Page]) -> pd.DataFrame:
+        events = []
+        for page in pages:
+            answer = {"status_code": 200, "headers": {}, "body": page.body}
+            events += parser.parse(answer, shape)["auditEvents"]
+        return pd.json_normalize(
+            events, "fields", ["eventId", "type", "performedTime"], errors="ignore"
+        )
+
+    # A twentieth is enough of the slow way; both are a time for each change.
+    some = pages[: len(pages) // 20]
+    usual_each = seconds(lambda: usual(some)) / len(usual(some))
+    ours = min(seconds(lambda: tidy(pages)) for _ in range(3))
+    events, changes, _ = tidy(pages)
+    ours_each = ours / len(changes)
+    size = changes.memory_usage(deep=True).sum() / len(changes)
+    print(
+        f"\n{len(changes):,} changes: {ours:.2f} s; botocore's parser + json_normalize "
+        f"{usual_each * len(changes):.1f} s: {usual_each / ours_each:.1f} times faster; "
+        f"{size:.0f} bytes a change in memory"
+    )
+    assert size < 250
+    assert usual_each / ours_each > 20
+    del events
+
+
+def boto_loop(url: str, domain_id: str, case_ids: list[str]) -> pd.DataFrame:
+    client = boto3.client(
+        "connectcases",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="y",
+    )
+    events = []
+    for case_id in case_ids:
+        asked = {"domainId": domain_id, "caseId": case_id}
+        while True:
+            answer = client.get_case_audit_events(**asked)
+            events += answer["auditEvents"]
+            if not answer.get("nextToken"):
+                break
+            asked["nextToken"] = answer["nextToken"]
+    return pd.json_normalize(events, "fields", ["eventId", "type", "performedTime"])
+
+
+@pytest.mark.parametrize("what", ["one case of 10,000 events", "2,000 cases"])
+def test_live_over_loopback(what: str, url: str) -> None:
+    world = cn.sandbox.World(seed=3, cases=4000)
+    domain_id = world.domains[0].domain_id
+    one = what.startswith("one")
+    cases = (
+        [world.awkward["10000 events"]]
+        if one
+        else list(world.case_ids(domain_id))[:2000]
+    )
+    client = cn.connect(endpoint_url=url, pace=False)
+    load = lambda: cn.load_histories(client, domain_id, cases, workers=4)  # noqa: E731
+    load()
+    ours = min(seconds(load) for _ in range(2))
+    usual = seconds(lambda: boto_loop(url, domain_id, cases))
+    print(f"\n{what}: ours {ours:.2f} s, boto3 loop + json_normalize {usual:.2f} s: "
+          f"{usual / ours:.1f} times faster")  # fmt: skip
+    assert usual / ours > 2
+
+
+def test_the_quota_is_used_and_not_exceeded(slow_url: str) -> None:
+    world = cn.sandbox.World(seed=3, cases=4000)
+    domain_id = world.domains[0].domain_id
+    cases = list(world.case_ids(domain_id))[:100]
+    client = cn.connect(endpoint_url=slow_url)
+    start = time.perf_counter()
+    history = cn.load_histories(client, domain_id, cases, errors="collect")
+    took = time.perf_counter() - start
+    n_calls = history.certificate.n_pages
+    best = (n_calls - 10) / 2  # the burst at once, then two a second
+    print(
+        f"\n{n_calls} calls in {took:.1f} s, the quota allows {best:.1f} s: "
+        f"{best / took:.1%} of it used; {history.certificate.n_throttles} throttled, "
+        f"{len(history.unloaded)} cases lost"
+    )
+    assert best / took > 0.95
+    assert history.certificate.n_throttles < 0.01 * n_calls
+    assert history.unloaded.empty
