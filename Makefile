@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS := binder/constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
-.PHONY: help demo lab test lint check slow browser spark bench nightly binder notebooks pictures readme clean
+.PHONY: help demo lab test lint check slow browser spark awscli pm4py bench nightly binder notebooks pictures readme clean
 
 help:  ## show what there is to do
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -44,6 +44,10 @@ slow: $(VENV)/.test  ## the tests of many seeds
 browser: $(VENV)/.test  ## the explorer in a real Chromium, which must be installed
 	$(BIN)/pytest tests -m browser
 
+$(VENV)/.spark: $(VENV)/.test
+	@$(INSTALL) -e '.[spark]'
+	@touch $@
+
 spark: $(VENV)/.spark  ## the analysis on a Spark master and two workers (Java 17)
 	$(BIN)/pytest tests -m spark
 
@@ -52,6 +56,22 @@ bench: $(VENV)/.test  ## the speed ratios, each measured in one run
 
 nightly: $(VENV)/.test  ## ten thousand fuzzed pages
 	$(BIN)/pytest tests -m nightly
+
+# The AWS CLI wants a docutils of its own; pm4py is AGPL, so it stays out of ours.
+$(VENV)-awscli/bin/aws:
+	$(PYTHON) -m venv $(VENV)-awscli
+	$(VENV)-awscli/bin/python -m pip install --quiet --disable-pip-version-check awscli
+
+awscli: $(VENV)/.test $(VENV)-awscli/bin/aws  ## the AWS CLI against the simulated service
+	CASESNB_AWS=$(CURDIR)/$(VENV)-awscli/bin/aws $(BIN)/pytest tests -m awscli
+
+$(VENV)-pm4py/.done: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-pm4py
+	$(VENV)-pm4py/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]' pm4py
+	@touch $@
+
+pm4py: $(VENV)-pm4py/.done  ## pm4py reads what we write and counts as we count
+	$(VENV)-pm4py/bin/pytest tests -m pm4py
 
 binder:  ## what Binder does, without its image
 	rm -rf .binder-venv && $(PYTHON) -m venv .binder-venv
@@ -75,4 +95,4 @@ readme: $(VENV)/.test  ## write the README's column tables again
 	$(BIN)/python tests/refresh_readme.py
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) demo artifacts .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-awscli $(VENV)-pm4py demo artifacts .pytest_cache .mypy_cache .ruff_cache
