@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, overload
 import narwhals as nw
 
 from casesnb.analysis.actors import attributed, in_bursts
-from casesnb.analysis.chain import chained, near
+from casesnb.analysis.chain import beside, chained
 from casesnb.analysis.engine import NO_TEXT, handed_back, opened, rows_of
 
 if TYPE_CHECKING:
@@ -399,10 +399,12 @@ def tug_of_war(tables: Tables) -> Any:
     """Find values that were changed and that somebody else changed back."""
     workers = attributed(opened(tables.events)).select(*_EVENT, "worker")
     merged = opened(tables.events).filter(~nw.col("merge_event_id").is_null())
-    frame = chained(tables.changes).with_columns(
-        first_actor=near("actor", 1),
-        first_kind=near("old_kind", 1),
-        first=near("old", 1),
+    frame = beside(
+        chained(tables.changes),
+        1,
+        first_actor="actor",
+        first_kind="old_kind",
+        first="old",
     )
     back = (
         frame.filter(

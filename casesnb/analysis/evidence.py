@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import narwhals as nw
 
-from casesnb.analysis.chain import PART, chained, near
+from casesnb.analysis.chain import PART, beside, chained
 from casesnb.analysis.clock import micros_between
 from casesnb.analysis.engine import NO_TEXT, handed_back, opened, rows_of
 
@@ -67,12 +67,7 @@ def continuity(changes: IntoFrameT) -> IntoFrameT:
     >>> continuity(lost)["found"].unique().tolist()
     ['closed']
     """
-    frame = chained(changes)
-    # A creation opens the span in which an unexplained value must have come.
-    born = nw.when(nw.col("event_type") == "Case.Created").then("performed_at")
-    frame = frame.with_columns(born=born).with_columns(
-        born=nw.col("born").min().over("domain_id", "case_id")
-    )
+    frame = chained(_with_birth(opened(changes)))
     is_unexplained = (
         nw.col("is_first")
         & ~nw.col("old_kind").is_null()
@@ -95,6 +90,14 @@ def continuity(changes: IntoFrameT) -> IntoFrameT:
     )
     return handed_back(
         found, changes, ("domain_id", "case_id", "field_id", "before_at", "event_id")
+    )
+
+
+def _with_birth(frame: Any) -> Any:
+    """Return changes beside when their case was created, where the history says."""
+    born = nw.when(nw.col("event_type") == "Case.Created").then("performed_at")
+    return frame.with_columns(born=born).with_columns(
+        born=nw.col("born").min().over("domain_id", "case_id")
     )
 
 
@@ -140,24 +143,12 @@ def time_bounds(
     >>> bool((bounds["hours_min"] == bounds["hours_max"]).all())
     True
     """
-    whole = opened(changes)
-    if as_of is None:
-        whole = whole.with_columns(as_of=nw.col("performed_at").max())
-    else:
-        moment = nw.lit(as_of, nw.Datetime("us", "UTC"))
-        whole = whole.filter(nw.col("performed_at") <= moment)
-        whole = whole.with_columns(as_of=moment)
-    born = nw.when(nw.col("event_type") == "Case.Created").then("performed_at")
-    whole = whole.with_columns(born=born).with_columns(
-        born=nw.col("born").min().over("domain_id", "case_id")
-    )
-    frame = chained(whole.filter(nw.col("field_id") == field_id))
     key = ("domain_id", "case_id")
-    frame = frame.with_columns(
-        broken=nw.col("is_break").cast(nw.Int8),
-        now_kind=NO_TEXT,
-        now=NO_TEXT,
-    ).with_columns(then_break=near("broken", -1))
+    frame = chained(_with_birth(opened(changes)), field_id, as_of=as_of)
+    frame = frame.with_columns(broken=nw.col("is_break").cast(nw.Int8))
+    frame = beside(frame, -1, then_break="broken").with_columns(
+        now_kind=NO_TEXT, now=NO_TEXT
+    )
     if current is not None:
         states = opened(current).filter(nw.col("field_id") == field_id)
         states = states.select(*key, now_kind="kind", now="value")
