@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from casesnb.sandbox.faults import FAULTS as FAULTS
     from casesnb.sandbox.faults import Fault as Fault
     from casesnb.sandbox.faults import Faulty as Faulty
     from casesnb.sandbox.life import Rates as Rates
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 # A module is imported when its name is first used.
 _HOME = {
+    "FAULTS": "faults",
     "Fault": "faults",
     "Faulty": "faults",
     "Rates": "life",
@@ -21,7 +23,7 @@ _HOME = {
     "World": "world",
 }
 
-__all__ = ["Fault", "Faulty", "Rates", "SandboxServer", "World"]
+__all__ = ["FAULTS", "Fault", "Faulty", "Rates", "SandboxServer", "World"]
 
 
 def __getattr__(name: str) -> Any:
