@@ -432,9 +432,9 @@ class Service:
         condition, term = asked.get("filter"), asked.get("searchTerm", "").casefold()
         sorts = asked.get("sorts") or []
         key = json.dumps([domain.domain_id, condition, term, sorts], sort_keys=True)
-        if key in self._listings:
-            self._listings.move_to_end(key)
-            return self._listings[key]
+        known = self._listings.get(key)
+        if known is not None:
+            return known
         ids = list(self.world.case_ids(domain.domain_id))
         ids.reverse()  # the newest first, about
         if condition or term or sorts:
@@ -544,17 +544,16 @@ class Service:
 
     def _get_merge_cases_status(self, asked: _Asked) -> dict[str, Any]:
         life = self._case(asked)
-        for act in life.acts:
-            merge = act.merge
-            if (
-                merge is not None
-                and act.ms <= self._now
-                and merge.secondary_case_id == life.case_id
-            ):
+        acts = [act for act in life.acts if act.merge is not None]
+        if acts and acts[0].ms <= self._now:
+            merge = acts[0].merge
+            assert merge is not None  # noqa: S101 - only those were kept
+            runs = self._now < acts[-1].ms
+            if runs or merge.secondary_case_id == life.case_id:
                 return {
-                    "status": "COMPLETED",
+                    "status": "IN_PROGRESS" if runs else "COMPLETED",
                     "primaryCaseId": merge.primary_case_id,
-                    "secondaryCaseIds": [life.case_id],
+                    "secondaryCaseIds": [merge.secondary_case_id],
                 }
         raise _not_found("Case", life.case_id)
 
