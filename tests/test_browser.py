@@ -264,7 +264,7 @@ def test_a_walk_in_voila(page: Page, service: str, tmp_path: Path) -> None:
 
 def test_a_walk_in_jupyterlab(page: Page, service: str, tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
-    notebook = explorer_notebook(f"cn.connect(endpoint_url={service!r})")
+    notebook = explorer_notebook(f"endpoint_url={service!r}")
     (tmp_path / "work" / "explorer.ipynb").write_text(notebook, "utf-8")
     settings = tmp_path / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)

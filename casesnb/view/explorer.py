@@ -80,6 +80,9 @@ class CaseExplorer(widgets.VBox):
         The domain to begin with; the first by name otherwise.
     case_id : str, default ""
         The case to begin with; none otherwise.
+    connect : Client, optional
+        Any boto3 ``connect`` client, such as ``cn.connect(service_name="connect")``
+        makes: it names users and queues.
 
     Attributes
     ----------
@@ -90,7 +93,8 @@ class CaseExplorer(widgets.VBox):
     history : History or None
         What came for the case; None if none is chosen or it failed.
     changes : DataFrame
-        The changes shown, filtered and sorted as they are on the page.
+        The changes shown, filtered and sorted as they are on the page, with names
+        beside the ids.
     when : datetime or None
         The moment looked at.
 
@@ -111,9 +115,16 @@ class CaseExplorer(widgets.VBox):
     when = _Settled(None, allow_none=True)
 
     def __init__(
-        self, client: Client, *, domain_id: str = "", case_id: str = ""
+        self,
+        client: Client,
+        *,
+        domain_id: str = "",
+        case_id: str = "",
+        connect: Client | None = None,
     ) -> None:
-        self.selection = CaseSelection(client, domain_id=domain_id, case_id=case_id)
+        self.selection = CaseSelection(
+            client, domain_id=domain_id, case_id=case_id, connect=connect
+        )
         # What comes meanwhile waits until there is something to draw it.
         with self.selection.lock:
             self._build(self.selection)
@@ -135,7 +146,7 @@ class CaseExplorer(widgets.VBox):
             tie(model, name, self, name)
         for name in ("history", "changes"):
             tl.dlink((model, name), (self, name))
-        model.observe(self._draw, "history")
+        model.observe(self._draw, ["history", "catalogue"])
         self._draw()
 
     def _draw(self, _: object = None) -> None:
@@ -242,9 +253,23 @@ class CaseExplorer(widgets.VBox):
         self.n_cases = widgets.Label(layout=widgets.Layout(margin="2px 12px 2px 90px"))
         self.more.on_click(lambda _: model.more())
         choose(model, "domain_id", "domain_options", self.domain, "domains")
-        choose(model, "case_status", "status_options", self.case_status, "cases")
-        choose(model, "template_id", "template_options", self.template, "cases")
-        choose(model, "case_id", "case_options", self.case, "cases")
+        choose(
+            model,
+            "case_status",
+            "status_options",
+            self.case_status,
+            "cases",
+            "catalogue",
+        )
+        choose(
+            model,
+            "template_id",
+            "template_options",
+            self.template,
+            "cases",
+            "catalogue",
+        )
+        choose(model, "case_id", "case_options", self.case, "cases", "catalogue")
         tie(model, "search", self.search)
         tie(model, "updated_since", self.since, "value", _to_date, _from_date)
         model.observe(self._draw_more, ["cases", "is_loading"])

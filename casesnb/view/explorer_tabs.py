@@ -49,7 +49,7 @@ class StoryTab(widgets.VBox):
 
     def draw(self) -> None:
         """Draw the case that is chosen, or nothing."""
-        history = self.selection.history
+        history = self.selection.named
         self.text.value = (
             ""
             if history is None
@@ -69,7 +69,7 @@ class TimelineTab(widgets.VBox):
 
     def draw(self) -> None:
         """Draw the case that is chosen, or nothing."""
-        history = self.selection.history
+        history = self.selection.named
         if history is None:
             self.changes.show(None)
             self.activity.show(None)
@@ -103,8 +103,10 @@ class ChangesTab(widgets.VBox):
         )
         self.more.on_click(self._show_more)
         self._n_shown = ROWS
-        choose(selection, "field_id", "field_options", self.field, "history")
-        choose(selection, "actor", "actor_options", self.actor, "history")
+        choose(
+            selection, "field_id", "field_options", self.field, "history", "catalogue"
+        )
+        choose(selection, "actor", "actor_options", self.actor, "history", "catalogue")
         tie(selection, "order", self.order)
         selection.observe(self.draw, "changes")
         sieve = row(self.field, self.actor, self.order)
@@ -147,7 +149,7 @@ class PeopleTab(widgets.VBox):
 
     def draw(self) -> None:
         """Draw the case that is chosen, or nothing."""
-        history = self.selection.history
+        history = self.selection.named
         if history is None:
             self.picture.show(None)
             self.tables.value = ""
@@ -196,7 +198,8 @@ class AsOfTab(widgets.VBox):
 
     def _draw_moment(self, _: object = None) -> None:
         model = self.selection
-        if model.history is None or model.when is None:
+        history = model.named
+        if history is None or model.when is None:
             self.slider.value = 0
             self.moment.value = self.table.value = ""
             return
@@ -206,7 +209,7 @@ class AsOfTab(widgets.VBox):
             f"<b>{model.when:%Y-%m-%d %H:%M:%S} UTC</b>, "
             f"event {place + 1:,} of {len(self._moments):,}"
         )
-        self.table.value = state_html(model.history, model.when)
+        self.table.value = state_html(history, model.when)
 
 
 class EvidenceTab(widgets.VBox):
@@ -221,7 +224,7 @@ class EvidenceTab(widgets.VBox):
 
     def draw(self) -> None:
         """Draw the case that is chosen, or nothing."""
-        history = self.selection.history
+        history = self.selection.named
         self.page.value = "" if history is None else evidence_html(history)
 
 

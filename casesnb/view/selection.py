@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import traitlets as tl
 
 from casesnb.tables.load import load_cases, load_domains, load_histories, load_history
+from casesnb.tables.names import load_catalogue, with_names
 from casesnb.tables.schema import CASES, CHANGES, DOMAINS
+from casesnb.tables.where import where
 from casesnb.view.text import shortened
+from casesnb.view.wording import actor_names, field_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from casesnb.tables.load import History
+    from casesnb.tables.names import Catalogue
     from casesnb.wire.client import Client
 
 PAGE = 50
@@ -33,7 +37,12 @@ ORDERS = ("oldest first", "newest first", "by field", "by actor")
 """How the changes may be sorted."""
 
 _COLUMN = {"by field": "field_id", "by actor": "actor"}
-_KINDS = ("domains", "cases", "case")  # of loads, in the order a person meets them
+_KINDS = (
+    "domains",
+    "cases",
+    "case",
+    "names",
+)  # of loads, in the order a person meets them
 
 
 class Stopped(Exception):  # noqa: N818 - a choice, not an error
@@ -69,6 +78,8 @@ class CaseSelection(tl.HasTraits):
         The domain to begin with; the first by name otherwise.
     case_id : str, default ""
         The case to begin with; none otherwise.
+    connect : Client, optional
+        Any boto3 ``connect`` client: it names users and queues.
 
     Attributes
     ----------
@@ -89,10 +100,12 @@ class CaseSelection(tl.HasTraits):
         The case and those merged with it: what was loaded for it.
     history : History or None
         What came for them.
+    catalogue : Catalogue or None
+        The domain's names; they come after the ids, or not at all.
     field_id, actor, order : str
         Which changes to show, and in which of `ORDERS`.
     changes : DataFrame
-        The changes shown.
+        The changes shown, with names beside the ids once there are any.
     when : datetime or None
         The moment looked at; the newest event to begin with.
     status : str
@@ -114,6 +127,7 @@ class CaseSelection(tl.HasTraits):
     case_id = tl.Unicode()
     thread = tl.Tuple()
     history = tl.Any(None, allow_none=True)
+    catalogue = tl.Any(None, allow_none=True)
     field_id = tl.Unicode()
     actor = tl.Unicode()
     order = tl.Enum(ORDERS, ORDERS[0])
@@ -125,7 +139,12 @@ class CaseSelection(tl.HasTraits):
     n_read = tl.Int(0)
 
     def __init__(
-        self, client: Client, *, domain_id: str = "", case_id: str = ""
+        self,
+        client: Client,
+        *,
+        domain_id: str = "",
+        case_id: str = "",
+        connect: Client | None = None,
     ) -> None:
         super().__init__(
             domains=DOMAINS.empty(),
@@ -135,6 +154,8 @@ class CaseSelection(tl.HasTraits):
             case_id=case_id,
         )
         self.client = client
+        self.connect = connect
+        self._catalogues: dict[str, Catalogue] = {}
         # One lock for all that changes the model from a thread of its own: whoever
         # waits for a load also waits until everything that observes it is done.
         self.lock = threading.Condition(threading.RLock())
@@ -151,6 +172,7 @@ class CaseSelection(tl.HasTraits):
             self._read_domains()
             if domain_id:
                 self._read_cases()
+                self._read_names()
             if domain_id and case_id:
                 self._read_case()
 
@@ -196,6 +218,9 @@ class CaseSelection(tl.HasTraits):
                 self._read_cases()
             if "case" in kinds and self.domain_id and self.case_id:
                 self._read_case()
+            if "names" in kinds and self.domain_id:
+                self._catalogues.pop(self.domain_id, None)
+                self._read_names()
 
     def more(self) -> None:
         """Read twice as many cases."""
@@ -211,7 +236,8 @@ class CaseSelection(tl.HasTraits):
             ``changes`` and ``when`` as they are here.
         """
         lines = ["import datetime as dt", "", "import casesnb as cn", ""]
-        lines.append("# client: the one that the explorer was given")
+        given = "client" if self.connect is None else "client, connect"
+        lines.append(f"# {given}: what the explorer was given")
         if self.domain_id:
             asked = {"search": self.search or None, "filter": self._filter()}
             asked = {name: value for name, value in asked.items() if value}
@@ -231,6 +257,12 @@ class CaseSelection(tl.HasTraits):
                     f"history = cn.load_history(client, {domain}, {self.case_id!r})"
                 )
             lines.append("changes = history.changes")
+            if self.catalogue is not None:
+                who = ", connect=connect" if self.connect is not None else ""
+                lines += [
+                    f"catalogue = cn.load_catalogue(client, {domain}{who})",
+                    "changes = cn.with_names(changes, catalogue)",
+                ]
             if self.field_id:
                 lines.append(_where("changes", "field_id", self.field_id))
             if self.actor:
@@ -264,30 +296,45 @@ class CaseSelection(tl.HasTraits):
     def case_options(self) -> list[tuple[str, str]]:
         """The cases as label and id: what it is about, how it stands, since when."""
         return [
-            (_case_label(row), row["case_id"]) for row in self.cases.to_dict("records")
+            (_case_label(row, self._statuses()), row["case_id"])
+            for row in self.cases.to_dict("records")
         ]
 
     @property
     def status_options(self) -> list[tuple[str, str]]:
         """The statuses to filter by, as label and value."""
         seen = self.cases["status"].dropna() if "status" in self.cases else ()
-        return _options("Any status", {*seen, self.case_status})
+        names = self._statuses()
+        return _options("Any status", {*seen, *names, self.case_status}, names)
 
     @property
     def template_options(self) -> list[tuple[str, str]]:
         """The templates to filter by, as label and id."""
-        seen = self.cases["template_id"].dropna()
-        return _options("Any template", {*seen, self.template_id})
+        seen, names = self.cases["template_id"].dropna(), {}
+        if self.catalogue is not None:
+            templates = self.catalogue.templates
+            names = dict(zip(templates["template_id"], templates["name"], strict=True))
+        return _options("Any template", {*seen, *names, self.template_id}, names)
 
     @property
     def field_options(self) -> list[tuple[str, str]]:
         """The fields that changed, as label and id."""
-        return _options("All fields", self._seen("field_id") | {self.field_id})
+        names = {} if self.named is None else field_names(self.named.changes)
+        return _options("All fields", {*names, self.field_id}, names)
 
     @property
     def actor_options(self) -> list[tuple[str, str]]:
         """Who changed them, as label and id."""
-        return _options("Everybody", self._seen("actor") | {self.actor})
+        names = {} if self.named is None else actor_names(self.named.changes)
+        return _options("Everybody", {*names, self.actor}, names)
+
+    def _statuses(self) -> dict[str, str]:
+        """Return what the catalogue calls each status."""
+        if self.catalogue is None:
+            return {}
+        options = self.catalogue.options
+        of_status = options[options["field_id"] == "status"]
+        return dict(zip(of_status["value"], of_status["name"], strict=True))
 
     @property
     def moments(self) -> list[dt.datetime]:
@@ -330,7 +377,10 @@ class CaseSelection(tl.HasTraits):
             self.case_status = self.template_id = ""
             self.cases, self._n_listed = CASES.empty(), 0
             self.limit = PAGE
+            self._drop("names")
+            self.catalogue = None
             if self.domain_id:
+                self._read_names()
                 self._read_cases()
             if self.domain_id and self.case_id:
                 self._read_case()
@@ -391,17 +441,45 @@ class CaseSelection(tl.HasTraits):
 
         self._start("cases", "the cases", read, take)
 
+    def _read_names(self) -> None:
+        domain_id = self.domain_id
+        if domain_id in self._catalogues:  # today's names: once is enough
+            self.catalogue = self._catalogues[domain_id]
+            return
+
+        def read(_: _Load) -> Catalogue:
+            return load_catalogue(self.client, domain_id, connect=self.connect)
+
+        def take(catalogue: Catalogue) -> str:
+            self._catalogues[domain_id] = catalogue
+            self.changes = self._sieved(catalogue)
+            self.catalogue = catalogue
+            return ""
+
+        self._start("names", "the names", read, take)
+
+    @property
+    def named(self) -> History | None:
+        """The history with names beside its ids, as far as they are known."""
+        history: History | None = self.history
+        if history is None or self.catalogue is None:
+            return history
+        return replace(
+            history,
+            events=with_names(history.events, self.catalogue),
+            changes=with_names(history.changes, self.catalogue),
+        )
+
     def _filter(self) -> Mapping[str, Any] | None:
         """Return the CaseFilter that the choices make."""
-        parts = []
+        wanted = None
         if self.case_status:
-            parts.append(_clause("equalTo", "status", self.case_status))
+            wanted = where("status") == self.case_status
         if self.updated_since:
-            moment = f"{self.updated_since}T00:00:00Z"
-            parts.append(
-                _clause("greaterThanOrEqualTo", "last_updated_datetime", moment)
-            )
-        return {"andAll": parts} if len(parts) > 1 else parts[0] if parts else None
+            day = dt.datetime.fromisoformat(self.updated_since).replace(tzinfo=dt.UTC)
+            since = where("last_updated_datetime") >= day
+            wanted = since if wanted is None else wanted & since
+        return None if wanted is None else dict(wanted)
 
     def _read_case(self) -> None:
         domain_id, case_id = self.domain_id, self.case_id
@@ -426,7 +504,7 @@ class CaseSelection(tl.HasTraits):
             events = history.events
             self.when = events["performed_at"].max() if len(events) else None
             # The history last: whoever sees it finds the rest in place.
-            self.changes = history.changes
+            self.changes = self._renamed(history.changes)
             self.history = history
             return ""
 
@@ -478,6 +556,8 @@ class CaseSelection(tl.HasTraits):
                 text = take(result) if error is None else explain(error, load.of)
             except Exception as caught:  # noqa: BLE001 - nowhere else to be seen
                 error, text = caught, explain(caught, load.of)
+            if error is not None and load.kind == "names":
+                error, text = None, f"Ids are shown without names. {text}"
             self._note(load.kind, text, is_error=error is not None)
             self._say()
             self.lock.notify_all()
@@ -517,15 +597,16 @@ class CaseSelection(tl.HasTraits):
 
     # ------------------------------------------------------------------ changes
 
-    def _seen(self, column: str) -> set[str]:
-        if self.history is None:
-            return set()
-        return set(self.history.changes[column].dropna())
+    def _renamed(
+        self, changes: pd.DataFrame, catalogue: Catalogue | None = None
+    ) -> pd.DataFrame:
+        known = catalogue or self.catalogue
+        return changes if known is None else with_names(changes, known)
 
-    def _sieved(self) -> pd.DataFrame:
+    def _sieved(self, catalogue: Catalogue | None = None) -> pd.DataFrame:
         if self.history is None:
             return CHANGES.empty()
-        changes: pd.DataFrame = self.history.changes
+        changes: pd.DataFrame = self._renamed(self.history.changes, catalogue)
         if self.field_id:
             changes = changes[changes["field_id"] == self.field_id]
         if self.actor:
@@ -608,15 +689,15 @@ def _merged_with(history: History) -> set[str]:
     return named - set(history.unloaded["case_id"])
 
 
-def _clause(operator: str, field_id: str, value: str) -> dict[str, Any]:
-    return {"field": {operator: {"id": field_id, "value": {"stringValue": value}}}}
+def _options(
+    every: str, values: set[str], names: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    labels = {v: shortened(names.get(v) or v, 60) for v in values if v}
+    by_label = sorted(labels.items(), key=lambda pair: (pair[1].casefold(), pair[0]))
+    return [(every, "")] + [(label, value) for value, label in by_label]
 
 
-def _options(every: str, values: set[str]) -> list[tuple[str, str]]:
-    return [(every, "")] + [(shortened(v, 60), v) for v in sorted(values - {""})]
-
-
-def _case_label(row: Mapping[str, Any]) -> str:
+def _case_label(row: Mapping[Any, Any], statuses: Mapping[str, str]) -> str:
     def text(name: str, width: int) -> str:
         value = row.get(name)
         return shortened(value, width) if isinstance(value, str) and value else "—"
@@ -625,4 +706,5 @@ def _case_label(row: Mapping[str, Any]) -> str:
     is_known = isinstance(updated, dt.datetime) and updated == updated  # NaT is not
     day = f"{updated:%Y-%m-%d}" if is_known else "—"
     title, status = text("title", 70), text("status", 20)
+    status = shortened(statuses.get(row.get("status", ""), status), 20)
     return f"{day} · {status} · {title} · {text('reference_number', 12)}"

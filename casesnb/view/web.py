@@ -10,13 +10,13 @@ import tempfile
 from pathlib import Path
 
 
-def explorer_notebook(connect: str, *, domain_id: str = "") -> str:
+def explorer_notebook(source: str = "", *, domain_id: str = "") -> str:
     """Return a notebook that shows the explorer and nothing else.
 
     Parameters
     ----------
-    connect : str
-        The Python expression that makes the client.
+    source : str, default ""
+        What `connect` is given, as Python: who answers; AWS otherwise.
     domain_id : str, default ""
         The domain to begin with; the first by name otherwise.
 
@@ -27,13 +27,19 @@ def explorer_notebook(connect: str, *, domain_id: str = "") -> str:
 
     Examples
     --------
-    >>> notebook = json.loads(explorer_notebook("cn.connect('recordings')"))
+    >>> notebook = json.loads(explorer_notebook("'recordings'"))
     >>> print(notebook["cells"][0]["source"])
     import casesnb as cn
-    cn.CaseExplorer(cn.connect('recordings'), domain_id='')
+    client = cn.connect('recordings')
+    connect = cn.connect('recordings', service_name='connect')
+    cn.CaseExplorer(client, domain_id='', connect=connect)
     """
-    source = (
-        f"import casesnb as cn\ncn.CaseExplorer({connect}, domain_id={domain_id!r})"
+    names = ", ".join(part for part in (source, "service_name='connect'") if part)
+    lines = (
+        "import casesnb as cn",
+        f"client = cn.connect({source})",
+        f"connect = cn.connect({names})",
+        f"cn.CaseExplorer(client, domain_id={domain_id!r}, connect=connect)",
     )
     cell: dict[str, object] = {
         "cell_type": "code",
@@ -41,7 +47,7 @@ def explorer_notebook(connect: str, *, domain_id: str = "") -> str:
         "id": "explorer",
         "metadata": {},
         "outputs": [],
-        "source": source,
+        "source": "\n".join(lines),
     }
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return json.dumps(
