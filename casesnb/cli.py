@@ -98,13 +98,18 @@ def _demo(arguments: argparse.Namespace) -> int:
     print(f"Domain  {name} ({domain_id}), {n_cases} cases")
     print(f"Case    {case_id}\n")
 
+    connect = cn.connect(world, service_name="connect")
     history = cn.load_history(client, domain_id, case_id)
+    catalogue = cn.load_catalogue(
+        client, domain_id, connect=connect, field_ids=history.changes["field_id"]
+    )
+    history = cn.with_names(history, catalogue)
     print(cn.story(history))
 
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
     pictures = {
-        "changes.png": cn.plot_changes(history.changes),
+        "changes.png": cn.plot_changes(history.changes, events=history.events),
         "activity.png": cn.plot_activity(history.events),
     }
     for file, axes in pictures.items():

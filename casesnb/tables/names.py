@@ -10,14 +10,20 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
 
-from casesnb.tables.load import listed, load_fields, load_options, load_templates
+from casesnb.tables.load import (
+    History,
+    listed,
+    load_fields,
+    load_options,
+    load_templates,
+)
 from casesnb.tables.schema import (
     FIELDS,
     NAMES,
@@ -286,21 +292,27 @@ def load_queues(connect: Client, instance_id: str) -> pd.DataFrame:
     return frame.sort_values(["name", "queue_id"], ignore_index=True)
 
 
-def with_names(frame: pd.DataFrame, catalogue: Catalogue) -> pd.DataFrame:
-    """Put today's names beside a frame's ids.
+@overload
+def with_names(frame: History, catalogue: Catalogue) -> History: ...
+@overload
+def with_names(frame: pd.DataFrame, catalogue: Catalogue) -> pd.DataFrame: ...
+def with_names(
+    frame: pd.DataFrame | History, catalogue: Catalogue
+) -> pd.DataFrame | History:
+    """Put today's names beside a frame's ids, or beside those of a History.
 
     Parameters
     ----------
-    frame : DataFrame
+    frame : DataFrame or History
         Any frame with some of ``field_id``, ``actor``, ``old`` and ``new``, or
-        ``value``: events, changes, spells.
+        ``value``: events, changes, spells. Or a History, for both its frames.
     catalogue : Catalogue
         The names.
 
     Returns
     -------
-    DataFrame
-        A new frame: the ids stay, and those of the columns of ``schema.NAMES``
+    DataFrame or History
+        A new one: the ids stay, and those of the columns of ``schema.NAMES``
         that apply come after them. Where there is no name, the id itself
         or its readable tail stands. ``attrs["names"]`` says that the names are
         of ``as_of``, and how many distinct fields, values and actors have none.
@@ -318,6 +330,12 @@ def with_names(frame: pd.DataFrame, catalogue: Catalogue) -> pd.DataFrame:
     >>> "field" in with_names(history.changes, catalogue)
     True
     """
+    if isinstance(frame, History):
+        return replace(
+            frame,
+            events=with_names(frame.events, catalogue),
+            changes=with_names(frame.changes, catalogue),
+        )
     out = frame.copy(deep=False)
     n_unnamed: dict[str, int] = {}
     if "field_id" in frame:
