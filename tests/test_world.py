@@ -51,7 +51,7 @@ MEMBERS = {
 
 
 def world_of(seed: int, **how: Any) -> World:
-    return World(seed, **{"cases": 24, "rates": OFTEN} | how)
+    return World(seed, **{"cases": 18, "rates": OFTEN} | how)
 
 
 def ask(service: Any, operation: str, path: str, **body: Any) -> dict[str, Any]:
