@@ -244,6 +244,37 @@ def test_people_work_when_they_are_at_work_and_events_have_a_heavy_tail() -> Non
     assert len({zones[event.actor or ""] for event in by_people}) == 2
 
 
+def test_a_bulk_edit_reaches_many_cases_at_one_moment_and_a_hundred_at_most() -> None:
+    edits: Counter[tuple[int, dt.datetime]] = Counter()
+    for seed in range(4):
+        world = World(seed, cases=300, domains=1, rates=Rates(bulk_edit=1.0))
+        edits.update((seed, row.at) for row in world.true_anomalies(kind="bulk_edit"))
+    assert len(edits) == 4 * 3
+    assert all(15 <= n <= 100 for n in edits.values())
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"agents": 1},
+        {"domains": 5, "cases": 7},
+        {"cases": 1},
+        {"end": dt.datetime(2026, 1, 6, 8, tzinfo=dt.UTC)},
+        {"start": dt.datetime(2016, 1, 1, tzinfo=dt.UTC)},
+    ],
+)
+def test_small_short_and_long_worlds_tell_their_cases_too(how: dict[str, Any]) -> None:
+    for seed in range(5):
+        world = world_of(seed, **how)
+        for domain_id, case_id in cases_of(world):
+            served = audit(world.service(), domain_id, case_id)
+            true = [e for e in world.true_events(case_id) if e.is_served]
+            assert [event["eventId"] for event in served][::-1] == [
+                event.event_id for event in true
+            ]
+            assert all(e.performed_at <= world.now for e in true)
+
+
 def test_every_event_type_item_type_actor_and_value_kind_is_there() -> None:
     events = [e for seed in range(5) for e in world_of(seed).true_events()]
     changes = [c for seed in range(5) for c in world_of(seed).true_changes()]

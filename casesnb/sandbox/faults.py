@@ -234,8 +234,9 @@ def _error_500(service: Service, request: Request, _: Response) -> Response:
 
 
 def _error_500_later(service: Service, request: Request, _: Response) -> Response:
-    answer = service.error(request, "InternalServerException", "Internal error")
-    return Response(answer.status, {**answer.headers, "retry-after": "1"}, answer.body)
+    return service.error(
+        request, "InternalServerException", "Internal error", retryAfterSeconds=1
+    )
 
 
 def _error_503(_: Service, __: Request, response: Response) -> Response:

@@ -149,7 +149,9 @@ class Service:
         self._keep(request, body)
         return self._response(request, 200, body)
 
-    def error(self, request: Request, code: str, message: str) -> Response:
+    def error(
+        self, request: Request, code: str, message: str, **members: Any
+    ) -> Response:
         """Return an error as the service would send it.
 
         Parameters
@@ -160,6 +162,8 @@ class Service:
             The error's name.
         message : str
             What it says.
+        **members : Any
+            Its other members, in the model's spelling.
 
         Returns
         -------
@@ -168,7 +172,7 @@ class Service:
         """
         model = shapes(request.service)
         operation = model.operation(request.method, request.path)
-        refusal = model.refusal(operation, code, message=message)
+        refusal = model.refusal(operation, code, message=message, **members)
         headers = {"x-amzn-errortype": refusal.code, **refusal.headers}
         return self._response(request, refusal.status, _json(refusal.body), headers)
 
