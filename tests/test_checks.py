@@ -1,0 +1,312 @@
+"""Each rule on a history that breaks it, one that does not, and one that cannot tell."""
+
+from __future__ import annotations
+
+import datetime as dt
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+from test_actors import ANN, CONNECT, NOBODY, ROLE, agent, changes_of, event, events_of
+
+import casesnb as cn
+from casesnb.analysis.checks import RULES, Rule, Tables, findings, rule
+from casesnb.tables.schema import CHANGES, EVENTS, FINDINGS
+
+NAMED = {each.name: each for each in RULES}
+BOB = ANN.replace("ann", "bob")
+FLOW = {"actor": CONNECT, "actor_kind": "service", "iam_principal_arn": CONNECT}
+LOADER = {"actor": ROLE, "actor_kind": "role", "iam_principal_arn": ROLE}
+OPEN = {"status": (None, "open")}
+CLOSE = {"status": ("open", "closed")}
+
+
+class Story:
+    """A case told an hour at a time: who did what to which fields."""
+
+    def __init__(self, case_id: str = "c") -> None:
+        self.case_id = case_id
+        self.events: list[dict[str, Any]] = []
+        self.changes: list[dict[str, Any]] = []
+
+    def then(self, who: dict[str, Any], what: Any = None, **members: Any) -> Story:
+        number = len(self.events)
+        at = f"2026-03-{2 + number // 24:02}T{number % 24:02}:00Z"
+        row = event(number, at, self.case_id, **who | members)
+        self.events.append(row)
+        for slot, (field_id, (old, new)) in enumerate((what or {}).items()):
+            self.changes.append(
+                row
+                | {"slot": slot, "field_id": field_id, "old": old, "new": new}
+                | {"old_kind": "string" if old else None}
+                | {"new_kind": "string" if new else "empty"}
+            )
+        return self
+
+    def created(self, who: dict[str, Any], **what: Any) -> Story:
+        return self.then(who, {**OPEN, **what}, event_type="Case.Created")
+
+    def item(
+        self, who: dict[str, Any], verb: str, kind: str, what: Any = None, **m: Any
+    ) -> Story:
+        named = {"event_type": f"RelatedItem.{verb}", "related_item_type": kind}
+        return self.then(who, what, **named | m)
+
+
+def found(name: str, *stories: Story, **options: Any) -> list[tuple[str, str, Any]]:
+    """Verdict, events and message of what the one rule finds."""
+    history = SimpleNamespace(
+        events=events_of(*(row for story in stories for row in story.events)),
+        changes=changes_of(*(row for story in stories for row in story.changes))
+        if any(story.changes for story in stories)
+        else CHANGES.empty(),
+    )
+    chosen = NAMED[name].with_options(**options) if options else NAMED[name]
+    frame = findings(history, [chosen])
+    assert frame.columns.tolist() == FINDINGS.names
+    assert set(frame["rule"]) <= {name}
+    rows = frame[["verdict", "event_ids", "message"]].itertuples(index=False)
+    return [(v, None if pd.isna(e) else e, m) for v, e, m in rows]
+
+
+ANN_, BOB_ = agent(), agent(BOB)
+
+
+def test_a_field_edited_while_closed_is_found() -> None:
+    story = (
+        Story()
+        .created(ANN_)
+        .then(ANN_, {"priority": ("low", "high")})
+        .then(ANN_, CLOSE)
+        .then(LOADER, {"amount": ("1.0", "2.0")})
+        .then(ANN_, {"last_updated_user": ("a", "b")})
+        .then(ANN_, {"status": ("closed", "open"), "amount": ("2.0", "3.0")})
+        .then(ANN_, {"priority": ("high", "low")})
+    )
+    assert found("edited_after_close", story) == [
+        ("found", "e3", "edited while closed")
+    ]
+    silent = Story().then(ANN_, {"priority": ("low", "high")})
+    assert found("edited_after_close", silent) == [
+        ("not_checkable", None, "no event tells the status")
+    ]
+
+
+def test_a_merge_is_no_edit() -> None:
+    merge = {"merge_event_id": "m", "primary_case_id": "c", "secondary_case_id": "x"}
+    story = (
+        Story()
+        .created(ANN_)
+        .then(ANN_, CLOSE, **merge)
+        .then(ANN_, {"a": ("1", "2")}, **merge)
+        .item(ANN_, "Deleted", "Comment", **merge)
+    )
+    assert found("edited_after_close", story) == []
+    assert found("closed_without_comment", story) == []
+    assert found("deleted_comment", story) == []
+
+
+def test_a_close_without_comment_is_found() -> None:
+    late = Story().created(ANN_).then(ANN_, CLOSE).item(ANN_, "Created", "Comment")
+    assert found("closed_without_comment", late) == [
+        ("found", "e1", "closed without any comment before")
+    ]
+    said = Story().created(ANN_).item(ANN_, "Created", "Comment").then(ANN_, CLOSE)
+    assert found("closed_without_comment", said) == []
+    assert found("closed_without_comment", Story().then(ANN_, CLOSE)) == [
+        ("not_checkable", None, "the history begins after the case did")
+    ]
+
+
+def test_a_tug_of_war_says_who_against_whom() -> None:
+    story = (
+        Story()
+        .created(ANN_, priority=(None, "low"))
+        .then(ANN_, {"priority": ("low", "high")})
+        .then(FLOW, {"priority": ("high", "low")})
+        .then(FLOW, {"priority": ("low", "high")})  # its own change
+        .then(NOBODY, {"priority": ("high", "low")})
+        .then(BOB_, {"priority": ("low", "other")})
+    )
+    assert found("tug_of_war", story) == [
+        (
+            "found",
+            "e1 e2",
+            f"changed back by {CONNECT} (automation) against {ANN} (human)",
+        ),
+        ("not_checkable", None, "changed back, but an event names nobody"),
+    ]
+
+
+def test_who_raised_and_closed_a_case_is_found() -> None:
+    name = "raised_and_closed_by_one"
+    assert found(name, Story().created(ANN_).then(ANN_, CLOSE)) == [
+        ("found", "e0 e1", "closed by the one who raised it")
+    ]
+    assert found(name, Story().created(ANN_).then(BOB_, CLOSE)) == []
+    assert found(name, Story().created(FLOW).then(FLOW, CLOSE)) == []
+    assert found(name, Story().then(ANN_, CLOSE))[0][0] == "not_checkable"
+
+
+def test_a_deleted_comment_is_found() -> None:
+    story = Story().created(ANN_).item(BOB_, "Deleted", "Comment")
+    story.item(BOB_, "Deleted", "File")
+    assert [row[:2] for row in found("deleted_comment", story)] == [("found", "e1")]
+
+
+def test_personal_data_edited_by_a_machine_is_found() -> None:
+    title = {"title": ("a", "b")}
+    story = Story().created(FLOW, title=(None, "a")).then(ANN_, title)
+    story.then(LOADER, title).then(FLOW, {"amount": ("1.0", "2.0")}).then(NOBODY, title)
+    name = "personal_data_edited_by_machine"
+    assert found(name, story) == [
+        ("found", "e2", "edited by api"),
+        ("not_checkable", None, "edited, but the event names nobody"),
+    ]
+    assert found(name, story, fields=["amount"]) == [
+        ("found", "e3", "edited by automation")
+    ]
+
+
+def test_a_bulk_burst_is_found_on_each_case() -> None:
+    stories = [
+        Story(name).created(ANN_).then(ANN_, {"priority": ("low", "high")})
+        for name in "abcde"
+    ]
+    rows = found("bulk_burst", *stories)
+    assert rows == [("found", "e1", "one of many cases that got this value")] * 5
+    assert found("bulk_burst", *stories, min_cases=6) == []
+
+
+def test_a_stale_case_is_found_beyond_its_days() -> None:
+    stories = (
+        Story("old").created(ANN_),
+        Story("done").created(ANN_).then(ANN_, CLOSE),
+        Story("untold").then(ANN_),
+    )
+    history = SimpleNamespace(
+        events=events_of(*(row for story in stories for row in story.events)),
+        changes=changes_of(*(row for story in stories for row in story.changes)),
+    )
+    later = dt.datetime(2026, 3, 9, 2, tzinfo=dt.UTC)
+    frame = findings(history, [NAMED["stale"]], as_of=later)
+    assert frame[["case_id", "verdict"]].to_numpy().tolist() == [
+        ["old", "found"],
+        ["untold", "not_checkable"],
+    ]
+    longer = NAMED["stale"].with_options(days=8)
+    assert findings(history, [longer], as_of=later).empty
+    assert findings(history, [NAMED["stale"]]).empty  # as of the newest event
+
+
+def test_an_sla_missed_while_nobody_had_the_case_is_found() -> None:
+    missed = {"sla.status": ("Active", "NotMet")}
+    made = {"sla.status": (None, "Active")}
+    held = {"assigned_user": (None, ANN)}
+    name = "sla_missed_while_unassigned"
+
+    def story(*, holder: Any = None, end: Any = missed) -> Story:
+        told = Story().created(ANN_).item(FLOW, "Created", "Sla", made)
+        told.then(ANN_, holder or {"amount": ("1.0", "2.0")})
+        return told.item(FLOW, "Updated", "Sla", end)
+
+    assert found(name, story()) == [
+        ("found", "e3", "the SLA was missed and nobody had the case")
+    ]
+    assert found(name, story(holder=held)) == []
+    assert found(name, story(end={"sla.status": ("Active", "Met")})) == []
+    assert found(name, story(end={})) == [
+        ("not_checkable", None, "no event tells how the SLA ended")
+    ]
+
+
+def test_users_add_their_own_rules() -> None:
+    @rule(severity="info")
+    def untitled(tables: Tables) -> pd.DataFrame:
+        """Find cases that were created without a title."""
+        events = tables.events
+        titled = tables.changes.query("field_id == 'title'")["case_id"]
+        bare = events[
+            (events["event_type"] == "Case.Created") & ~events["case_id"].isin(titled)
+        ]
+        return bare.assign(event_ids=bare["event_id"], message="no title")
+
+    one, other = Story("a").created(ANN_), Story("b").created(ANN_, title=(None, "t"))
+    history = SimpleNamespace(
+        events=events_of(*one.events, *other.events),
+        changes=changes_of(*one.changes, *other.changes),
+    )
+    frame = findings(history, [*RULES, untitled])
+    mine = frame[frame["rule"] == "untitled"]
+    assert mine[["case_id", "severity", "verdict", "message"]].to_numpy().tolist() == [
+        ["a", "info", "found", "no title"]
+    ]
+    assert frame.dtypes.astype(str).to_dict() == FINDINGS.dtypes
+
+
+def test_what_is_no_rule_is_refused() -> None:
+    def silent(tables: Tables) -> Any:
+        return tables.events
+
+    history = SimpleNamespace(events=EVENTS.empty(), changes=CHANGES.empty())
+    with pytest.raises(ValueError, match="Rule silent has no docstring"):
+        rule(silent)
+    with pytest.raises(TypeError, match="is no rule. Put @cn.rule before"):
+        findings(history, [silent])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="There is no rule to check"):
+        findings(history, [])
+    with pytest.raises(ValueError, match="severity='fatal' of rule x is none of"):
+        Rule("x", "fatal", "Find.", silent)
+    silent.__doc__ = "Find nothing."
+    with pytest.raises(ValueError, match="returned no column event_ids, message"):
+        findings(history, [rule(silent)])
+
+
+def test_every_rule_asks_one_question_and_no_events_break_none() -> None:
+    history = SimpleNamespace(events=EVENTS.empty(), changes=CHANGES.empty())
+    assert len(NAMED) == len(RULES) == 9
+    assert all(each.question.startswith("Find ") for each in RULES)
+    frame = findings(history)
+    assert len(frame) == 0
+    assert frame.columns.tolist() == FINDINGS.names
+
+
+def check(seeds: range) -> int:
+    """Edits after a close, as the World knows them, and nothing else."""
+    n_found = 0
+    rates = cn.sandbox.Rates(edit_after_close=0.5, bulk_edit=0, without_creation=0)
+    for seed in seeds:
+        world = cn.sandbox.World(seed=seed, cases=10, domains=1, rates=rates)
+        domain_id = world.domains[0].domain_id
+        ids = list(world.case_ids(domain_id))
+        history = cn.load_histories(cn.connect(world), domain_id, ids)
+        before = history.events.copy(deep=True), history.changes.copy(deep=True)
+        # One world meets all rules; the others the one that is judged.
+        frame = findings(history, RULES if seed == 0 else [NAMED["edited_after_close"]])
+        pd.testing.assert_frame_equal(history.events, before[0])
+        pd.testing.assert_frame_equal(history.changes, before[1])
+        assert set(frame.loc[frame["verdict"] == "found", "event_ids"].notna()) <= {
+            True
+        }
+        mine = frame[frame["rule"] == "edited_after_close"]
+        served = set(history.events["event_id"])
+        true = {
+            each.event_id
+            for case_id in ids
+            for each in world.true_anomalies(case_id)
+            if each.kind == "edited_after_close" and each.event_id in served
+        }
+        merged = set(history.events.dropna(subset="merge_event_id")["event_id"])
+        assert set(mine.loc[mine["verdict"] == "found", "event_ids"]) == true - merged
+        n_found += len(true)
+    return n_found
+
+
+def test_edits_after_a_close_are_those_of_the_world() -> None:
+    assert check(range(12)) > 10
+
+
+@pytest.mark.slow
+def test_edits_after_a_close_are_those_of_the_world_on_200_seeds() -> None:
+    assert check(range(200)) > 200
