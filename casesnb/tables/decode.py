@@ -301,6 +301,8 @@ def _standard(pages: Sequence[Page], of_page: Array) -> _Chunk:
             raise _NotStandardError
     # Line breaks in JSON are white space: text has them escaped.
     lines = b"\n".join(page.body.replace(b"\n", b" ") for page in pages)
+    if not lines.isascii():
+        lines.decode()  # Arrow takes any bytes for text, and fails on them later
     table = pyarrow.json.read_json(
         pa.BufferReader(lines),
         read_options=pyarrow.json.ReadOptions(
@@ -420,7 +422,7 @@ class _Careful:
 def _careful(page: Page, case: int, counts: Counts) -> _Chunk:
     """Read one page member by member."""
     try:
-        answer = json.loads(page.body)
+        answer = json.loads(page.body, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise PageError(
             f"{page} is not whole JSON ({error}). Load it again."
@@ -436,6 +438,14 @@ def _careful(page: Page, case: int, counts: Counts) -> _Chunk:
         else:
             events.append(_careful_event(_Reader(event, "event", page, counts)))
     return _chunk([case] * len(events), events)
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; one that says two things by one name says nothing."""
+    found = dict(members)
+    if len(found) < len(members):
+        raise ValueError("a member comes twice in one object")
+    return found
 
 
 def _careful_event(event: _Reader) -> _Careful:

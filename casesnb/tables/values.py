@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -21,6 +22,11 @@ MEMBERS = {
     "userArnValue": "user_arn",
 }
 """AWS's members of a value, and the kind that each is."""
+
+_ISO = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII
+)
+_SECONDS = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 KINDS = tuple(MEMBERS.values())
 
@@ -106,16 +112,18 @@ def utc_text(value: object) -> str:
     >>> utc_text("2026-03-01T10:00:00.5+01:00")
     '2026-03-01T09:00:00.500000Z'
     """
-    if isinstance(value, bool) or value is None:
+    if isinstance(value, str) and _ISO.fullmatch(value):
+        moment = dt.datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=dt.UTC)
+        moment = moment.astimezone(dt.UTC)
+    elif isinstance(value, str) and not _SECONDS.fullmatch(value):
+        # No other parser is asked: pandas reads "now" and "09:00" by the clock.
+        raise ValueError(value)
+    elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        moment = dt.datetime.fromtimestamp(float(value), dt.UTC)
+    else:
         raise TypeError(value)
-    try:
-        moment = dt.datetime.fromtimestamp(float(value), dt.UTC)  # type: ignore[arg-type]
-    except ValueError:
-        stamp = pd.Timestamp(str(value))
-        stamp = (
-            stamp.tz_localize("UTC") if stamp.tz is None else stamp.tz_convert("UTC")
-        )
-        moment = stamp.floor("us").to_pydatetime()
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
