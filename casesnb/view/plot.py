@@ -161,7 +161,7 @@ def plot_changes(
     rows = lanes.rows
     first, last = np.nanmin(rows.left), np.nanmax(rows.left)
     end = max(last, float(np.nanmax(rows.right)))
-    width = max(last - first, (end - first) * 0.1, 1 / 1440)
+    width = max(last - first, min(end - first, 1 / 24), 1 / 1440)
     # A case may have been read long after its last change: that stretch is cut.
     low, high = first - 0.02 * width, min(max(end, last), last + _TAIL * width)
     left = np.where(np.isnan(rows.left), low, rows.left)

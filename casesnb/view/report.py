@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from casesnb.analysis.spells import spells
 from casesnb.tables.load import History
+from casesnb.tables.schema import CHANGES, EVENTS
 from casesnb.view.plot import plot_activity, plot_changes
 from casesnb.view.plot_page import describe
 from casesnb.view.story import cases_of, deed, doer, story
@@ -441,8 +442,8 @@ def content_sha256(history: History) -> str:
         64 hexadecimal digits, whoever answered and however it was paged.
     """
     digest = hashlib.sha256()
-    for frame in (history.events, history.changes):
-        text = frame.to_csv(index=False, lineterminator="\n")
+    for frame, table in ((history.events, EVENTS), (history.changes, CHANGES)):
+        text = frame[table.names].to_csv(index=False, lineterminator="\n")
         digest.update(text.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 

@@ -1,0 +1,204 @@
+"""Verification: what was altered is found and named, and nothing else is."""
+
+from __future__ import annotations
+
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import histories
+import pytest
+from answers import Pages
+from histories import event, history
+
+import casesnb as cn
+from casesnb.cli import main
+from casesnb.view.verification import CHANGED, DIFFERS, REPRODUCED
+
+
+def client(events: list[Any]) -> Any:
+    return cn.connect(Pages(events))
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Path:
+    return cn.write_report(history(), tmp_path / "report.html")
+
+
+def alter(report: Path, old: str, new: str) -> Path:
+    text = report.read_text("utf-8")
+    assert old in text
+    report.write_text(text.replace(old, new, 1), "utf-8")
+    return report
+
+
+def named(found: Any, verdict: str) -> list[str]:
+    return [check.item for check in found.checks if check.verdict == verdict]
+
+
+def test_a_report_of_the_same_data_is_reproduced(report: Path) -> None:
+    found = cn.verify_report(report, client(histories.PLAIN))
+    assert found.is_reproduced
+    assert not found.has_differences
+    assert str(found) == f"{len(found.checks)} items: {len(found.checks)} reproduced"
+    assert len(found.checks) > 50
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "item"),
+    [
+        ('share">50%', 'share">51%', "h0c0 share"),
+        ('events">8<', 'events">9<', "h0c0 events"),
+        ("anna added a comment", "ben added a comment", "h0c0 story"),
+        ("8 events, 8 changes", "8 events, 7 changes", "h0 certificate"),
+        ("<h2", "<h2 onclick", "the rest of the page"),
+        (">The case<", ">The cases<", "the rest of the page"),
+        ('alt="What changed', 'alt="What never changed', "h0c0 changes picture"),
+        ("base64,iVBORw0KGgoAAAANSUhEUgAA", "base64,iVBORw0KGgoAAAANSUhEUgAB", None),
+    ],
+)
+def test_a_number_altered_in_the_file_is_named(
+    report: Path, old: str, new: str, item: str | None
+) -> None:
+    found = cn.verify_report(alter(report, old, new), client(histories.PLAIN))
+    assert named(found, DIFFERS) == [item or "h0c0 changes picture"]
+    assert not named(found, CHANGED)
+    assert str(found).startswith("differs: ")
+
+
+@pytest.mark.parametrize("package", ["casesnb", "boto3", "pandas", "matplotlib"])
+def test_a_version_altered_in_the_file_is_named(report: Path, package: str) -> None:
+    text = report.read_text("utf-8")
+    number = re.search(rf'version {package}"><td>.*?<td class="id">(.*?)<', text)
+    assert number is not None
+    row = number[0]
+    found = cn.verify_report(
+        alter(report, row, row.replace(f">{number[1]}<", ">9.9.9<")),
+        client(histories.PLAIN),
+    )
+    assert named(found, DIFFERS) == [f"version {package}"]
+
+
+def test_a_version_altered_in_the_certificate_too_is_named(report: Path) -> None:
+    text = report.read_text("utf-8")
+    version = history().certificate.boto3_version
+    plain = f"&quot;boto3_version&quot;: &quot;{version}&quot;"
+    assert plain in text
+    text = text.replace(plain, plain.replace(version, "9.9.9"))
+    row = f'boto3_version</td><td class="id">{version}<'
+    assert row in text
+    report.write_text(text.replace(row, row.replace(version, "9.9.9")), "utf-8")
+    found = cn.verify_report(report, client(histories.PLAIN))
+    assert named(found, DIFFERS) == ["h0 boto3_version"]
+
+
+@pytest.mark.parametrize("number", range(len(histories.PLAIN)))
+def test_an_event_altered_at_the_source_is_named(report: Path, number: int) -> None:
+    events = copy.deepcopy(histories.PLAIN)
+    events[number]["performedTime"] = (
+        events[number]["performedTime"]
+        .replace(":00:00Z", ":00:07Z")
+        .replace(":05:00Z", ":05:07Z")
+    )
+    found = cn.verify_report(report, client(events))
+    differing = [check for check in found.checks if check.verdict == DIFFERS]
+    assert {event for check in differing for event in check.event_ids} == {f"e{number}"}
+    assert not named(found, CHANGED)
+
+
+def test_a_value_altered_at_the_source_is_named(report: Path) -> None:
+    events = copy.deepcopy(histories.PLAIN)
+    events[3]["fields"][0]["newValue"] = {"doubleValue": 150.0}
+    found = cn.verify_report(report, client(events))
+    row = next(
+        c for c in found.checks if c.item.endswith("change 0") and "149" in c.reported
+    )
+    assert row.verdict == DIFFERS
+    assert row.event_ids == ("e3",)
+    assert "150.0" in row.recomputed
+    assert "[events e3]" in str(row)
+
+
+def test_an_event_that_vanished_is_named(report: Path) -> None:
+    events = [*histories.PLAIN[:2], *histories.PLAIN[3:]]
+    found = cn.verify_report(report, client(events))
+    gone = [check for check in found.checks if check.recomputed == "nothing"]
+    assert [check.event_ids for check in gone] == [("e2",)]
+    # The rows of all other events are as they were.
+    rows = [check for check in found.checks if re.match(r"h0c0e\w{10}", check.item)]
+    assert (
+        len([check for check in rows if check.verdict == REPRODUCED]) == len(rows) - 1
+    )
+
+
+def test_events_that_came_since_are_told_from_alterations(report: Path) -> None:
+    later = event(8, "06T09:00:00", histories.by("ben"), status=("open", "closed"))
+    found = cn.verify_report(report, client([*histories.PLAIN, later]))
+    assert not found.has_differences
+    assert not found.is_reproduced
+    assert found.checks[-1].item == "events that came since"
+    assert found.checks[-1].event_ids == ("e8",)
+    assert "h0c0 events" in named(found, CHANGED)
+    assert "h0c0 agents" in named(found, REPRODUCED)
+
+
+def test_an_alteration_is_found_though_events_came_since(report: Path) -> None:
+    later = event(8, "06T09:00:00", histories.by("ben"), status=("open", "closed"))
+    found = cn.verify_report(
+        alter(report, 'share">50%', 'share">51%'),
+        client([*histories.PLAIN, later]),
+    )
+    assert named(found, DIFFERS) == ["h0c0 share"]
+
+
+def test_names_are_those_that_the_report_was_made_with(tmp_path: Path) -> None:
+    plain = history()
+    plain.events["actor_name"] = (
+        plain.events["actor"].astype(object).map({histories.ANNA: "Anna Lopez"})
+    )
+    plain.changes["actor_name"] = (
+        plain.changes["actor"].astype(object).map({histories.ANNA: "Anna Lopez"})
+    )
+    plain.changes["field"] = plain.changes["field_id"].astype(str).str.title()
+    plain.changes["old_label"] = None
+    plain.changes["new_label"] = plain.changes["new"].map({"open": "Offen"})
+    path = cn.write_report(plain, tmp_path / "named.html")
+    assert "Anna Lopez added a comment" in path.read_text("utf-8")
+    found = cn.verify_report(path, client(histories.PLAIN))
+    assert named(found, DIFFERS) == []
+
+
+def test_a_hostile_case_is_reproduced(tmp_path: Path) -> None:
+    hostile = histories.hostile_history()
+    path = cn.write_report(hostile, tmp_path / "hostile.html")
+    assert "&lt;b&gt;case" in path.read_text("utf-8")
+    found = cn.verify_report(path, client(histories.HOSTILE_EVENTS))
+    assert found.is_reproduced
+
+
+@pytest.mark.parametrize(
+    "text", ["", "<p>hello", '<pre id="casesnb-manifest">{}</pre>']
+)
+def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "other.html"
+    path.write_text(text, "utf-8")
+    with pytest.raises(ValueError, match="is not a report that this casesnb can read"):
+        cn.verify_report(path, client([]))
+
+
+def test_the_commands_write_and_verify(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    domain_id, case_id = cn.sandbox.World(seed=7).showcase
+    path = tmp_path / "case.html"
+    asked = ["report", domain_id, case_id, "--from", "sandbox:7", "--out", str(path)]
+    assert main(asked) == 0
+    assert capsys.readouterr().out == f"{path}\n"
+    assert main(["verify", str(path), "--against", "sandbox:7"]) == 0
+    assert "differs" not in capsys.readouterr().out
+    alter(path, 'agents">', 'agents">1')
+    assert main(["verify", str(path), "--against", "sandbox:7"]) == 1
+    assert "differs: h0c0 agents" in capsys.readouterr().out
+    assert main(["verify", str(tmp_path / "none"), "--against", "sandbox:7"]) == 2
+    assert "none" in capsys.readouterr().err
