@@ -116,7 +116,7 @@ class SandboxServer:
     Examples
     --------
     >>> import casesnb as cn
-    >>> with SandboxServer(World(seed=7)) as server:
+    >>> with SandboxServer(cn.sandbox.World(seed=7)) as server:
     ...     client = cn.connect(endpoint_url=server.url)
     ...     len(cn.load_domains(client))
     2
