@@ -159,7 +159,7 @@ def test_latency_is_before_each_answer_and_holds_up_nobody_else() -> None:
         with ThreadPoolExecutor(10) as pool:
             list(pool.map(lambda _: first(client), range(10)))
         took = time.monotonic() - start
-    assert 0.2 <= took < 1.5
+    assert 0.2 <= took < 1.9  # one after the other would take two seconds
 
 
 # --------------------------------------------------------------------------- quotas
@@ -186,13 +186,16 @@ def test_over_the_quota_it_answers_as_aws_does() -> None:
     with SandboxServer(WORLD, quotas=True) as server:
         client = plain(server.url)
         answered = 0
+        start = time.monotonic()
         for _ in range(20):
             try:
                 first(client)
                 answered += 1
             except client.exceptions.ThrottlingException:
                 continue
-        assert 10 <= answered <= 13
+        refilled = 2 * (time.monotonic() - start)
+        assert 10 <= answered <= 11 + refilled
+        assert answered < 20
         assert plain(server.url).list_domains()["domains"]
 
 

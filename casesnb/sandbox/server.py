@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from casesnb.sandbox.world import World
 
 _STALL = 60.0  # seconds that a stalled body keeps its client waiting
-_REFUSING = 0.3  # seconds without a listening socket
+_REFUSING = 0.8  # seconds without a listening socket
 
 
 class Buckets:
