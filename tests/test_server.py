@@ -187,7 +187,7 @@ def test_over_the_quota_it_answers_as_aws_does() -> None:
         client = plain(server.url)
         answered = 0
         start = time.monotonic()
-        for _ in range(20):
+        for _ in range(40):
             try:
                 first(client)
                 answered += 1
@@ -195,7 +195,7 @@ def test_over_the_quota_it_answers_as_aws_does() -> None:
                 continue
         refilled = 2 * (time.monotonic() - start)
         assert 10 <= answered <= 11 + refilled
-        assert answered < 20
+        assert answered < 40
         assert plain(server.url).list_domains()["domains"]
 
 
