@@ -12,7 +12,7 @@ import hashlib
 import io
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -114,6 +114,15 @@ class Drawing:
     frame: Callable[[], pd.DataFrame]
     lines: Callable[[], Sequence[str]]
     footer: str
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what is drawn, not how it comes about: figures are pickled."""
+        given = partial(_given, self.frame()), partial(_given, tuple(self.lines()))
+        return Drawing, (self.title, *given, self.footer)
+
+
+def _given(value: Any) -> Any:
+    return value
 
 
 class _Picture(Axes):
