@@ -103,6 +103,7 @@ def test_bounds_are_apart_by_the_time_of_the_break() -> None:
         expected(
             TIME_BOUNDS,
             ("d", "c", "string", "closed", 3.0, 5.0),
+            ("d", "c", "string", "escalated", 0.0, 2.0),
             ("d", "c", "string", "open", 1.0, 3.0),
             ("d", "c", "string", "waiting", 0.0, 2.0),
         ),

@@ -176,7 +176,16 @@ def time_bounds(
         sure=(nw.col("old_kind") == "empty").fill_null(False)
         & ~nw.col("born").is_null(),
     )
-    spans = nw.concat([earlier, after], how="vertical")
+    # A break names a value that held at its end, however short.
+    ended = frame.filter(nw.col("is_break")).select(
+        *key,
+        kind=nw.col("old_kind"),
+        value=nw.col("old"),
+        start_at=nw.col("performed_at"),
+        end_at=nw.col("performed_at"),
+        sure=nw.lit(False),
+    )
+    spans = nw.concat([earlier, after, ended], how="vertical")
     spans = spans.with_columns(micros=micros_between(spans, "start_at", "end_at"))
     is_endless = nw.col("micros").is_null()
     spans = spans.with_columns(
