@@ -22,8 +22,48 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from casesnb import sandbox as sandbox
     from casesnb.analysis.actors import actor_activity as actor_activity
+    from casesnb.analysis.actors import actor_matrix as actor_matrix
+    from casesnb.analysis.actors import attribution as attribution
+    from casesnb.analysis.actors import bursts as bursts
+    from casesnb.analysis.actors import off_hours as off_hours
+    from casesnb.analysis.actors import rhythm as rhythm
+    from casesnb.analysis.actors import with_users as with_users
+    from casesnb.analysis.actors import work_share as work_share
+    from casesnb.analysis.calendar import Calendar as Calendar
+    from casesnb.analysis.checks import RULES as RULES
+    from casesnb.analysis.checks import Rule as Rule
+    from casesnb.analysis.checks import Tables as Tables
+    from casesnb.analysis.checks import findings as findings
+    from casesnb.analysis.checks import rule as rule
+    from casesnb.analysis.durations import durations as durations
+    from casesnb.analysis.evidence import continuity as continuity
+    from casesnb.analysis.evidence import drift as drift
+    from casesnb.analysis.evidence import time_bounds as time_bounds
+    from casesnb.analysis.evidence import verify as verify
+    from casesnb.analysis.flow import first_times as first_times
+    from casesnb.analysis.flow import handoffs as handoffs
+    from casesnb.analysis.flow import reopens as reopens
+    from casesnb.analysis.flow import transitions as transitions
+    from casesnb.analysis.flow import variants as variants
+    from casesnb.analysis.lineage import merges as merges
+    from casesnb.analysis.lineage import thread_changes as thread_changes
+    from casesnb.analysis.lineage import thread_events as thread_events
+    from casesnb.analysis.lineage import thread_summary as thread_summary
+    from casesnb.analysis.spells import backlog as backlog
     from casesnb.analysis.spells import spells as spells
+    from casesnb.analysis.spells import time_in as time_in
+    from casesnb.analysis.state import blame as blame
+    from casesnb.analysis.state import diff as diff
+    from casesnb.analysis.state import state_at as state_at
+    from casesnb.analysis.state import state_table as state_table
     from casesnb.tables.certificate import Certificate as Certificate
+    from casesnb.tables.event_log import to_ocel as to_ocel
+    from casesnb.tables.event_log import to_pm4py as to_pm4py
+    from casesnb.tables.event_log import to_xes as to_xes
+    from casesnb.tables.files import read_csv as read_csv
+    from casesnb.tables.files import read_parquet as read_parquet
+    from casesnb.tables.files import to_csv as to_csv
+    from casesnb.tables.files import to_parquet as to_parquet
     from casesnb.tables.load import History as History
     from casesnb.tables.load import iter_audit_events as iter_audit_events
     from casesnb.tables.load import iter_audit_pages as iter_audit_pages
@@ -71,6 +111,8 @@ _HOMES = {
     "wire.recording": ("RecordingNotFound",),
     "wire.responder": ("Request", "Responder", "Response"),
     "tables.certificate": ("Certificate",),
+    "tables.event_log": ("to_ocel", "to_pm4py", "to_xes"),
+    "tables.files": ("read_csv", "read_parquet", "to_csv", "to_parquet"),
     "tables.load": (
         "History",
         "iter_audit_events",
@@ -90,8 +132,40 @@ _HOMES = {
     "tables.tidy": ("changes_frame", "events_frame"),
     "tables.values": ("typed",),
     "tables.where": ("where", "where_tag"),
-    "analysis.spells": ("spells",),
-    "analysis.actors": ("actor_activity",),
+    "analysis.spells": ("backlog", "spells", "time_in"),
+    "analysis.state": ("blame", "diff", "state_at", "state_table"),
+    "analysis.flow": ("first_times", "handoffs", "reopens", "transitions", "variants"),
+    "analysis.durations": ("durations",),
+    "analysis.calendar": ("Calendar",),
+    "analysis.actors": (
+        "actor_activity",
+        "actor_matrix",
+        "attribution",
+        "bursts",
+        "off_hours",
+        "rhythm",
+        "with_users",
+        "work_share",
+    ),
+    "analysis.lineage": (
+        "merges",
+        "thread_changes",
+        "thread_events",
+        "thread_summary",
+    ),
+    "analysis.evidence": (
+        "continuity",
+        "drift",
+        "time_bounds",
+        "verify",
+    ),
+    "analysis.checks": (
+        "RULES",
+        "Rule",
+        "Tables",
+        "findings",
+        "rule",
+    ),
     "view.explorer": ("CaseExplorer",),
     "view.plot": ("plot_activity", "plot_changes"),
     "view.plot_cases": ("plot_aging", "plot_cases"),

@@ -247,6 +247,9 @@ def micros_between(frame: Any, start: str, end: str) -> nw.Expr:
     narwhals.Expr
         Int64, missing where either time is.
     """
+    if frame.implementation.is_pandas_like():
+        # Narwhals takes total_microseconds from seconds, at times one too few.
+        return nw.col(end).dt.timestamp("us") - nw.col(start).dt.timestamp("us")
     if not frame.implementation.is_spark_like():
         return (nw.col(end) - nw.col(start)).dt.total_microseconds()
     # Spark through Narwhals has no durations: a time as a number is its seconds.

@@ -48,7 +48,12 @@ def opened(frame: object) -> Any:
     return opened_.with_columns(nw.col(name).cast(nw.String) for name in texts)
 
 
-def handed_back(frame: Any, like: IntoFrameT, order: Sequence[str]) -> IntoFrameT:
+def handed_back(
+    frame: Any,
+    like: IntoFrameT,
+    order: Sequence[str],
+    columns: Sequence[str] | None = None,
+) -> IntoFrameT:
     """Return a frame in the kind that was given, its rows in order.
 
     Parameters
@@ -59,6 +64,8 @@ def handed_back(frame: Any, like: IntoFrameT, order: Sequence[str]) -> IntoFrame
         What was given: its kind is the kind that is returned.
     order : sequence of str
         The columns to sort by; missing values come last.
+    columns : sequence of str, optional
+        The columns to keep; all of them otherwise.
 
     Returns
     -------
@@ -67,6 +74,8 @@ def handed_back(frame: Any, like: IntoFrameT, order: Sequence[str]) -> IntoFrame
     """
     del like  # it is there for the type
     ordered = frame.sort(*order, nulls_last=True)
+    if columns is not None:
+        ordered = ordered.select(*columns)
     return cast("IntoFrameT", nw.maybe_reset_index(ordered).to_native())
 
 

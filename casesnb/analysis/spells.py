@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
+from casesnb.analysis.calendar import with_working_hours
+from casesnb.analysis.chain import PART, beside, chained, differs
+from casesnb.analysis.clock import micros_between, period
+from casesnb.analysis.engine import NO_TEXT, handed_back
+
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
     from narwhals.typing import IntoFrameT
 
-_PART = ("domain_id", "case_id", "field_id")
-_ORDER = ("sequence", "slot")
-_TEXT = (
-    "domain_id",
-    "case_id",
-    "field_id",
-    "old_kind",
-    "old",
-    "new_kind",
-    "new",
+    from casesnb.analysis.calendar import Calendar
+
+_COLUMNS = (
+    *PART,
+    "kind",
+    "value",
+    "start_at",
+    "end_at",
+    "hours",
+    "is_open",
+    "known",
     "event_id",
     "actor",
 )
-
-
-def _differs(a: str, b: str) -> nw.Expr:
-    """Whether two texts differ, a missing one being a value like any other."""
-    x, y = nw.col(a), nw.col(b)
-    return (x.fill_null("\0") != y.fill_null("\0")).fill_null(False)
 
 
 def spells(
@@ -37,23 +38,26 @@ def spells(
     field_id: str | None = None,
     *,
     as_of: dt.datetime | None = None,
+    calendar: Calendar | None = None,
 ) -> IntoFrameT:
     """One row per case, field and interval during which it held one value.
 
     A change to the value that a field already has does not end a spell. What a
     field held before its first recorded change is a spell without a start, if
     AWS gave the old value there. Where an old value is not the one before it,
-    something is missing from the history: the spells on both sides of the break
-    are not ``known``.
+    something is missing from the history: the spell that ends in such a break
+    is not ``known``, for another value came before its end.
 
     Parameters
     ----------
     changes : DataFrame
         The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
     field_id : str, optional
-        Only this field; all fields otherwise.
+        Only this field; all fields otherwise, related items' left out.
     as_of : datetime, optional
         Up to this moment, with its zone; up to the newest change otherwise.
+    calendar : Calendar, optional
+        Also tell ``working_hours`` by these hours of work.
 
     Returns
     -------
@@ -69,87 +73,246 @@ def spells(
     >>> bool(spells(history.changes, "status")["is_open"].iloc[-1])
     True
     """
-    text = [nw.col(name).cast(nw.String) for name in _TEXT]
-    frame: Any = nw.from_native(cast("Any", changes)).select(
-        *text, "sequence", "slot", "performed_at"
-    )
-    if field_id is not None:
-        frame = frame.filter(nw.col("field_id") == field_id)
-    if as_of is None:
-        frame = frame.with_columns(as_of=nw.col("performed_at").max())
-    else:
-        moment = nw.lit(as_of)
-        frame = frame.with_columns(as_of=moment).filter(
-            nw.col("performed_at") <= moment
-        )
+    held = _held(begun(changes, field_id, as_of=as_of))
+    order = (*PART, "sequence", "slot")
+    columns: tuple[str, ...] = _COLUMNS
+    if calendar is not None:
+        held = with_working_hours(held, calendar, start="start_at", end="end_at")
+        columns = (*_COLUMNS, "working_hours")
+    return handed_back(held, changes, order, columns)
 
-    def of(column: str, step: int) -> nw.Expr:
-        return nw.col(column).shift(step).over(*_PART, order_by=_ORDER)
 
-    frame = frame.with_columns(
-        before=of("new", 1),
-        before_kind=of("new_kind", 1),
-        # Not by cum_count: Narwhals 2.29 counts wrongly over two orders on pandas.
-        is_first=of("event_id", 1).is_null(),
-    )
-    frame = frame.with_columns(
-        is_break=~nw.col("is_first")
-        & ~nw.col("old_kind").is_null()
-        & (_differs("old", "before") | _differs("old_kind", "before_kind")),
-        is_change=_differs("new", "before") | _differs("new_kind", "before_kind"),
-    )
-    begun = frame.filter(
-        nw.col("is_first") | nw.col("is_change") | nw.col("is_break")
+def begun(
+    changes: object, field_id: str | None = None, *, as_of: dt.datetime | None = None
+) -> Any:
+    """Return the changes that begin a spell, each with the value before it.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        The columns of ``schema.CHANGES``, in any engine.
+    field_id : str, optional
+        Only this field; all fields otherwise.
+    as_of : datetime, optional
+        Up to this moment, with its zone; up to the newest change otherwise.
+
+    Returns
+    -------
+    narwhals.DataFrame or narwhals.LazyFrame
+        What `chained` returns, fewer rows, with ``previous_kind`` and
+        ``previous`` (the value before, as AWS says it or as the chain does),
+        ``since_at`` (when that began, where it is sure), ``until_at`` (when the
+        next spell began), ``then_break`` (1 if it ended in a break) and
+        ``is_same`` (a first change to the value that was there).
+    """
+    frame = chained(changes, field_id, as_of=as_of)
+    has_old = ~nw.col("old_kind").is_null()
+    frame = frame.filter(
+        nw.col("is_first") | nw.col("is_break") | differs("new", "before")
     ).with_columns(
+        previous_kind=nw.coalesce("old_kind", "before_kind"),
+        previous=nw.when(has_old).then("old").otherwise("before"),
+        is_same=nw.col("is_first") & has_old & ~differs("old", "new"),
         # A flag shifted past the end would turn into an object in pandas.
-        break_before=nw.col("is_break").cast(nw.Int8)
+        break_before=nw.col("is_break").cast(nw.Float64),
     )
-    begun = begun.with_columns(
-        until=of("performed_at", -1), then_break=of("break_before", -1)
+    frame = beside(frame, 1, since_at="performed_at")
+    frame = beside(frame, -1, until_at="performed_at", then_break="break_before")
+    return frame.with_columns(
+        since_at=nw.when(~nw.col("is_break")).then("since_at"),
+        then_break=nw.col("then_break").fill_null(0.0),
     )
 
-    key = list(_PART)
-    after = begun.select(
-        *key,
+
+def _held(frame: Any) -> Any:
+    """Return the spells that `begun` changes begin, and those before the first."""
+    is_sure = ~nw.col("is_same")
+    after = frame.select(
+        *PART,
+        "sequence",
+        "slot",
         kind=nw.col("new_kind"),
         value=nw.col("new"),
-        start_at=nw.col("performed_at"),
-        end_at=nw.coalesce("until", "as_of"),
-        is_open=nw.col("until").is_null(),
-        known=nw.col("then_break").fill_null(0) == 0,
-        event_id=nw.col("event_id"),
-        actor=nw.col("actor"),
+        start_at=nw.when(is_sure).then("performed_at"),
+        end_at=nw.coalesce("until_at", "as_of"),
+        is_open=nw.col("until_at").is_null(),
+        known=(nw.col("then_break") == 0) & is_sure,
+        event_id=nw.when(is_sure).then("event_id"),
+        actor=nw.when(is_sure).then("actor"),
     )
-    none = nw.lit(None, nw.String)
-    earlier = frame.filter(nw.col("is_first") & ~nw.col("old_kind").is_null()).select(
-        *key,
+    is_told = (
+        nw.col("is_first")
+        & is_sure
+        & ~nw.col("old_kind").is_null()
+        & (nw.col("event_type") != "Case.Created").fill_null(True)
+    )
+    never = nw.when(nw.col("sequence") < 0)
+    earlier = frame.filter(is_told).select(
+        *PART,
+        sequence=nw.col("sequence") - nw.col("sequence") - 1,
+        slot=nw.col("slot"),
         kind=nw.col("old_kind"),
         value=nw.col("old"),
-        start_at=nw.when(~nw.col("is_first")).then("performed_at"),
+        start_at=never.then("performed_at"),
         end_at=nw.col("performed_at"),
         is_open=nw.lit(False),
         known=nw.lit(False),
-        event_id=none,
-        actor=none,
+        event_id=NO_TEXT,
+        actor=NO_TEXT,
     )
     both = nw.concat([earlier, after], how="vertical")
-    hours = (
-        nw.col("end_at") - nw.col("start_at")
-    ).dt.total_microseconds() / 3.6e9 + 0.0
-    ordered = (
-        both.with_columns(hours=hours.cast(nw.Float64))
-        .select(
-            *key,
-            "kind",
-            "value",
-            "start_at",
-            "end_at",
-            "hours",
-            "is_open",
-            "known",
-            "event_id",
-            "actor",
+    micros = micros_between(both, "start_at", "end_at")
+    return both.with_columns(hours=micros.cast(nw.Float64) / 3.6e9)
+
+
+def time_in(
+    changes: IntoFrameT,
+    field_id: str = "status",
+    *,
+    by: Sequence[str] = ("domain_id", "case_id"),
+    as_of: dt.datetime | None = None,
+    calendar: Calendar | None = None,
+) -> IntoFrameT:
+    """One row per case and value: how long the field held it, all spells together.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    field_id : str, default "status"
+        The field.
+    by : sequence of str, default ("domain_id", "case_id")
+        Columns of `spells` that are kept apart beside the value: ``("actor",)``
+        tells the time by who began it, ``()`` that of all cases together.
+    as_of : datetime, optional
+        Up to this moment, with its zone; up to the newest change otherwise.
+    calendar : Calendar, optional
+        Also tell ``working_hours`` by these hours of work.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.TIME_IN``, those of `by` in place of the case's,
+        by case and value, in the kind of frame that was given.
+
+    Raises
+    ------
+    ValueError
+        If `by` names another column.
+
+    See Also
+    --------
+    time_bounds : How long at least and at most, where the history has gaps.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
+    >>> bool((time_in(history.changes)["hours"] >= 0).all())
+    True
+    """
+    if not set(by) <= {"domain_id", "case_id", "actor"}:
+        raise ValueError(
+            f"by={by!r}: give any of 'domain_id', 'case_id' and 'actor', as a sequence."
         )
-        .sort(*key, "start_at", nulls_last=False)
+    held = _held(begun(changes, field_id, as_of=as_of))
+    held = held.with_columns(micros=micros_between(held, "start_at", "end_at"))
+    sums = {"micros": "hours"}
+    if calendar is not None:
+        held = with_working_hours(held, calendar, start="start_at", end="end_at")
+        sums["working_micros"] = "working_hours"
+    key = (*by, "field_id", "kind", "value")
+    held = held.with_columns(
+        one=nw.lit(1, nw.Int64),
+        open=nw.col("is_open").cast(nw.Int64),
+        unsure=(~nw.col("known")).cast(nw.Int64),
     )
-    return cast("IntoFrameT", nw.maybe_reset_index(ordered).to_native())
+    held = held.with_columns(nw.col(name).fill_null(0) for name in sums)
+    found = held.group_by(*key).agg(
+        *(nw.col(name).sum() for name in sums),
+        n_spells=nw.col("one").sum(),
+        n_open=nw.col("open").sum(),
+        n_unsure=nw.col("unsure").sum(),
+    )
+    found = found.with_columns(
+        **{new: nw.col(old).cast(nw.Float64) / 3.6e9 for old, new in sums.items()},
+        n_spells=nw.col("n_spells").cast(nw.Int64),
+        is_open=nw.col("n_open") > 0,
+        known=nw.col("n_unsure") == 0,
+    )
+    columns = (*key, "hours", "n_spells", "is_open", "known", *list(sums.values())[1:])
+    return handed_back(found, changes, key, columns)
+
+
+def backlog(
+    changes: IntoFrameT,
+    freq: str = "1d",
+    *,
+    field_id: str = "status",
+    as_of: dt.datetime | None = None,
+) -> IntoFrameT:
+    """One row per period and value in or out of which a case went.
+
+    The number of cases stays as it is until the value's next row. A spell whose
+    start the history does not tell is not counted.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    freq : str, default "1d"
+        The period's length in UTC, as `actor_activity` takes it.
+    field_id : str, default "status"
+        The field whose values are counted; ``assigned_queue`` gives queues.
+    as_of : datetime, optional
+        Up to this moment, with its zone; up to the newest change otherwise.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.BACKLOG``, by period and value, in the kind of
+        frame that was given.
+
+    Raises
+    ------
+    ValueError
+        If `freq` is not a period.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
+    >>> flow = backlog(history.changes)
+    >>> int(flow["n_in"].sum() - flow["n_out"].sum())  # the case is somewhere
+    1
+    """
+    held = _held(begun(changes, field_id, as_of=as_of))
+    held = held.filter(~nw.col("start_at").is_null())
+    one, none = nw.lit(1, nw.Int64), nw.lit(0, nw.Int64)
+    came = held.select("kind", "value", at=nw.col("start_at"), n_in=one, n_out=none)
+    went = held.filter(~nw.col("is_open"))
+    went = went.select("kind", "value", at=nw.col("end_at"), n_in=none, n_out=one)
+    moves = nw.concat([came, went], how="vertical")
+    moves = moves.with_columns(period_at=period(moves, nw.col("at"), freq))
+    key = ("period_at", "kind", "value")
+    counted = moves.group_by(*key).agg(
+        n_in=nw.col("n_in").sum(), n_out=nw.col("n_out").sum()
+    )
+    counted = counted.with_columns(
+        net=(nw.col("n_in") - nw.col("n_out")).cast(nw.Int64),
+        # One text that is never missing, as engines differ in what a missing key is.
+        held=nw.concat_str(
+            nw.col("kind").fill_null(""),
+            nw.col("value").fill_null(""),
+            separator="\x1f",
+        ),
+    ).with_columns(
+        n_cases=nw.col("net").cum_sum().over("held", order_by="period_at"),
+    )
+    counted = counted.with_columns(
+        nw.col("n_in", "n_out", "n_cases").cast(nw.Int64), field_id=nw.lit(field_id)
+    )
+    columns = ("period_at", "field_id", "kind", "value", "n_in", "n_out", "n_cases")
+    return handed_back(counted, changes, key, columns)

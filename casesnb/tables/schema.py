@@ -437,6 +437,18 @@ WORK_SHARE = Table(
     ),
 )
 
+OFF_HOURS = Table(
+    "off_hours",
+    "One row per actor: how much of their work was done outside working hours.",
+    (
+        Column("actor", TEXT, "who acted; missing if AWS named none"),
+        Column("actor_kind", TEXT, "`agent`, `custom`, `service`, `role` or `unknown`"),
+        Column("n_events", "int64", "audit events"),
+        Column("n_off_hours", "int64", "those outside the calendar's hours"),
+        Column("share", "float64", "of the actor's events, from 0 to 1"),
+    ),
+)
+
 BURSTS = Table(
     "bursts",
     "One row per burst: one actor gave one field one value on many cases.",
@@ -596,6 +608,179 @@ FINDINGS = Table(
     ),
 )
 
+_OF_CASE = (
+    Column("domain_id", TEXT, "the Cases domain"),
+    Column("case_id", TEXT, "the case"),
+)
+_OF_FIELD = (*_OF_CASE, Column("field_id", TEXT, "the field"))
+_HELD = (
+    Column("kind", TEXT, "kind of the value; missing if AWS sent none"),
+    Column("value", TEXT, "the value as text; missing for empty and absent"),
+)
+_FROM_TO = (
+    Column("from_kind", TEXT, "kind of the value before; missing if not told"),
+    Column("from_value", TEXT, "the value before"),
+    Column("to_kind", TEXT, "kind of the value after"),
+    Column("to_value", TEXT, "the value after"),
+)
+_BY = (
+    Column("event_id", TEXT, "the event that did it"),
+    Column("actor", TEXT, "who did it; missing if AWS named none"),
+)
+
+TIME_IN = Table(
+    "time_in",
+    "One row per case and value of a field: how long it held.",
+    (
+        *_OF_FIELD,
+        *_HELD,
+        Column(
+            "hours", "float64", "hours of all spells, as far as their start is told"
+        ),
+        Column("n_spells", "int64", "how many"),
+        Column("is_open", "bool", "it still held at `as_of`"),
+        Column("known", "bool", "every one of the spells is known"),
+    ),
+)
+
+BACKLOG = Table(
+    "backlog",
+    "One row per period and value in or out of which a case went.",
+    (
+        Column("period_at", TIME, "when the period began"),
+        Column("field_id", TEXT, "the field"),
+        *_HELD,
+        Column("n_in", "int64", "times that a case got the value in the period"),
+        Column("n_out", "int64", "times that a case lost it"),
+        Column("n_cases", "int64", "cases that held it when the period ended"),
+    ),
+)
+
+STATE_AT = Table(
+    "state_at",
+    "One row per case and field that the history tells by a moment.",
+    (
+        *_OF_FIELD,
+        *_HELD,
+        Column("since_at", TIME, "when it got the value; missing if not told"),
+        *_BY,
+    ),
+)
+
+BLAME = Table(
+    "blame",
+    "One row per case and field: its value, who set it, when, from what.",
+    (
+        *_OF_FIELD,
+        *_HELD,
+        *_BY,
+        Column("actor_kind", TEXT, "`agent`, `custom`, `service`, `role` or `unknown`"),
+        Column("since_at", TIME, "when it got the value; missing if not told"),
+        Column("previous_kind", TEXT, "kind of the value before; missing if not told"),
+        Column("previous", TEXT, "the value before"),
+    ),
+)
+
+DIFF = Table(
+    "diff",
+    "One row per case and field that held another value at a later moment.",
+    (
+        *_OF_FIELD,
+        *_FROM_TO,
+        Column("since_at", TIME, "when it got the later value"),
+        *_BY,
+    ),
+)
+
+TRANSITIONS = Table(
+    "transitions",
+    "One row per pair of values of a field that followed each other in a case.",
+    (
+        Column("field_id", TEXT, "the field"),
+        *_FROM_TO,
+        Column("n", "int64", "how often"),
+        Column("n_cases", "int64", "in how many cases"),
+        Column(
+            "median_hours", "float64", "how long the value before had held, the median"
+        ),
+    ),
+)
+
+HANDOFFS = Table(
+    "handoffs",
+    "One row per change of who holds a case: its user or its queue.",
+    (
+        *_OF_FIELD,
+        Column("from_value", TEXT, "who held it; missing for nobody"),
+        Column("to_value", TEXT, "who holds it then; missing for nobody"),
+        Column("at", TIME, "when"),
+        Column("held_hours", "float64", "hours since the one before had got it"),
+        Column(
+            "is_ping_pong", "bool", "back to the holder before last, gaps left aside"
+        ),
+        *_BY,
+    ),
+)
+
+REOPENS = Table(
+    "reopens",
+    "One row per time that a closed case was opened again.",
+    (
+        *_OF_CASE,
+        Column("closed_at", TIME, "when it was closed; missing if not told"),
+        Column("reopened_at", TIME, "when it was opened again"),
+        Column("hours", "float64", "hours between"),
+        Column("to_value", TEXT, "the status that it got"),
+        Column("closed_by", TEXT, "`merge` or `change`; missing without events"),
+        Column("close_event_id", TEXT, "the event that closed it"),
+        *_BY,
+    ),
+)
+
+VARIANTS = Table(
+    "variants",
+    "One row per way that cases took through a field's values.",
+    (
+        Column("field_id", TEXT, "the field"),
+        Column("variant", TEXT, "the values in order, `→` between them"),
+        Column("n_steps", "int64", "how many values are told"),
+        Column("n_cases", "int64", "cases that went so"),
+        Column("share", "float64", "of all cases, from 0 to 1"),
+    ),
+)
+
+FIRST_TIMES = Table(
+    "first_times",
+    "One row per case: when something first happened to it.",
+    (
+        *_OF_CASE,
+        Column("created_at", TIME, "when it was created; missing if not told"),
+        Column("first_touch_at", TIME, "an agent's first event after creation"),
+        Column("touch_hours", "float64", "hours from creation to it"),
+        Column("first_assigned_at", TIME, "first time that a user held it"),
+        Column("assigned_hours", "float64", "hours from creation to it"),
+        Column("first_comment_at", TIME, "its first comment"),
+        Column("comment_hours", "float64", "hours from creation to it"),
+        Column("first_closed_at", TIME, "first close that no merge made"),
+        Column("closed_hours", "float64", "hours from creation to it"),
+    ),
+)
+
+DURATIONS = Table(
+    "durations",
+    "One row per field and value: how long its spells last, open ones censored.",
+    (
+        Column("field_id", TEXT, "the field"),
+        *_HELD,
+        Column("n", "int64", "spells"),
+        Column("n_open", "int64", "of them still open"),
+        Column("n_unknown", "int64", "of them without a known start, not counted"),
+        Column("q25_hours", "float64", "hours after which a quarter had ended"),
+        Column("median_hours", "float64", "hours after which half had ended"),
+        Column("q90_hours", "float64", "hours after which nine tenths had ended"),
+    ),
+)
+
 TABLES = (
     EVENTS,
     CHANGES,
@@ -611,11 +796,23 @@ TABLES = (
     CASE_FIELDS,
     UNLOADED,
     SPELLS,
+    TIME_IN,
+    BACKLOG,
+    STATE_AT,
+    BLAME,
+    DIFF,
+    TRANSITIONS,
+    HANDOFFS,
+    REOPENS,
+    VARIANTS,
+    FIRST_TIMES,
+    DURATIONS,
     ACTOR_ACTIVITY,
     ACTOR_MATRIX,
     RHYTHM,
     ATTRIBUTION,
     WORK_SHARE,
+    OFF_HOURS,
     BURSTS,
     CONTINUITY,
     TIME_BOUNDS,

@@ -1,0 +1,227 @@
+"""Hours of work: working time beside clock time, right across daylight saving."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from casesnb.analysis.clock import micros_between, moment, offsets, wall
+from casesnb.analysis.engine import rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+_DAY = 86_400_000_000
+_WEEK = 7 * _DAY
+_MONDAY = dt.datetime(1970, 1, 5, tzinfo=dt.UTC)
+_MICRO = dt.timedelta(microseconds=1)
+
+OFFICE = dict.fromkeys(range(1, 6), ("09:00", "17:00"))
+"""Monday to Friday, nine to five."""
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """Hours of work: by weekday, less holidays, on the wall of one time zone.
+
+    Parameters
+    ----------
+    hours : mapping of int to (str, str) or to a list of such pairs
+        By weekday, 1 for Monday to 7 for Sunday: from when to when, such as
+        ``("09:00", "17:30")``; ``"24:00"`` ends a day. A day that is not in it
+        is free.
+    tz : str, default "UTC"
+        The IANA time zone.
+    holidays : collection of date
+        Days without work.
+
+    Raises
+    ------
+    ValueError
+        If hours are not in order, or there is no such zone.
+
+    Examples
+    --------
+    >>> berlin = Calendar(tz="Europe/Berlin", holidays=[dt.date(2026, 4, 3)])
+    >>> berlin.spans_of(dt.date(2026, 4, 2))  # microseconds of the day
+    ((32400000000, 61200000000),)
+    >>> berlin.spans_of(dt.date(2026, 4, 3))
+    ()
+    """
+
+    hours: Mapping[int, Any] = field(default_factory=lambda: dict(OFFICE))
+    tz: str = "UTC"
+    holidays: Collection[dt.date] = ()
+
+    def __post_init__(self) -> None:
+        offsets(self.tz, _MONDAY, _MONDAY)
+        for day in self.hours:
+            if day not in range(1, 8):
+                raise ValueError(f"{day!r} is no weekday: give 1 (Monday) to 7.")
+            ends = [end for span in self._spans(day) for end in span]
+            if any(a >= b for a, b in pairwise(ends)) or ends[-1:] > [_DAY]:
+                raise ValueError(
+                    f"The hours of weekday {day} are not in order: {self.hours[day]!r}."
+                )
+
+    def _spans(self, weekday: int) -> tuple[tuple[int, int], ...]:
+        told = self.hours.get(weekday, ())
+        if len(told) == 2 and isinstance(told[0], str):
+            told = [told]
+        return tuple((_of_day(start), _of_day(end)) for start, end in told)
+
+    def spans_of(self, day: dt.date) -> tuple[tuple[int, int], ...]:
+        """Return a day's spans of work.
+
+        Parameters
+        ----------
+        day : date
+            The day.
+
+        Returns
+        -------
+        tuple of (int, int)
+            From and to, in microseconds of the day.
+        """
+        return () if day in set(self.holidays) else self._spans(day.isoweekday())
+
+    def weekly(self) -> tuple[tuple[int, int], ...]:
+        """Return a week's spans of work, holidays not heeded.
+
+        Returns
+        -------
+        tuple of (int, int)
+            From and to, in microseconds since Monday began.
+        """
+        return tuple(
+            ((day - 1) * _DAY + start, (day - 1) * _DAY + end)
+            for day in range(1, 8)
+            for start, end in self._spans(day)
+        )
+
+
+def _of_day(text: str) -> int:
+    hour, _, minute = text.partition(":")
+    if not (hour.isdigit() and minute.isdigit() and int(minute) < 60):
+        raise ValueError(f"{text!r} is no time of day: give it as '09:00'.")
+    return (int(hour) * 60 + int(minute)) * 60_000_000
+
+
+def with_working_hours(frame: Any, calendar: Calendar, *, start: str, end: str) -> Any:
+    """Return the rows with the hours of work between two of their times.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        With both columns.
+    calendar : Calendar
+        The hours of work.
+    start, end : str
+        Columns of UTC times.
+
+    Returns
+    -------
+    narwhals.DataFrame or narwhals.LazyFrame
+        With ``working_hours``, and ``working_micros``, whole numbers that add
+        up; missing where a time is.
+    """
+    (span,) = rows_of(
+        frame.select(
+            first=nw.min_horizontal(nw.col(start).min(), nw.col(end).min()),
+            last=nw.max_horizontal(nw.col(start).max(), nw.col(end).max()),
+        )
+    )
+    if span["first"] is None:
+        first = last = _MONDAY
+    else:
+        first, last = (_utc(span[name]) for name in ("first", "last"))
+    for name in (start, end):
+        frame = _with_worked(frame, calendar, name, first, last)
+    micros = nw.col(f"{end}_worked") - nw.col(f"{start}_worked")
+    frame = frame.with_columns(working_micros=micros)
+    return frame.with_columns(
+        working_hours=nw.col("working_micros").cast(nw.Float64) / 3.6e9
+    ).drop(f"{start}_worked", f"{end}_worked")
+
+
+def _utc(value: dt.datetime) -> dt.datetime:
+    return moment(value if value.tzinfo else value.replace(tzinfo=dt.UTC))
+
+
+def _with_worked(
+    frame: Any, calendar: Calendar, name: str, first: dt.datetime, last: dt.datetime
+) -> Any:
+    """Return the rows with the microseconds worked since 1970, up to a time.
+
+    The wall's week repeats, holidays are taken out, and where the wall's clock
+    jumped, what it skipped or showed twice is set right.
+    """
+    weekly = calendar.weekly()
+    total = sum(end - start for start, end in weekly)
+    frame = frame.with_columns(
+        shown=wall(frame, name, calendar.tz), monday=nw.lit(_MONDAY, _TIME)
+    )
+    # A missing time is worked out as any other and left out at the end.
+    micros = micros_between(frame, "monday", "shown").fill_null(0).cast(nw.Int64)
+    frame = frame.with_columns(shown=micros)
+    shown = nw.col("shown")
+    place = shown % _WEEK
+    worked = ((shown - place) / _WEEK).cast(nw.Int64) * total
+    for start, end in weekly:
+        worked = worked + _within(place, start, end)
+    for start, end in _free(calendar, first, last):
+        worked = worked - _within(shown, start, end)
+    for since, jump in _jumps(calendar, first, last):
+        is_since = nw.col(name) >= nw.lit(since, _TIME)
+        worked = worked + nw.when(is_since).then(nw.lit(jump)).otherwise(nw.lit(0))
+    known = ~nw.col(name).is_null()
+    worked = nw.when(known).then(worked)
+    return frame.with_columns(**{f"{name}_worked": worked}).drop("shown", "monday")
+
+
+_TIME = nw.Datetime("us", "UTC")
+
+
+def _within(place: nw.Expr, start: int, end: int) -> nw.Expr:
+    """How much of the span from `start` to `end` has passed at `place`."""
+    passed = nw.when(place <= start).then(nw.lit(0)).otherwise(place - start)
+    return nw.when(place >= end).then(nw.lit(end - start)).otherwise(passed)
+
+
+def _free(
+    calendar: Calendar, first: dt.datetime, last: dt.datetime
+) -> list[tuple[int, int]]:
+    """Return the spans of work that holidays take out, on the wall since 1970."""
+    day = dt.timedelta(days=1)
+    out = []
+    for holiday in sorted(set(calendar.holidays)):
+        if first.date() - day <= holiday <= last.date() + day:
+            midnight = (holiday - _MONDAY.date()) // _MICRO
+            spans = calendar._spans(holiday.isoweekday())
+            out += [(midnight + start, midnight + end) for start, end in spans]
+    return out
+
+
+def _jumps(
+    calendar: Calendar, first: dt.datetime, last: dt.datetime
+) -> list[tuple[dt.datetime, int]]:
+    """Return when the wall's clock jumped, and what to add to the work it shows."""
+    free = _free(calendar, first, last)
+
+    def worked(at: dt.datetime) -> int:
+        shown = (at - _MONDAY) // _MICRO
+        weeks, place = divmod(shown, _WEEK)
+        weekly = calendar.weekly()
+        found = weeks * sum(end - start for start, end in weekly)
+        found += sum(min(max(place - start, 0), end - start) for start, end in weekly)
+        return found - sum(min(max(shown - s, 0), e - s) for s, e in free)
+
+    changes = offsets(calendar.tz, first, last)
+    return [
+        (since, worked(since + before) - worked(since + after))
+        for (_, before), (since, after) in pairwise(changes)
+    ]

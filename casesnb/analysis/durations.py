@@ -1,0 +1,124 @@
+"""Durations of which some are not over: Kaplan and Meier's medians, nothing dropped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import narwhals as nw
+
+from casesnb.analysis.engine import handed_back, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from narwhals.typing import IntoFrameT
+
+_QUANTILES = {"q25_hours": 0.75, "median_hours": 0.5, "q90_hours": 0.1}
+
+
+def durations(
+    frame: IntoFrameT,
+    *,
+    by: Sequence[str] = ("field_id", "kind", "value"),
+    hours: str = "hours",
+) -> IntoFrameT:
+    """One row per group: how long its spells last, those still open counted too.
+
+    An open spell has lasted at least so long: it is at risk until then and
+    leaves without an end (it is censored). Dropping open spells, or taking them
+    as ended, makes a median too short.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With the columns of `by`, `hours` and ``is_open``, such as `spells` or
+        `case_summary` return them, in pandas, Polars, DuckDB or PySpark.
+    by : sequence of str, default ("field_id", "kind", "value")
+        The columns that make a group.
+    hours : str, default "hours"
+        The column of hours. A row without a number is not counted, except in
+        ``n_unknown``.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.DURATIONS``, those of `by` in place of the
+        field's, in the kind of frame that was given. A quantile that the group
+        did not reach yet is missing.
+
+    Raises
+    ------
+    ValueError
+        If `by` is empty.
+
+    References
+    ----------
+    .. [1] E. L. Kaplan and P. Meier, "Nonparametric Estimation from Incomplete
+       Observations", JASA 53 (1958).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> waits = pd.DataFrame({"hours": [1.0, 2, 3, 9], "queue": "q"})
+    >>> waits["is_open"] = [False, False, True, True]
+    >>> durations(waits, by=["queue"])["median_hours"].tolist()
+    [2.0]
+    """
+    if not by:
+        raise ValueError("by=() makes no group. Name at least one column.")
+    rows = opened(frame)
+    group = nw.concat_str(
+        *(nw.col(name).cast(nw.String).fill_null("\x1e") for name in by),
+        separator="\x1f",
+    )
+    one = nw.lit(1, nw.Int64)
+    rows = rows.select(
+        *by,
+        group=group,
+        hours=nw.col(hours),
+        ended=(~nw.col("is_open")).cast(nw.Int64),
+        one=one,
+        unknown=nw.col(hours).is_null().cast(nw.Int64),
+    )
+    groups = rows.group_by(*by, "group").agg(
+        n=nw.col("one").sum(),
+        n_ended=nw.col("ended").sum(),
+        n_unknown=nw.col("unknown").sum(),
+    )
+    steps = rows.filter(nw.col("unknown") == 0).group_by("group", "hours")
+    steps = steps.agg(ended=nw.col("ended").sum(), left=nw.col("one").sum())
+    steps = steps.with_columns(
+        gone=nw.col("left").cum_sum().over("group", order_by="hours"),
+        total=nw.col("left").sum().over("group"),
+    ).with_columns(
+        at_risk=(nw.col("total") - nw.col("gone") + nw.col("left")).cast(nw.Float64),
+        ended=nw.col("ended").cast(nw.Float64),
+    )
+    # A product as a sum of logarithms; nobody left is as good as minus infinity.
+    is_last = nw.col("ended") >= nw.col("at_risk")
+    safe = (
+        nw.when(is_last)
+        .then(nw.lit(1.0))
+        .otherwise(1 - nw.col("ended") / nw.col("at_risk"))
+    )
+    steps = steps.with_columns(safe=safe).with_columns(
+        part=nw.when(is_last).then(nw.lit(-1e6)).otherwise(nw.col("safe").log())
+    )
+    steps = steps.with_columns(
+        survived=nw.col("part").cum_sum().over("group", order_by="hours").exp()
+    )
+    found = steps.select(
+        "group",
+        **{
+            name: nw.when(nw.col("survived") <= share + 1e-9).then("hours")
+            for name, share in _QUANTILES.items()
+        },
+    )
+    found = found.group_by("group").agg(nw.col(*_QUANTILES).min())
+    both = groups.join(found, on="group", how="left").with_columns(
+        n=nw.col("n").cast(nw.Int64),
+        n_open=(nw.col("n") - nw.col("n_ended")).cast(nw.Int64),
+        n_unknown=nw.col("n_unknown").cast(nw.Int64),
+    )
+    columns = (*by, "n", "n_open", "n_unknown", *_QUANTILES)
+    return handed_back(both, frame, list(by), columns)

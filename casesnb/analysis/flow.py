@@ -1,0 +1,447 @@
+"""How cases flow: from value to value, from holder to holder, closed and reopened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from casesnb.analysis.chain import PART, beside, chained, differs, in_chains
+from casesnb.analysis.clock import micros_between
+from casesnb.analysis.engine import NO_TEXT, handed_back, opened, rows_of
+from casesnb.analysis.spells import begun
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from narwhals.typing import IntoFrameT
+
+HOLDERS = ("assigned_user", "assigned_queue")
+"""The fields that say who holds a case."""
+
+CLOSED = "closed"
+"""The status of a closed case, by AWS's own name for it."""
+
+_CASE = ("domain_id", "case_id")
+_KEY = list(_CASE)
+
+
+def transitions(
+    changes: IntoFrameT,
+    field_id: str = "status",
+    *,
+    as_of: dt.datetime | None = None,
+) -> IntoFrameT:
+    """One row per pair of values that followed each other in a case.
+
+    What a case is created with follows nothing. Where the history has a break,
+    the value that AWS says was replaced counts, its duration does not.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    field_id : str, default "status"
+        The field.
+    as_of : datetime, optional
+        Up to this moment, with its zone; up to the newest change otherwise.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.TRANSITIONS``, by the two values, in the kind of
+        frame that was given.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
+    >>> found = transitions(history.changes)
+    >>> found.loc[found["to_value"] == "escalated", "from_value"].tolist()
+    ['in_progress']
+    """
+    moves = _moves(changes, field_id, as_of).filter(~nw.col("from_kind").is_null())
+    moves = moves.with_columns(
+        one=nw.lit(1, nw.Int64), case=nw.concat_str(*_CASE, separator="\n")
+    )
+    key = ("field_id", "from_kind", "from_value", "to_kind", "to_value")
+    found = moves.group_by(*key).agg(
+        n=nw.col("one").sum(),
+        n_cases=nw.col("case").n_unique(),
+        median_hours=nw.col("hours").median(),
+    )
+    found = found.with_columns(nw.col("n", "n_cases").cast(nw.Int64))
+    return handed_back(found, changes, key, (*key, "n", "n_cases", "median_hours"))
+
+
+def _moves(changes: object, field_id: str | None, as_of: dt.datetime | None) -> Any:
+    """Return the changes from one value to another, after creation."""
+    moves = begun(changes, field_id, as_of=as_of)
+    moves = moves.filter(
+        (nw.col("event_type") != "Case.Created").fill_null(True)
+        & differs("new", "previous")
+    )
+    return moves.select(
+        *PART,
+        "sequence",
+        "slot",
+        "event_id",
+        "actor",
+        "since_at",
+        "is_break",
+        from_kind=nw.col("previous_kind"),
+        from_value=nw.col("previous"),
+        to_kind=nw.col("new_kind"),
+        to_value=nw.col("new"),
+        at=nw.col("performed_at"),
+        hours=micros_between(moves, "since_at", "performed_at").cast(nw.Float64)
+        / 3.6e9,
+    )
+
+
+def handoffs(changes: IntoFrameT, *, as_of: dt.datetime | None = None) -> IntoFrameT:
+    """One row per change of who holds a case: ``assigned_user``, ``assigned_queue``.
+
+    What a case is created with is not handed over. A row from nobody is an
+    assignment, a row to nobody a release; only rows with two names are handoffs
+    in the strict sense.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    as_of : datetime, optional
+        Up to this moment, with its zone; up to the newest change otherwise.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.HANDOFFS``, by case, field and time, in the kind
+        of frame that was given. ``held_hours`` counts from the case's creation
+        where nobody held it before, and is missing where the history does not
+        tell since when.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
+    >>> found = handoffs(history.changes)
+    >>> int(found["is_ping_pong"].sum())
+    1
+    """
+    frame = opened(changes)
+    born = frame.filter(nw.col("event_type") == "Case.Created")
+    born = born.group_by(*_CASE).agg(born=nw.col("performed_at").min())
+    of_holders = frame.filter(nw.col("field_id").is_in(HOLDERS))
+    moves = _moves(of_holders, None, as_of).join(born, on=_KEY, how="left")
+    # Nobody held it since it was created, if its first change says so.
+    from_birth = (
+        nw.col("since_at").is_null()
+        & ~nw.col("is_break")
+        & (nw.col("from_kind") == "empty").fill_null(False)
+    )
+    moves = moves.with_columns(
+        since_at=nw.when(from_birth).then("born").otherwise("since_at")
+    )
+    moves = moves.with_columns(
+        held_hours=micros_between(moves, "since_at", "at").cast(nw.Float64) / 3.6e9
+    )
+    named = _named(of_holders, as_of)
+    moves = moves.join(named, on=[*PART, "sequence", "slot"], how="left").with_columns(
+        is_ping_pong=(nw.col("is_back").fill_null(0) == 1)
+    )
+    columns = (
+        *PART,
+        "from_value",
+        "to_value",
+        "at",
+        "held_hours",
+        "is_ping_pong",
+        "event_id",
+        "actor",
+    )
+    return handed_back(moves, changes, (*PART, "sequence", "slot"), columns)
+
+
+def _named(of_holders: Any, as_of: dt.datetime | None) -> Any:
+    """Return which changes of holders go back to the one before the last."""
+    named = begun(of_holders, as_of=as_of)
+    named = named.filter(~nw.col("new").is_null())
+    named = beside(named, 1, last_name="new")
+    named = named.filter(
+        (nw.col("new") != nw.col("last_name")).fill_null(True)
+        | nw.col("last_name").is_null()
+    )
+    named = beside(named, 2, name_before="new")
+    is_back = (nw.col("new") == nw.col("name_before")).fill_null(False)
+    return named.select(*PART, "sequence", "slot", is_back=is_back.cast(nw.Int64))
+
+
+def reopens(
+    changes: IntoFrameT,
+    events: IntoFrameT | None = None,
+    *,
+    closed: str = CLOSED,
+    as_of: dt.datetime | None = None,
+) -> IntoFrameT:
+    """One row per time that a closed case was opened again.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    events : DataFrame, optional
+        The columns of ``schema.EVENTS`` in the same kind of frame: they tell
+        which close was a merge's, which resolves nothing.
+    closed : str, default "closed"
+        The status that means closed.
+    as_of : datetime, optional
+        Up to this moment, with its zone; up to the newest change otherwise.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.REOPENS``, by case and time, in the kind of
+        frame that was given. ``closed_at`` is missing where the history does
+        not tell when it was closed, ``closed_by`` where there are no
+        `events`.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
+    >>> reopens(history.changes)["hours"].round(1).tolist()
+    [53.1]
+    """
+    moves = begun(changes, "status", as_of=as_of)
+    moves = beside(moves, 1, closer="event_id")
+    moves = moves.filter(
+        (nw.col("previous") == closed).fill_null(False)
+        & (nw.col("new") != closed).fill_null(True)
+        & (nw.col("event_type") != "Case.Created").fill_null(True)
+    )
+    hours = micros_between(moves, "since_at", "performed_at").cast(nw.Float64) / 3.6e9
+    is_sure = nw.when(~nw.col("since_at").is_null())
+    moves = moves.select(
+        *_CASE,
+        "sequence",
+        "event_id",
+        "actor",
+        closed_at=nw.col("since_at"),
+        reopened_at=nw.col("performed_at"),
+        hours=hours,
+        to_value=nw.col("new"),
+        close_event_id=is_sure.then("closer"),
+    )
+    if events is None:
+        moves = moves.with_columns(closed_by=NO_TEXT)
+    else:
+        merged = opened(events).select(
+            *_CASE,
+            close_event_id=nw.col("event_id"),
+            closed_by=nw.when(nw.col("merge_event_id").is_null())
+            .then(nw.lit("change"))
+            .otherwise(nw.lit("merge")),
+        )
+        moves = moves.join(merged, on=[*_KEY, "close_event_id"], how="left")
+    columns = (
+        *_CASE,
+        "closed_at",
+        "reopened_at",
+        "hours",
+        "to_value",
+        "closed_by",
+        "close_event_id",
+        "event_id",
+        "actor",
+    )
+    return handed_back(moves, changes, (*_CASE, "sequence"), columns)
+
+
+def variants(
+    changes: IntoFrameT,
+    field_id: str = "status",
+    *,
+    max_steps: int = 20,
+    as_of: dt.datetime | None = None,
+) -> IntoFrameT:
+    """One row per way that cases took through a field's values.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    field_id : str, default "status"
+        The field.
+    max_steps : int, default 20
+        Ways are the same if their first so many values are.
+    as_of : datetime, optional
+        Up to this moment, with its zone; up to the newest change otherwise.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.VARIANTS``, the most frequent first, in the kind
+        of frame that was given.
+
+    Raises
+    ------
+    ValueError
+        If `max_steps` is below 1.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
+    >>> variants(history.changes, max_steps=3)["variant"].tolist()
+    ['open → in_progress → waiting_on_customer → …']
+    """
+    if max_steps < 1:
+        raise ValueError(f"max_steps={max_steps}: give 1 or more.")
+    frame = in_chains(begun(changes, field_id, as_of=as_of))
+    frame = frame.with_columns(one=nw.lit(1, nw.Int64))
+    frame = frame.with_columns(
+        place=nw.col("one").cum_sum().over(*PART, order_by=("sequence", "slot"))
+    ).select(
+        *_CASE,
+        "place",
+        step=nw.when(nw.col("new").is_null()).then(nw.lit("(empty)")).otherwise("new"),
+    )
+    (most,) = rows_of(frame.select(most=nw.col("place").max()))
+    steps = range(1, min(int(most["most"] or 1), max_steps) + 1)
+    frame = frame.with_columns(
+        **{f"step_{n}": nw.when(nw.col("place") == n).then("step") for n in steps}
+    )
+    ways = frame.group_by(*_CASE).agg(
+        nw.col(*(f"step_{n}" for n in steps)).max(), n_steps=nw.col("place").max()
+    )
+    rest = nw.when(nw.col("n_steps") > max_steps).then(nw.lit("…"))
+    ways = ways.select(
+        *_CASE,
+        n_steps=nw.when(nw.col("n_steps") > max_steps)
+        .then(nw.lit(max_steps))
+        .otherwise("n_steps"),
+        variant=nw.concat_str(
+            *(nw.col(f"step_{n}") for n in steps),
+            rest,
+            separator=" → ",
+            ignore_nulls=True,
+        ),
+        one=nw.lit(1, nw.Int64),
+    )
+    found = ways.group_by("variant", "n_steps").agg(n_cases=nw.col("one").sum())
+    n_cases = nw.col("n_cases").cast(nw.Int64)
+    found = found.with_columns(
+        field_id=nw.lit(field_id),
+        n_steps=nw.col("n_steps").cast(nw.Int64),
+        n_cases=n_cases,
+        share=nw.col("n_cases").cast(nw.Float64)
+        / nw.col("n_cases").sum().cast(nw.Float64),
+        rank=0 - n_cases,
+    )
+    columns = ("field_id", "variant", "n_steps", "n_cases", "share")
+    return handed_back(found, changes, ("rank", "variant"), columns)
+
+
+def first_times(
+    events: IntoFrameT, changes: IntoFrameT, *, closed: str = CLOSED
+) -> IntoFrameT:
+    """One row per case: when it was first touched, assigned, commented, closed.
+
+    Parameters
+    ----------
+    events : DataFrame
+        The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark.
+    changes : DataFrame
+        The columns of ``schema.CHANGES``, in the same kind of frame.
+    closed : str, default "closed"
+        The status that means closed.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.FIRST_TIMES``, by case, in the kind of frame
+        that was given; missing where it did not happen. A merge's close is not
+        counted.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
+    >>> first = first_times(history.events, history.changes)
+    >>> bool((first["first_closed_at"] > first["created_at"]).all())
+    True
+    """
+    return handed_back(first_times_of(events, changes, closed), events, _CASE)
+
+
+def first_times_of(events: object, changes: object, closed: str = CLOSED) -> Any:
+    """Return what `first_times` does, not yet handed back.
+
+    Parameters
+    ----------
+    events, changes : DataFrame
+        In any engine.
+    closed : str, default "closed"
+        The status that means closed.
+
+    Returns
+    -------
+    narwhals.DataFrame or narwhals.LazyFrame
+        One row per case.
+    """
+    frame = opened(events)
+    is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
+    is_comment = (nw.col("event_type") == "RelatedItem.Created").fill_null(False) & (
+        nw.col("related_item_type") == "Comment"
+    ).fill_null(False)
+    is_touch = ~is_created & (nw.col("actor_kind") == "agent").fill_null(False)
+    names = {
+        "created_at": is_created,
+        "first_touch_at": is_touch,
+        "first_comment_at": is_comment,
+    }
+    times = frame.select(
+        *_CASE,
+        **{name: nw.when(when).then("performed_at") for name, when in names.items()},
+    )
+    times = times.group_by(*_CASE).agg(nw.col(*names).min())
+    moves = chained(changes)
+    merges = frame.select(
+        *_CASE,
+        "event_id",
+        in_merge=(~nw.col("merge_event_id").is_null()).cast(nw.Int64),
+    )
+    moves = moves.join(merges, on=[*_KEY, "event_id"], how="left")
+    own = nw.col("in_merge").fill_null(0) == 0
+    is_assigned = (nw.col("field_id") == "assigned_user") & ~nw.col("new").is_null()
+    is_close = (
+        (nw.col("field_id") == "status") & (nw.col("new") == closed).fill_null(False)
+    ) & own
+    names = {"first_assigned_at": is_assigned, "first_closed_at": is_close}
+    set_ = moves.select(
+        *_CASE,
+        **{name: nw.when(when).then("performed_at") for name, when in names.items()},
+    )
+    set_ = set_.group_by(*_CASE).agg(nw.col(*names).min())
+    both = times.join(set_, on=_KEY, how="left")
+    spans = ("touch", "assigned", "comment", "closed")
+    both = both.with_columns(
+        **{
+            f"{name}_hours": micros_between(
+                both, "created_at", f"first_{name}_at"
+            ).cast(nw.Float64)
+            / 3.6e9
+            for name in spans
+        }
+    )
+    return both.select(
+        *_CASE,
+        "created_at",
+        *(column for n in spans for column in (f"first_{n}_at", f"{n}_hours")),
+    )

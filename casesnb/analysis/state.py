@@ -1,0 +1,223 @@
+"""What a case's fields held at a moment, who set it, and what changed between two."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from casesnb.analysis.chain import PART, differs
+from casesnb.analysis.engine import handed_back, rows_of
+from casesnb.analysis.spells import begun
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from narwhals.typing import IntoFrameT
+
+_CASE = ("domain_id", "case_id")
+
+
+def state_at(changes: IntoFrameT, when: dt.datetime | None = None) -> IntoFrameT:
+    """One row per case and field that the history tells by then: what it held.
+
+    A field whose first recorded change comes later has no row: when it got the
+    old value of that change is not told.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    when : datetime, optional
+        The moment, with its zone, all that was done at it included; the newest
+        change otherwise.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.STATE_AT``, by case and field, in the kind of
+        frame that was given.
+
+    See Also
+    --------
+    verify : Whether it is what GetCase tells.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
+    >>> state_at(history.changes).query("field_id == 'status'")["value"].tolist()
+    ['closed']
+    """
+    frame = _state(changes, when)
+    columns = (*PART, "kind", "value", "since_at", "event_id", "actor")
+    return handed_back(frame, changes, PART, columns)
+
+
+def blame(changes: IntoFrameT, at: dt.datetime | None = None) -> IntoFrameT:
+    """One row per case and field: its value, who set it, when, and what was there.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    at : datetime, optional
+        The moment, with its zone; the newest change otherwise.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.BLAME``, by case and field, in the kind of frame
+        that was given.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
+    >>> blame(history.changes).query("field_id == 'status'")["previous"].tolist()
+    ['in_progress']
+    """
+    columns = (
+        *PART,
+        "kind",
+        "value",
+        "event_id",
+        "actor",
+        "actor_kind",
+        "since_at",
+        "previous_kind",
+        "previous",
+    )
+    return handed_back(_state(changes, at), changes, PART, columns)
+
+
+def _state(changes: object, when: dt.datetime | None) -> Any:
+    """Return the changes that began what still held, as `blame` tells them."""
+    frame = begun(changes, as_of=when).filter(nw.col("until_at").is_null())
+    is_sure = nw.when(~nw.col("is_same"))
+    names = ("event_id", "actor", "actor_kind", "previous_kind", "previous")
+    return frame.select(
+        *PART,
+        kind=nw.col("new_kind"),
+        value=nw.col("new"),
+        since_at=is_sure.then("performed_at"),
+        **{name: is_sure.then(name) for name in names},
+    )
+
+
+def state_table(changes: IntoFrameT, when: dt.datetime | None = None) -> IntoFrameT:
+    """One row per case, one column per field: what each held at a moment.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    when : datetime, optional
+        The moment, with its zone; the newest change otherwise.
+
+    Returns
+    -------
+    DataFrame
+        ``domain_id``, ``case_id`` and the fields by their ids, by case, in the
+        kind of frame that was given. A field whose values are all numbers is
+        float64, one whose values are all booleans is 1.0 for true and 0.0 for
+        false, any other text; missing where the case does not have it.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
+    >>> state_table(history.changes)["status"].tolist()
+    ['closed']
+    """
+    state = _state(changes, when)
+    found = rows_of(state.select("field_id", "kind").unique())
+    kinds: dict[str, set[str]] = {}
+    for row in found:
+        told = kinds.setdefault(row["field_id"], set())
+        if row["kind"] not in {None, "empty"}:
+            told.add(row["kind"])
+    fields = sorted(kinds)
+    typed = {}
+    for field_id in fields:
+        is_here = (nw.col("field_id") == field_id) & ~nw.col("value").is_null()
+        if kinds[field_id] == {"double"}:
+            value = nw.when(is_here).then("value").cast(nw.Float64)
+        elif kinds[field_id] == {"boolean"}:
+            is_true = (nw.col("value") == "true").fill_null(False)
+            value = nw.when(is_here).then(is_true.cast(nw.Float64))
+        else:
+            value = nw.when(is_here).then("value")
+        typed[field_id] = value
+    wide = state.select(*_CASE, **typed).group_by(*_CASE).agg(nw.col(*typed).max())
+    return handed_back(wide.select(*_CASE, *fields), changes, _CASE)
+
+
+def diff(changes: IntoFrameT, t1: dt.datetime, t2: dt.datetime) -> IntoFrameT:
+    """One row per case and field that held another value at `t2` than at `t1`.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    t1, t2 : datetime
+        Two moments, with their zones.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.DIFF``, by case and field, in the kind of frame
+        that was given. ``from_kind`` is missing for a field that no event had
+        told by `t1`.
+
+    Raises
+    ------
+    ValueError
+        If `t2` is before `t1`.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> world = cn.sandbox.World(seed=7)
+    >>> changes = cn.load_history(cn.connect(world), *world.showcase).changes
+    >>> found = diff(changes, world.now.replace(month=1), world.now)
+    >>> found.query("field_id == 'status'")["to_value"].tolist()
+    ['closed']
+    """
+    if t2 < t1:
+        raise ValueError(f"t2={t2} is before t1={t1}. Give the earlier one first.")
+    before = _state(changes, t1).select(
+        *PART, from_kind="kind", from_value="value", told=nw.lit(1, nw.Int8)
+    )
+    after = _state(changes, t2).select(
+        *PART,
+        "since_at",
+        "event_id",
+        "actor",
+        to_kind=nw.col("kind"),
+        to_value=nw.col("value"),
+    )
+    both = after.join(before, on=list(PART), how="left")
+    # `differs` names its columns as changes do.
+    both = both.with_columns(
+        value_a=nw.col("from_value"),
+        value_a_kind=nw.col("from_kind"),
+        value_b=nw.col("to_value"),
+        value_b_kind=nw.col("to_kind"),
+    )
+    is_new = nw.col("told").is_null()
+    found = both.filter(is_new | differs("value_a", "value_b"))
+    columns = (
+        *PART,
+        "from_kind",
+        "from_value",
+        "to_kind",
+        "to_value",
+        "since_at",
+        "event_id",
+        "actor",
+    )
+    return handed_back(found, changes, PART, columns)

@@ -1,0 +1,50 @@
+"""The same frame on each engine, and any engine's answer as plain rows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+import polars as pl
+
+Row = tuple[Any, ...]
+
+
+def plain(value: Any) -> Any:
+    """A value that compares: None for missing, UTC texts for times."""
+    if value is None or value is pd.NaT or value is pd.NA or value != value:
+        return None
+    if hasattr(value, "isoformat"):
+        at = pd.Timestamp(value)
+        at = at.tz_localize("UTC") if at.tzinfo is None else at.tz_convert("UTC")
+        return at.isoformat(timespec="microseconds")
+    return value.item() if hasattr(value, "item") else value
+
+
+def rows(frame: Any) -> tuple[list[str], list[Row]]:
+    """The columns and the rows of any engine's frame, in its order."""
+    if hasattr(frame, "toPandas"):  # PySpark
+        found = [tuple(row) for row in frame.collect()]
+    elif hasattr(frame, "fetchall"):  # DuckDB
+        found = pl.from_arrow(frame.to_arrow_table()).rows()
+    elif isinstance(frame, pd.DataFrame):
+        columns = [frame[name].astype(object).tolist() for name in frame.columns]
+        found = list(zip(*columns, strict=True)) if columns else []
+    else:
+        found = (frame.collect() if hasattr(frame, "collect") else frame).rows()
+    return list(frame.columns), [tuple(plain(v) for v in row) for row in found]
+
+
+def assert_same(found: Any, expected: tuple[list[str], list[Row]]) -> None:
+    """The same columns, rows and order; engines divide with other last digits."""
+    columns, told = rows(found)
+    assert columns == expected[0]
+    assert len(told) == len(expected[1])
+    for row, other in zip(told, expected[1], strict=True):
+        for name, value, wanted in zip(columns, row, other, strict=True):
+            if isinstance(value, float) and isinstance(wanted, float):
+                assert math.isclose(value, wanted, rel_tol=1e-12, abs_tol=1e-12), name
+            else:
+                assert value == wanted, f"{name} of {other}"
+                assert type(value) is type(wanted), f"{name} of {other}"

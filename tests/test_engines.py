@@ -1,0 +1,283 @@
+"""Each function gives the same frame on pandas, Polars, DuckDB and PySpark."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import narwhals as nw
+import pandas as pd
+import polars as pl
+import pytest
+from engines import assert_same, rows
+
+import casesnb as cn
+from casesnb.analysis import actors, checks, evidence, lineage
+from casesnb.analysis.checks import Tables
+
+NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
+WORK = cn.Calendar(tz="Europe/Berlin", holidays=[dt.date(2026, 2, 16)])
+
+Frames = dict[str, Any]
+Question = Callable[[Frames], Any]
+
+QUESTIONS: dict[str, Question] = {
+    "spells": lambda f: cn.spells(f["changes"]),
+    "spells as of": lambda f: cn.spells(f["changes"], "status", as_of=NOON),
+    "spells in working hours": lambda f: cn.spells(
+        f["changes"], "status", calendar=WORK
+    ),
+    "time_in": lambda f: cn.time_in(f["changes"]),
+    "time_in of all": lambda f: cn.time_in(f["changes"], by=(), calendar=WORK),
+    "backlog": lambda f: cn.backlog(f["changes"], "1w"),
+    "state_at": lambda f: cn.state_at(f["changes"], NOON),
+    "state_table": lambda f: cn.state_table(f["changes"]),
+    "blame": lambda f: cn.blame(f["changes"]),
+    "diff": lambda f: cn.diff(f["changes"], NOON, NOON + dt.timedelta(days=9)),
+    "transitions": lambda f: cn.transitions(f["changes"]),
+    "handoffs": lambda f: cn.handoffs(f["changes"]),
+    "reopens": lambda f: cn.reopens(f["changes"], f["events"]),
+    "variants": lambda f: cn.variants(f["changes"]),
+    "first_times": lambda f: cn.first_times(f["events"], f["changes"]),
+    "durations": lambda f: cn.durations(cn.spells(f["changes"], "status")),
+    "actor_activity": lambda f: actors.actor_activity(f["events"]),
+    "actor_matrix": lambda f: actors.actor_matrix(f["events"]),
+    "rhythm": lambda f: actors.rhythm(f["events"], tz="Europe/Berlin"),
+    "attribution": lambda f: actors.attribution(f["events"]),
+    "work_share": lambda f: actors.work_share(f["events"]),
+    "bursts": lambda f: actors.bursts(f["changes"], min_cases=2),
+    "off_hours": lambda f: actors.off_hours(f["events"], WORK),
+    "with_users": lambda f: actors.with_users(f["events"], f["users"]),
+    "continuity": lambda f: evidence.continuity(f["changes"]),
+    "time_bounds": lambda f: evidence.time_bounds(f["changes"]),
+    "time_bounds to now": lambda f: evidence.time_bounds(
+        f["changes"], current=f["current"]
+    ),
+    "verify": lambda f: evidence.verify(f["changes"], f["current"]),
+    "drift": lambda f: evidence.drift(
+        Tables(f["events"], f["changes"]), Tables(f["all events"], f["all changes"])
+    ),
+    "merges": lambda f: lineage.merges(f["events"]),
+    "thread_events": lambda f: lineage.thread_events(f["events"]),
+    "thread_changes": lambda f: lineage.thread_changes(f["changes"], f["events"]),
+    "thread_summary": lambda f: lineage.thread_summary(f["events"]),
+    "findings": lambda f: checks.findings(Tables(f["events"], f["changes"])),
+    "findings of all": lambda f: checks.findings(
+        Tables(f["all events"], f["all changes"]), as_of=NOON
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def frames() -> Frames:
+    """Two centres' histories, some of their events lost."""
+    rates = cn.sandbox.Rates(merge=0.3)
+    world = cn.sandbox.World(seed=5, cases=24, rates=rates)
+    client = cn.connect(world)
+    current = []
+    found: dict[str, list[pd.DataFrame]] = {"events": [], "changes": []}
+    for domain in world.domains:
+        ids = list(world.case_ids(domain.domain_id))
+        history = cn.load_histories(client, domain.domain_id, ids)
+        for name, parts in found.items():
+            parts.append(getattr(history, name).astype({"domain_id": "str"}))
+        current += [cn.load_case(client, domain.domain_id, each) for each in ids]
+    whole = {name: pd.concat(parts, ignore_index=True) for name, parts in found.items()}
+    for frame in whole.values():
+        frame.attrs.clear()
+    lost = whole["events"]["event_id"].iloc[7::11]
+    left = {
+        name: frame[~frame["event_id"].isin(lost)].reset_index(drop=True)
+        for name, frame in whole.items()
+    }
+    return {
+        **left,
+        **{f"all {name}": frame for name, frame in whole.items()},
+        "current": pd.concat(current, ignore_index=True),
+        "users": users(whole["events"]["actor"].dropna().astype("str").unique()[:5]),
+    }
+
+
+def users(names: Any) -> pd.DataFrame:
+    """Each was in one team, then in another."""
+    moved = pd.Timestamp("2026-02-10", tz="UTC").as_unit("us")
+    rows_ = [(name, "a", None, moved) for name in names]
+    rows_ += [(name, "b", moved, None) for name in names]
+    frame = pd.DataFrame(
+        rows_, columns=["actor", "team", "valid_from_at", "valid_to_at"]
+    )
+    return frame.astype(
+        {"valid_from_at": "datetime64[us, UTC]", "valid_to_at": "datetime64[us, UTC]"}
+    )
+
+
+@pytest.fixture(scope="module")
+def answers(frames: Frames) -> dict[str, Any]:
+    return {name: rows(ask(frames)) for name, ask in QUESTIONS.items()}
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_the_test_asks_what_has_an_answer(name: str, answers: dict[str, Any]) -> None:
+    assert len(answers[name][1]) > 1
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_pandas_frames_stay_as_they_were(name: str, frames: Frames) -> None:
+    before = {key: frame.copy(deep=True) for key, frame in frames.items()}
+    QUESTIONS[name](frames)
+    for key, frame in before.items():
+        pd.testing.assert_frame_equal(frames[key], frame)
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_the_order_of_the_rows_does_not_matter(
+    name: str, frames: Frames, answers: dict[str, Any]
+) -> None:
+    shuffled = {key: f.sample(frac=1, random_state=1) for key, f in frames.items()}
+    assert_same(QUESTIONS[name](shuffled), answers[name])
+
+
+def texts(frame: pd.DataFrame) -> pd.DataFrame:
+    categories = frame.select_dtypes("category").columns
+    return frame.astype(dict.fromkeys(categories, "str"))
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_polars_gives_what_pandas_gives(
+    name: str, frames: Frames, answers: dict[str, Any]
+) -> None:
+    given = {key: pl.from_pandas(frame) for key, frame in frames.items()}
+    found = QUESTIONS[name](given)
+    assert isinstance(found, pl.DataFrame)
+    assert_same(found, answers[name])
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_lazy_polars_gives_what_pandas_gives(
+    name: str, frames: Frames, answers: dict[str, Any]
+) -> None:
+    given = {key: pl.from_pandas(frame).lazy() for key, frame in frames.items()}
+    found = QUESTIONS[name](given)
+    assert isinstance(found, pl.LazyFrame)
+    assert_same(found.collect(), answers[name])
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_duckdb_gives_what_pandas_gives(
+    name: str, frames: Frames, answers: dict[str, Any]
+) -> None:
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        given = {
+            key: connection.from_arrow(pl.from_pandas(texts(frame)).to_arrow())
+            for key, frame in frames.items()
+        }
+        found = QUESTIONS[name](given)
+        assert isinstance(found, duckdb.DuckDBPyRelation)
+        assert_same(found, answers[name])
+
+
+# ------------------------------------------------------------------------- Spark
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[Any]:
+    """A Spark session on a real master and two workers, which end with the test."""
+    import pyspark
+    from pyspark.sql import SparkSession
+
+    home = Path(pyspark.__file__).parent
+    environment = {
+        **os.environ,
+        "SPARK_HOME": str(home),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_NO_DAEMONIZE": "1",
+    }
+    start = str(home / "bin" / "spark-class")
+    kind = "org.apache.spark.deploy"
+    address = ["--host", "127.0.0.1", "--webui-port", "0"]
+    servers: list[subprocess.Popen[str]] = []
+
+    def serve(*arguments: str) -> subprocess.Popen[str]:
+        server = subprocess.Popen(
+            [start, *arguments],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        servers.append(server)
+        return server
+
+    try:
+        master = serve(f"{kind}.master.Master", *address, "--port", "0")
+        url = ""
+        assert master.stderr is not None
+        for line in master.stderr:
+            if "Starting Spark master at" in line:
+                url = line.split()[-1]
+                break
+        assert url, "the master did not start"
+        for _ in range(2):
+            serve(f"{kind}.worker.Worker", *address, "--cores", "1", "-m", "700M", url)
+        registered = 0
+        for line in master.stderr:
+            registered += "Registering worker" in line
+            if registered == 2:
+                break
+        # A pipe that nobody reads would stop the servers when it is full.
+        for server in servers:
+            drain(server)
+        session = (
+            SparkSession.builder.master(url)
+            .config("spark.driver.host", "127.0.0.1")
+            .config("spark.driver.bindAddress", "127.0.0.1")
+            .config("spark.ui.enabled", "false")
+            .config("spark.executor.memory", "512m")
+            .config("spark.sql.shuffle.partitions", "2")
+            .config("spark.sql.session.timeZone", "UTC")
+            .getOrCreate()
+        )
+        try:
+            yield session
+        finally:
+            session.stop()
+    finally:
+        for server in reversed(servers):
+            server.terminate()
+        for server in servers:
+            server.wait(20)
+
+
+def drain(server: subprocess.Popen[str]) -> None:
+    from threading import Thread
+
+    assert server.stderr is not None
+    Thread(target=server.stderr.read, daemon=True).start()
+
+
+@pytest.fixture(scope="module")
+def spark_frames(spark: Any, frames: Frames, tmp_path_factory: Any) -> Frames:
+    folder = tmp_path_factory.mktemp("spark")
+    found = {}
+    for key, frame in frames.items():
+        path = folder / f"{key}.parquet"
+        pl.from_pandas(texts(frame)).write_parquet(path)
+        found[key] = spark.read.parquet(str(path)).cache()
+    return found
+
+
+@pytest.mark.spark
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_spark_gives_what_pandas_gives(
+    name: str, spark_frames: Frames, answers: dict[str, Any]
+) -> None:
+    found = QUESTIONS[name](spark_frames)
+    assert nw.from_native(found).implementation.is_pyspark()
+    assert_same(found, answers[name])
