@@ -44,6 +44,10 @@ pre.casesnb-story, .casesnb-picture pre { tab-size: 4;
   font-family: var(--jp-code-font-family, monospace) !important; }
 .casesnb-story { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 13px;
   line-height: 1.5; margin: 0; }
+.casesnb-facts { display: flex; flex-wrap: wrap; gap: 6px 28px; margin: 0 0 14px;
+  padding-bottom: 10px; border-bottom: 1px solid rgba(127, 127, 127, .25); }
+.casesnb-facts dt { opacity: .7; font-size: 12px; }
+.casesnb-facts dd { margin: 0; font-weight: 600; overflow-wrap: anywhere; }
 .casesnb-picture { margin: 0 0 12px; }
 .casesnb-picture img { max-width: 100%; height: auto; background: white; }
 .casesnb-picture summary { cursor: pointer; opacity: .75; }
@@ -147,17 +151,29 @@ class CaseExplorer(widgets.VBox):
         for name in ("history", "changes"):
             tl.dlink((model, name), (self, name))
         model.observe(self._draw, ["history", "catalogue"])
+        self.tab.observe(self._draw_shown, "selected_index")
         self._draw()
 
     def _draw(self, _: object = None) -> None:
-        failed = None
-        for page in self._pages:
-            try:
-                page.draw()
-            except Exception as error:  # noqa: BLE001 - the status line says it
-                failed = failed or error  # and the other pages are drawn
-        if failed is not None:
-            raise failed
+        """Draw the page that is looked at, and the others when they are."""
+        self._undrawn = list(self._pages)
+        if self.selection.history is None:
+            self._draw_pages(self._pages)
+        else:
+            self._draw_shown()
+
+    def _draw_shown(self, _: object = None) -> None:
+        with self.selection.lock:
+            self._draw_pages([self._pages[self.tab.selected_index or 0]])
+
+    def _draw_pages(self, pages: list[Any]) -> None:
+        for page in pages:
+            if page in self._undrawn:
+                self._undrawn.remove(page)
+                try:
+                    page.draw()
+                except Exception as error:  # noqa: BLE001 - the status line says it
+                    self.selection.report(error, f"the page {page.title}")
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until everything asked for has come, failed or been cancelled.
@@ -213,6 +229,8 @@ class CaseExplorer(widgets.VBox):
             HTML, its pictures inside.
         """
         self.wait()
+        with self.selection.lock:
+            self._draw_pages([self.story, self.timeline, self.changes_tab])
         parts = [self.story.text, self.timeline.changes, self.timeline.activity]
         parts.append(self.changes_tab.table)
         inside = "".join(part.value for part in parts)

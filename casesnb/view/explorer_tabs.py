@@ -8,19 +8,24 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from casesnb.analysis.actors import actor_matrix, work_share
-from casesnb.analysis.spells import spells
+from casesnb.analysis.checks import findings
+from casesnb.analysis.evidence import continuity
+from casesnb.analysis.flow import handoffs, reopens
+from casesnb.analysis.state import state_at
 from casesnb.view.links import WIDE, Picture, choose, row, tie
 from casesnb.view.plot import plot_activity, plot_changes
 from casesnb.view.selection import ORDERS, CaseSelection
 from casesnb.view.story import deed, doer, story
 from casesnb.view.table import table_html
-from casesnb.view.text import escaped
+from casesnb.view.text import escaped, shortened
 from casesnb.view.wording import (
     actor_names,
     counted,
     field_names,
+    hours_text,
     is_missing,
     standing,
+    tail,
     value_name,
     value_names,
 )
@@ -53,7 +58,8 @@ class StoryTab(widgets.VBox):
         self.text.value = (
             ""
             if history is None
-            else f'<pre class="casesnb-story">{escaped(story(history))}</pre>'
+            else f"{facts_html(history)}"
+            f'<pre class="casesnb-story">{escaped(story(history))}</pre>'
         )
 
 
@@ -296,10 +302,7 @@ def state_html(history: History, when: dt.datetime) -> str:
     str
         One table, everything in it escaped.
     """
-    changes = history.changes
-    changes = changes[
-        ~changes["event_type"].astype("str").str.startswith("RelatedItem", na=False)
-    ]
+    changes = _of_case(history.changes)
     fields, values = field_names(changes), value_names(changes)
     actors = actor_names(changes)
     kinds = dict(zip(changes["actor"], changes["actor_kind"], strict=True))
@@ -314,7 +317,7 @@ def state_html(history: History, when: dt.datetime) -> str:
                 "case_id": held["case_id"],
                 "field": fields[field_id],
                 "value": _value(held["kind"], held["value"], field_id, values),
-                "since": held["start_at"],
+                "since": held["since_at"],
                 "who": doer(held["actor"], kinds.get(held["actor"]), actors),
                 "now": "the same"
                 if same
@@ -354,20 +357,61 @@ def evidence_html(history: History) -> str:
         missing = history.unloaded.to_dict("records")
         names = {"case_id": "Case", "error": "Error", "message": "What it said"}
         parts.append(table_html(missing, names, caption="Not loaded"))
+    names = field_names(history.changes)
+    found = findings(history).to_dict("records")
+    parts.append(
+        table_html(
+            found,
+            {
+                "severity": "Severity",
+                "rule": "Rule",
+                "verdict": "Verdict",
+                "message": "What",
+                "found_at": "When (UTC)",
+                "event_ids": "Events",
+            },
+            caption=f"Findings: {counted(len(found), 'line')}; a rule without a line "
+            "found nothing",
+        )
+    )
+    breaks = [
+        {**line, "field": names.get(line["field_id"], line["field_id"])}
+        for line in continuity(history.changes).to_dict("records")
+    ]
+    parts.append(
+        table_html(
+            breaks,
+            {
+                "field": "Field",
+                "reason": "Why",
+                "expected": "Was set to",
+                "found": "Was said to be",
+                "after_at": "Lost after",
+                "before_at": "Lost before",
+                "event_id": "Event",
+            },
+            caption=f"Continuity: {counted(len(breaks), 'break')} between a value and "
+            "the next one's old value",
+        )
+    )
     parts.append(table_html(rows, headings, caption="Certificate of what was loaded"))
     return "".join(parts)
+
+
+def _of_case(changes: pd.DataFrame) -> pd.DataFrame:
+    """Return the changes of the case itself, without those of its related items."""
+    kind = changes["event_type"].astype("str")
+    return changes[~kind.str.startswith("RelatedItem", na=False)]
 
 
 def _state(
     changes: pd.DataFrame, when: dt.datetime
 ) -> dict[tuple[str, str], dict[Any, Any]]:
-    held = spells(changes, as_of=when)
-    rows = held[held["is_open"].to_numpy(dtype=bool)].to_dict("records")
     return {
         (row["case_id"], row["field_id"]): {
             name: None if is_missing(value) else value for name, value in row.items()
         }
-        for row in rows
+        for row in state_at(changes, when).to_dict("records")
     }
 
 
@@ -377,6 +421,50 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def facts_html(history: History) -> str:
+    """Return the few facts that a supervisor asks for first.
+
+    Parameters
+    ----------
+    history : History
+        One case or several, which are then counted together.
+
+    Returns
+    -------
+    str
+        One definition list, everything in it escaped.
+    """
+    events, certificate = history.events, history.certificate
+    changes = _of_case(history.changes)
+    values, actors = value_names(changes), actor_names(changes)
+    held = {
+        row["field_id"]: row["value"]
+        for row in _state(changes, certificate.fetched_at).values()
+        if row["case_id"] == (events["case_id"].iloc[0] if len(events) else None)
+    }
+    status, holder = held.get("status"), held.get("assigned_user")
+    share = work_share(events).groupby("worker")["share"].sum()
+    work = ", ".join(f"{part:.0%} {worker}" for worker, part in share.items())
+    age = "–"
+    if certificate.first_event_at is not None:
+        passed = certificate.fetched_at - certificate.first_event_at
+        age = hours_text(passed.total_seconds() / 3600)
+    facts = {
+        "Status": value_name(values, "status", status) if status else "not known",
+        "Age": age,
+        "Held by": actors.get(holder) or tail(holder) if holder else "nobody",
+        "Reopened": f"{len(reopens(changes, events)):,} ×",
+        "Handed over": f"{len(handoffs(changes)):,} ×",
+        "Work by": work or "–",
+        "History": standing(history.changes),
+    }
+    cells = "".join(
+        f"<div><dt>{name}</dt><dd>{escaped(shortened(text, 120))}</dd></div>"
+        for name, text in facts.items()
+    )
+    return f'<dl class="casesnb-facts">{cells}</dl>'
 
 
 def changes_html(changes: pd.DataFrame, *, caption: str) -> str:
@@ -421,5 +509,5 @@ def _value(
     kind: Any, value: Any, field_id: str, values: Mapping[tuple[str, str], str]
 ) -> str | None:
     if not is_missing(value):
-        return value_name(values, field_id, value) or "“”"
+        return tail(value_name(values, field_id, value)) or "“”"
     return "(empty)" if kind == "empty" else None

@@ -37,12 +37,8 @@ ORDERS = ("oldest first", "newest first", "by field", "by actor")
 """How the changes may be sorted."""
 
 _COLUMN = {"by field": "field_id", "by actor": "actor"}
-_KINDS = (
-    "domains",
-    "cases",
-    "case",
-    "names",
-)  # of loads, in the order a person meets them
+# Of what there is to say, in the order a person meets it.
+_KINDS = ("domains", "cases", "case", "names", "page")
 
 
 class Stopped(Exception):  # noqa: N818 - a choice, not an error
@@ -211,7 +207,7 @@ class CaseSelection(tl.HasTraits):
         """Ask again for what failed or was stopped; for all of it if nothing was."""
         with self.lock:
             failed = {kind for kind, note in self._notes.items() if note.is_error}
-            kinds = failed or set(_KINDS)
+            kinds = failed - {"page"} or set(_KINDS)
             if "domains" in kinds:
                 self._read_domains()
             if "cases" in kinds and self.domain_id:
@@ -221,6 +217,20 @@ class CaseSelection(tl.HasTraits):
             if "names" in kinds and self.domain_id:
                 self._catalogues.pop(self.domain_id, None)
                 self._read_names()
+
+    def report(self, error: Exception, of: str) -> None:
+        """Say on the status line that something could not be drawn.
+
+        Parameters
+        ----------
+        error : Exception
+            What was raised.
+        of : str
+            What was to be drawn.
+        """
+        with self.lock:
+            self._note("page", explain(error, of), is_error=True)
+            self._say()
 
     def more(self) -> None:
         """Read twice as many cases."""
@@ -512,7 +522,8 @@ class CaseSelection(tl.HasTraits):
 
     def _forget_case(self) -> None:
         self._drop("case")
-        self._notes.pop("case", None)
+        for kind in ("case", "page"):
+            self._notes.pop(kind, None)
         self.history = None
         self.thread = ()
         self.field_id = self.actor = ""
