@@ -15,6 +15,7 @@ from casesnb.analysis.actors import (
     actor_matrix,
     attribution,
     bursts,
+    off_hours,
     rhythm,
     with_users,
     work_share,
@@ -26,6 +27,7 @@ from casesnb.tables.schema import (
     BURSTS,
     CHANGES,
     EVENTS,
+    OFF_HOURS,
     RHYTHM,
     WORK_SHARE,
     Table,
@@ -315,6 +317,7 @@ def test_a_column_of_both_frames_is_refused() -> None:
     [
         (actor_activity, ACTOR_ACTIVITY),
         (actor_matrix, ACTOR_MATRIX),
+        (off_hours, OFF_HOURS),
         (rhythm, RHYTHM),
         (attribution, ATTRIBUTION),
         (work_share, WORK_SHARE),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
+from casesnb.analysis.calendar import Calendar
 from casesnb.analysis.clock import period, wall, weekday
 from casesnb.analysis.engine import handed_back, opened, rows_of
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
 
 _SERVICE_ROLE = "AWSServiceRoleForAmazonConnect"
+_MINUTE = 60_000_000  # microseconds
 _COUNTS = ("n_events", "n_changes", "n_cases")
 
 # A case is its domain and its id.
@@ -281,6 +283,62 @@ def work_share(events: IntoFrameT) -> IntoFrameT:
     ).with_columns(
         share=nw.col("n_events").cast(nw.Float64)
         / nw.col("n_events").sum().cast(nw.Float64)
+    )
+    return handed_back(counted, events, key)
+
+
+def off_hours(events: IntoFrameT, calendar: Calendar | None = None) -> IntoFrameT:
+    """One row per actor: how much of their work was done outside working hours.
+
+    Parameters
+    ----------
+    events : DataFrame
+        The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark.
+    calendar : Calendar, optional
+        The working hours; Monday to Friday, nine to five UTC, otherwise.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.OFF_HOURS``, by actor, in the kind of frame that
+        was given.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
+    >>> berlin = Calendar({day: ("08:00", "18:00") for day in range(1, 6)}, tz="Europe/Berlin")
+    >>> late = off_hours(history.events, berlin)
+    >>> int(late["n_events"].sum()) == len(history.events)
+    True
+    """
+    calendar = calendar or Calendar()
+    frame = opened(events)
+    key = ("actor", "actor_kind")
+    frame = frame.select(*key, shown=wall(frame, "performed_at", calendar.tz))
+    shown = nw.col("shown")
+    hours = (weekday(shown) - 1) * 24 + shown.dt.hour().cast(nw.Int64)
+    minutes = hours * 60 + shown.dt.minute().cast(nw.Int64)
+    is_working = nw.lit(False)
+    for start, end in calendar.weekly():
+        is_in = (minutes >= start // _MINUTE) & (minutes < end // _MINUTE)
+        is_working = is_working | is_in
+    for day in calendar.holidays:
+        midnight = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
+        is_free = shown.dt.truncate("1d") == nw.lit(midnight, nw.Datetime("us", "UTC"))
+        is_working = is_working & ~is_free
+    frame = frame.with_columns(
+        off=(~is_working).cast(nw.Int64), one=nw.lit(1, nw.Int64)
+    )
+    counted = frame.group_by(*key).agg(
+        n_events=nw.col("one").sum(), n_off_hours=nw.col("off").sum()
+    )
+    counted = counted.with_columns(
+        nw.col("n_events", "n_off_hours").cast(nw.Int64)
+    ).with_columns(
+        share=nw.col("n_off_hours").cast(nw.Float64)
+        / nw.col("n_events").cast(nw.Float64)
     )
     return handed_back(counted, events, key)
 
