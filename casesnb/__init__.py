@@ -90,6 +90,10 @@ if TYPE_CHECKING:
     from casesnb.view.plot import plot_changes as plot_changes
     from casesnb.view.plot_cases import plot_aging as plot_aging
     from casesnb.view.plot_cases import plot_cases as plot_cases
+    from casesnb.view.plot_flow import plot_backlog as plot_backlog
+    from casesnb.view.plot_flow import plot_handoffs as plot_handoffs
+    from casesnb.view.plot_flow import plot_time_in as plot_time_in
+    from casesnb.view.plot_flow import plot_transitions as plot_transitions
     from casesnb.view.plot_page import describe as describe
     from casesnb.view.plot_page import drawn as drawn
     from casesnb.view.plot_people import plot_rhythm as plot_rhythm
@@ -169,6 +173,12 @@ _HOMES = {
     "view.explorer": ("CaseExplorer",),
     "view.plot": ("plot_activity", "plot_changes"),
     "view.plot_cases": ("plot_aging", "plot_cases"),
+    "view.plot_flow": (
+        "plot_backlog",
+        "plot_handoffs",
+        "plot_time_in",
+        "plot_transitions",
+    ),
     "view.plot_page": ("describe", "drawn"),
     "view.plot_people": ("plot_rhythm",),
     "view.report": ("write_report",),

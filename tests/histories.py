@@ -129,10 +129,10 @@ def hostile_history() -> cn.History:
     return history(HOSTILE_EVENTS, case_id="<b>case</b> $4711$")
 
 
-def many() -> cn.History:
-    """Every case of the sandbox's first domain."""
+def many(limit: int | None = None) -> cn.History:
+    """Cases of the sandbox's first domain."""
     world = cn.sandbox.World(seed=7)
     client = cn.connect(world)
     domain_id = world.showcase[0]
-    cases = cn.load_cases(client, domain_id)
+    cases = cn.load_cases(client, domain_id, limit=limit)
     return cn.load_histories(client, domain_id, cases["case_id"])

@@ -123,7 +123,7 @@ def test_a_stranger_writes_no_html() -> None:
 
 
 def test_many_cases_have_an_overview_and_a_chapter_each() -> None:
-    many = histories.many()
+    many = histories.many(limit=3)
     page = report_html(many, generated_at=THEN)
     tags = Tags(page)
     assert tags.open == []

@@ -87,7 +87,7 @@ def test_a_long_case_is_told_by_its_ends() -> None:
 
 
 def test_every_case_of_a_history_is_told() -> None:
-    many = histories.many()
+    many = histories.many(limit=4)
     told = cn.story(many)
     for case_id in many.events["case_id"].unique():
         assert f"Case {case_id}\n" in told

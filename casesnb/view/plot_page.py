@@ -256,7 +256,9 @@ def page(
     return ax
 
 
-def finish(ax: Axes, drawing: Drawing, *, below: float = 34.0) -> Axes:
+def finish(
+    ax: Axes, drawing: Drawing, *, below: float = 34.0, above: float = 10.0
+) -> Axes:
     """Set the title and the footer of a plot, and attach what it drew.
 
     Parameters
@@ -267,6 +269,8 @@ def finish(ax: Axes, drawing: Drawing, *, below: float = 34.0) -> Axes:
         What it shows.
     below : float, default 34
         How far under the plot the footer stands, in points.
+    above : float, default 10
+        How far over the plot the title stands, in points.
 
     Returns
     -------
@@ -276,7 +280,7 @@ def finish(ax: Axes, drawing: Drawing, *, below: float = 34.0) -> Axes:
     title = ax.annotate(
         drawable(shortened(drawing.title, 90)),
         (0, 1),
-        xytext=(0, 10),
+        xytext=(0, above),
         xycoords="axes fraction",
         textcoords="offset points",
         fontsize=12,

@@ -20,6 +20,8 @@ from casesnb.view.plot_page import (
 from casesnb.view.wording import counted, standing
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
     from matplotlib.axes import Axes
 
@@ -93,7 +95,9 @@ def plot_rhythm(
     return finish(ax, Drawing(title, frame, lines, footer))
 
 
-def grid_of(ax: Axes, counts: Numbers) -> None:
+def grid_of(
+    ax: Axes, counts: Numbers, notes: Mapping[tuple[int, int], str] | None = None
+) -> None:
     """Draw a matrix of counts, each written into its cell.
 
     Parameters
@@ -102,24 +106,27 @@ def grid_of(ax: Axes, counts: Numbers) -> None:
         Where.
     counts : ndarray
         Rows from the top, columns from the left.
+    notes : Mapping, optional
+        What else to write into a cell, by its row and column.
     """
     most = max(int(counts.max()), 1)
     ax.imshow(
         np.sqrt(counts / most), cmap=SHADES, vmin=0, vmax=1, aspect="auto", zorder=1
     )
     n_rows, n_columns = counts.shape
-    ax.set_xticks(np.arange(n_columns + 1) - 0.5, minor=True)
-    ax.set_yticks(np.arange(n_rows + 1) - 0.5, minor=True)
-    ax.grid(which="minor", color="white", linewidth=1.5, zorder=2)
-    ax.tick_params(which="minor", length=0)
+    ends: dict[str, Any] = {"color": "white", "linewidth": 1.5, "zorder": 2}
+    ax.hlines(np.arange(1, n_rows) - 0.5, -0.5, n_columns - 0.5, **ends)
+    ax.vlines(np.arange(1, n_columns) - 0.5, -0.5, n_rows - 0.5, **ends)
     ax.spines["bottom"].set_visible(False)
     for row, column in zip(*np.nonzero(counts), strict=True):
         n = int(counts[row, column])
+        text = f"{n:,}" if n < 10_000 else f"{n / 1000:,.0f}k"
+        note = (notes or {}).get((row, column), "")
         dark = (n / most) ** 0.5 > 0.55
         ax.text(
             column,
             row,
-            f"{n:,}" if n < 10_000 else f"{n / 1000:,.0f}k",
+            f"{text}\n{note}" if note else text,
             ha="center",
             va="center",
             fontsize=8,
