@@ -215,10 +215,10 @@ def walk(page: Page, where: str) -> None:
     shot(page, f"{where}-as-of")
 
     page.get_by_role("tab", name="Changes").click()
-    page.get_by_label("Field", exact=True).select_option(label="status")
+    page.get_by_label("Field", exact=True).select_option(label="Status")
     page.get_by_label("Order", exact=True).select_option(label="newest first")
     rows = explorer.locator(".casesnb-table:visible tbody tr")
-    expect(rows.first).to_contain_text("status")
+    expect(rows.first).to_contain_text("Status")
     shot(page, f"{where}-changes")
 
     choose(page, SLOW)
