@@ -27,7 +27,7 @@ from casesnb.analysis.engine import NO_TEXT, handed_back, opened, rows_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from casesnb.analysis.evidence import Capture
+    from casesnb.tables.load import History
 
 SEVERITIES = ("info", "warning", "problem")
 """What a finding may be: good to know, to be looked at, to be explained."""
@@ -41,7 +41,7 @@ _EVENT = ("domain_id", "case_id", "event_id")
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What a rule is given.
+    """A history in any engine, and when it was read: what a rule is given.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def _as_rule(function: Callable[..., Any], *, severity: str) -> Rule:
 
 
 def findings(
-    history: Capture,
+    history: History | Tables,
     rules: Iterable[Rule] | None = None,
     *,
     as_of: dt.datetime | None = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
@@ -14,23 +14,10 @@ from casesnb.analysis.engine import NO_TEXT, handed_back, opened, rows_of
 if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
 
+    from casesnb.analysis.checks import Tables
+    from casesnb.tables.load import History
+
 _EVENT = ("domain_id", "case_id", "event_id")
-
-
-class Capture(Protocol):
-    """A history as it was captured: anything with events and changes.
-
-    A `casesnb.History` is one; if there is a ``certificate``, its
-    ``fetched_at`` says when.
-    """
-
-    @property
-    def events(self) -> Any:
-        """One row per audit event: ``schema.EVENTS``."""
-
-    @property
-    def changes(self) -> Any:
-        """One row per field of an event: ``schema.CHANGES``."""
 
 
 def continuity(changes: IntoFrameT) -> IntoFrameT:
@@ -221,7 +208,7 @@ def _same(kind: str, text: str, other_kind: str, other: str) -> nw.Expr:
     return texts & (kinds[0] == kinds[1])
 
 
-def verify(history: Capture | IntoFrameT, current: IntoFrameT) -> IntoFrameT:
+def verify(history: History | Tables | IntoFrameT, current: IntoFrameT) -> IntoFrameT:
     """One row per case and field: whether the history ends where the case stands.
 
     ``match``: the last change's new value is the value of today.
@@ -342,7 +329,10 @@ _VALUES = ("field_id", "old_kind", "old", "new_kind", "new")
 
 
 def drift(
-    earlier: Capture, later: Capture, *, captured_at: dt.datetime | None = None
+    earlier: History | Tables,
+    later: History | Tables,
+    *,
+    captured_at: dt.datetime | None = None,
 ) -> Any:
     """One row per event that two captures of the same cases tell differently.
 
