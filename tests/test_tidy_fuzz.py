@@ -111,7 +111,7 @@ def from_shape(shape: Shape, name: str = "") -> st.SearchStrategy[Any]:
 
 STRANGE = st.sampled_from(
     [None, 0, 1.5, "", "x", True, [], {}, [None], {"a": None}, {"b": {"c": 1}}, 10**400]
-)
+).map(copy.deepcopy)  # what one page does to its own, the next must not see
 
 
 def places(value: Any) -> list[tuple[Any, Any]]:

@@ -1,0 +1,222 @@
+"""Event logs: our own writers, read back; by pm4py too where it is installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from answers import Pages, event
+
+import casesnb as cn
+
+PM4PY = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+import pm4py
+folder = sys.argv[1]
+log = pm4py.read_xes(folder + "/log.xes", variant="iterparse")
+counts = {"xes": [len(log), log["case:concept:name"].nunique(),
+                  log["concept:name"].value_counts().sort_index().to_dict()]}
+for name, read in (("json", pm4py.read_ocel2_json), ("sqlite", pm4py.read_ocel2_sqlite)):
+    ocel = read(folder + "/log." + name)
+    counts[name] = [len(ocel.events), len(ocel.relations),
+                    ocel.objects["ocel:type"].value_counts().sort_index().to_dict(),
+                    ocel.events["ocel:activity"].value_counts().sort_index().to_dict()]
+print("COUNTS" + json.dumps(counts))
+"""
+
+
+def world() -> cn.History:
+    source = cn.sandbox.World(seed=7)
+    client = cn.connect(source)
+    domain_id, showcase = source.showcase
+    cases = cn.load_cases(client, domain_id, limit=12)["case_id"]
+    return cn.load_histories(client, domain_id, [showcase, *cases])
+
+
+def strange() -> cn.History:
+    """Fields, types and values that want to be something else."""
+    fields = [
+        {"eventFieldId": 'A"; DROP', "newValue": {"stringValue": "<a&\"'>\x00\x1b\n"}},
+        {"eventFieldId": "a", "oldValue": {"emptyValue": {}}},
+        {"eventFieldId": "a", "newValue": {"emptyValue": {}}},
+        {"eventFieldId": "A", "newValue": {"doubleValue": 1}},
+        {"eventFieldId": "ocel_id", "newValue": {"booleanValue": True}},
+    ]
+    merge = {
+        "mergeEventId": "m",
+        "primaryCaseId": "c",
+        "secondaryCaseId": "c-closed",
+    }
+    events = [
+        event(0),
+        event(1, fields=fields, type='Case."x"', performedBy={}),
+        event(2, type="Case.Merged", mergeMetadata=merge),
+    ]
+    return cn.load_history(cn.connect(Pages(events)), "d", "c")
+
+
+BOTH = pytest.mark.parametrize("load", [world, strange])
+
+
+def counted(values: Any) -> dict[str, int]:
+    return {str(k): int(v) for k, v in values.value_counts().sort_index().items() if v}
+
+
+def objects(history: cn.History) -> dict[str, int]:
+    events = history.events
+    cases = {*events["case_id"], *events["primary_case_id"].dropna()}
+    cases |= set(events["secondary_case_id"].dropna())
+    return {"actor": events["actor"].nunique(), "case": len(cases)}
+
+
+def test_pm4pys_columns_stand_in_place_of_ours() -> None:
+    history = strange()
+    log = cn.to_pm4py(history.events)
+    assert log.columns.tolist() == [
+        {
+            "case_id": "case:concept:name",
+            "performed_at": "time:timestamp",
+            "actor": "org:resource",
+        }.get(name, name)
+        for name in history.events.columns
+    ] + ["concept:name"]
+    assert log["concept:name"].tolist() == history.events["event_type"].tolist()
+    assert str(log["time:timestamp"].dtype) == "datetime64[us, UTC]"
+    changes = cn.to_pm4py(history.changes)
+    assert changes["concept:name"].tolist() == history.changes["field_id"].tolist()
+    by = cn.to_pm4py(history.changes, activity="event_type")
+    assert by["concept:name"].tolist() == history.changes["event_type"].tolist()
+    with pytest.raises(KeyError, match="no column 'mood'"):
+        cn.to_pm4py(history.events, activity="mood")
+
+
+@BOTH
+def test_xes_has_a_trace_per_case_and_every_event(
+    load: Callable[[], cn.History], tmp_path: Path
+) -> None:
+    history = load()
+    cn.to_xes(history, tmp_path / "log.xes")
+    log = ET.parse(tmp_path / "log.xes").getroot()  # noqa: S314 - our own file
+    found = []
+    for trace in log.iter("trace"):
+        (name,) = (e.get("value") for e in trace if e.get("key") == "concept:name")
+        for each in trace.iter("event"):
+            keys = [e.get("key") for e in each]
+            assert len(keys) == len(set(keys))
+            told = {e.get("key"): e.get("value") for e in each}
+            found.append((name, told["event_id"], told["concept:name"]))
+    events = history.events[["case_id", "event_id", "event_type"]]
+    assert found == list(events.itertuples(index=False, name=None))
+    assert len(list(log.iter("trace"))) == history.certificate.n_cases
+
+
+def test_xes_keeps_what_a_stranger_wrote(tmp_path: Path) -> None:
+    cn.to_xes(strange(), tmp_path / "log.xes")
+    log = ET.parse(tmp_path / "log.xes").getroot()  # noqa: S314 - our own file
+    second = list(log.iter("event"))[1]
+    told = {e.get("key"): e.get("value") for e in second}
+    assert told['new:A"; DROP'] == "<a&\"'>\\x00\\x1b\n"
+    assert told["concept:name"] == 'Case."x"'
+    assert (told["old:a"], told["new:a"]) == ("", "")
+    assert told["new:A"] == "1.0"
+    assert "org:resource" not in told
+
+
+@BOTH
+def test_ocel_json_has_every_event_object_and_relation(
+    load: Callable[[], cn.History], tmp_path: Path
+) -> None:
+    history = load()
+    cn.to_ocel(history, tmp_path / "log.json")
+    log = json.loads((tmp_path / "log.json").read_text("utf-8"))
+    assert [e["type"] for e in log["events"]] == history.events["event_type"].tolist()
+    assert len({e["id"] for e in log["events"]}) == len(history.events)
+    kinds = [thing["type"] for thing in log["objects"]]
+    assert {kind: kinds.count(kind) for kind in sorted(set(kinds))} == objects(history)
+    known = {thing["id"] for thing in log["objects"]}
+    for each in log["events"]:
+        related = [to["objectId"] for to in each["relationships"]]
+        assert set(related) <= known
+        assert len(related) == len(set(related))
+    listed = {
+        t["name"]: {a["name"] for a in t["attributes"]} for t in log["objectTypes"]
+    }
+    for thing in log["objects"]:
+        assert {a["name"] for a in thing["attributes"]} <= listed[thing["type"]]
+    n_values = history.changes["new_kind"].notna().sum()
+    of_cases = [t for t in log["objects"] if t["type"] == "case"]
+    assert sum(len(t["attributes"]) for t in of_cases) == n_values
+
+
+@BOTH
+def test_ocel_sqlite_says_what_the_json_says(
+    load: Callable[[], cn.History], tmp_path: Path
+) -> None:
+    history = load()
+    cn.to_ocel(history, tmp_path / "log.json")
+    cn.to_ocel(history, tmp_path / "log.sqlite")
+    cn.to_ocel(history, tmp_path / "log.sqlite")  # a second time replaces the first
+    log = json.loads((tmp_path / "log.json").read_text("utf-8"))
+    with closing(sqlite3.connect(tmp_path / "log.sqlite")) as db:
+        assert db.execute("SELECT ocel_id FROM event ORDER BY 1").fetchall() == sorted(
+            (e["id"],) for e in log["events"]
+        )
+        related = db.execute("SELECT * FROM event_object ORDER BY 1, 2").fetchall()
+        assert related == sorted(
+            (e["id"], to["objectId"], to["qualifier"])
+            for e in log["events"]
+            for to in e["relationships"]
+        )
+        n_rows = 0
+        for (table,) in db.execute("SELECT ocel_type_map FROM event_map_type"):
+            n_rows += db.execute(f'SELECT count(*) FROM "event_{table}"').fetchone()[0]  # noqa: S608
+        assert n_rows == len(history.events)
+        values = db.execute(
+            "SELECT count(*) FROM object_case WHERE ocel_changed_field IS NOT NULL"
+        ).fetchone()[0]
+        assert values == history.changes["new_kind"].notna().sum()
+
+
+def test_no_events_are_a_log_too(tmp_path: Path) -> None:
+    history = cn.load_history(cn.connect(Pages([])), "d", "c")
+    cn.to_xes(history, tmp_path / "log.xes")
+    cn.to_ocel(history, tmp_path / "log.json")
+    cn.to_ocel(history, tmp_path / "log.sqlite")
+    assert json.loads((tmp_path / "log.json").read_text("utf-8"))["events"] == []
+
+
+@pytest.mark.pm4py
+@BOTH
+def test_pm4py_counts_what_we_wrote(
+    load: Callable[[], cn.History], tmp_path: Path
+) -> None:
+    """CASESNB_PM4PY is the Python of an environment that has pm4py, made by hand."""
+    history = load()
+    cn.to_xes(history, tmp_path / "log.xes")
+    cn.to_ocel(history, tmp_path / "log.json")
+    cn.to_ocel(history, tmp_path / "log.sqlite")
+    done = subprocess.run(
+        [os.environ["CASESNB_PM4PY"], "-c", PM4PY, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "MPLBACKEND": "agg"},  # it has no notebook backend
+    )
+    assert done.returncode == 0, done.stderr
+    counts = json.loads(done.stdout.rpartition("COUNTS")[2])
+    types = counted(history.events["event_type"])
+    n_events = len(history.events)
+    assert counts["xes"] == [n_events, history.certificate.n_cases, types]
+    with closing(sqlite3.connect(tmp_path / "log.sqlite")) as db:
+        (n_related,) = db.execute("SELECT count(*) FROM event_object").fetchone()
+    assert counts["json"] == [n_events, n_related, objects(history), types]
+    assert counts["sqlite"] == counts["json"]

@@ -1,0 +1,159 @@
+"""A History written and read back is the same History."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from answers import Pages, event
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+import casesnb as cn
+from casesnb.tables.files import _BEGINS, _plain, _safe
+
+VALUES: list[Any] = [
+    {"stringValue": "=HYPERLINK(1)"},
+    {"stringValue": "'quoted"},
+    {"stringValue": ""},
+    {"stringValue": 'a;=b\n+c\r\n@d, "e"\t-f'},
+    {"stringValue": "0.0"},
+    {"stringValue": "é\u202e\u2028\x00"},
+    {"doubleValue": -0.0},
+    {"booleanValue": False},
+    {"emptyValue": {}},
+    {},
+    None,
+    {"userArnValue": "arn:x"},
+    {"novelValue": 1},
+]
+
+
+def history() -> cn.History:
+    fields = [
+        {"eventFieldId": f"f{i}", "oldValue": value, "newValue": VALUES[i - 1]}
+        for i, value in enumerate(VALUES)
+    ]
+    odd = event(1, fields=fields, note={"x": "=1"}, relatedItemType="Comment")
+    return cn.load_history(cn.connect(Pages([event(0), odd, event(2)])), "d", "c")
+
+
+def histories() -> cn.History:
+    def answer(request: cn.Request) -> cn.Response:
+        if "/c2/" in request.path:
+            return cn.Response(404, {"x-amzn-errortype": "ResourceNotFoundException"})
+        return Pages([event(i) for i in range(30)])(request)
+
+    return cn.load_histories(
+        cn.connect(answer), "d", ["c1", "c2", "c3"], errors="collect"
+    )
+
+
+WAYS = [(cn.to_parquet, cn.read_parquet), (cn.to_csv, cn.read_csv)]
+EMPTY = lambda: cn.load_history(cn.connect(Pages([])), "d", "c")  # noqa: E731
+
+
+@pytest.mark.parametrize(("write", "read"), WAYS, ids=["parquet", "csv"])
+@pytest.mark.parametrize("load", [history, histories, EMPTY], ids=["odd", "many", "0"])
+def test_a_history_reads_back_as_it_was_written(
+    write: Any, read: Any, load: Any, tmp_path: Path
+) -> None:
+    before = load()
+    write(before, tmp_path / "kept" / "here")
+    after = read(tmp_path / "kept" / "here")
+    for name in ("events", "changes", "unloaded"):
+        was, now = getattr(before, name), getattr(after, name)
+        assert_frame_equal(now, was)
+        assert now.attrs == was.attrs
+    assert after.certificate == before.certificate
+
+
+@pytest.mark.parametrize(("write", "read"), WAYS, ids=["parquet", "csv"])
+def test_names_are_kept_beside_the_ids(write: Any, read: Any, tmp_path: Path) -> None:
+    world = cn.sandbox.World(seed=7)
+    client = cn.connect(world)
+    before = cn.load_history(client, *world.showcase)
+    catalogue = cn.load_catalogue(client, world.showcase[0])
+    named = cn.History(
+        cn.with_names(before.events, catalogue),
+        cn.with_names(before.changes, catalogue),
+        before.certificate,
+    )
+    write(named, tmp_path)
+    after = read(tmp_path)
+    assert_frame_equal(after.changes, named.changes)
+    assert_frame_equal(after.events, named.events)
+    assert after.changes.attrs["names"] == named.changes.attrs["names"]
+
+
+def test_the_kinds_of_value_stay_apart_in_a_csv(tmp_path: Path) -> None:
+    cn.to_csv(history(), tmp_path)
+    with (tmp_path / "changes.csv").open(encoding="utf-8-sig", newline="") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["event_id"] == "e1"]
+    shown = [(row["old_kind"], row["old"]) for row in rows]
+    assert shown[0] == ("string", "'=HYPERLINK(1)")
+    assert shown[1] == ("string", "''quoted")
+    assert shown[2] == ("string", "'")
+    assert shown[4:12] == [
+        ("string", "0.0"),
+        ("string", "é\u202e\u2028\x00"),
+        ("double", "'-0.0"),
+        ("boolean", "false"),
+        ("empty", ""),
+        ("", ""),
+        ("", ""),
+        ("user_arn", "arn:x"),
+    ]
+
+
+def test_no_cell_of_a_csv_begins_a_formula_whatever_separates(tmp_path: Path) -> None:
+    cn.to_csv(history(), tmp_path)
+    for path in tmp_path.glob("*.csv"):
+        text = path.read_text("utf-8-sig")
+        for separator in ",;\t":
+            for line in text.splitlines():
+                for cell in line.split(separator):
+                    assert not cell.strip('"').startswith(tuple("=+-@\t\r"))
+
+
+@settings(derandomize=True, database=None, max_examples=300)
+@given(st.text(alphabet="=+-@\t\r\n;,'\"a＝０", max_size=12))
+def test_any_text_is_safe_and_reads_back(text: str) -> None:
+    cell = _safe(text)
+    assert cell
+    assert _plain(cell) == text
+    assert not cell.startswith(_BEGINS[:-5])
+    assert cell[0] == "'" or not cell.startswith(_BEGINS)
+
+
+def test_files_of_two_histories_are_no_history(tmp_path: Path) -> None:
+    cn.to_parquet(history(), tmp_path)
+    cn.to_parquet(histories(), tmp_path / "other")
+    (tmp_path / "other" / "changes.parquet").replace(tmp_path / "changes.parquet")
+    with pytest.raises(ValueError, match="are not of one History"):
+        cn.read_parquet(tmp_path)
+
+
+def test_a_csv_that_lost_a_cell_or_a_column_is_an_error(tmp_path: Path) -> None:
+    cn.to_csv(history(), tmp_path)
+    path = tmp_path / "events.csv"
+    whole = path.read_text("utf-8-sig")
+    path.write_text(whole + '"d","c"\n', "utf-8-sig")
+    with pytest.raises(ValueError, match="not as to_csv wrote it"):
+        cn.read_csv(tmp_path)
+    path.write_text(whole.replace("performed_at", "when"), "utf-8-sig")
+    with pytest.raises(ValueError, match="not as to_csv wrote it"):
+        cn.read_csv(tmp_path)
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        cn.read_csv(tmp_path)
+
+
+def test_the_certificate_beside_a_csv_is_json(tmp_path: Path) -> None:
+    cn.to_csv(history(), tmp_path)
+    told = json.loads((tmp_path / "certificate.json").read_text("utf-8"))
+    assert told["certificate"]["verdict"] == "complete_but"
