@@ -78,8 +78,7 @@ def check_spells(
 ) -> None:
     names = ("kind", "value", "start_at", "end_at", "is_open", "event_id", "actor")
     found = cn.spells(changes, as_of=world.now)
-    groups = dict(found.groupby(["case_id", "field_id"]))
-    for (case_id, field_id), rows in groups.items():
+    for (case_id, field_id), rows in found.groupby(["case_id", "field_id"]):
         truth = [s for s in world.true_spells(case_id, field_id) if s.event_id]
         if case_id in whole:
             began = rows[rows["event_id"].notna()]
@@ -88,7 +87,7 @@ def check_spells(
         sure = rows[rows["known"]]
         real = {row_of(s, "start_at", "value") for s in truth}
         assert {*told(sure, "start_at", "value")} <= real
-    assert {case_id for case_id, _ in groups} == set(ids)
+    assert set(found["case_id"]) == set(ids)
 
 
 def merged(spells: list[Any]) -> list[Any]:
