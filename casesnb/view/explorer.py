@@ -44,10 +44,13 @@ pre.casesnb-story, .casesnb-picture pre { tab-size: 4;
   font-family: var(--jp-code-font-family, monospace) !important; }
 .casesnb-story { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 13px;
   line-height: 1.5; margin: 0; }
-.casesnb-facts { display: flex; flex-wrap: wrap; gap: 6px 28px; margin: 0 0 14px;
-  padding-bottom: 10px; border-bottom: 1px solid rgba(127, 127, 127, .25); }
-.casesnb-facts dt { opacity: .7; font-size: 12px; }
-.casesnb-facts dd { margin: 0; font-weight: 600; overflow-wrap: anywhere; }
+.casesnb-facts { display: flex !important; flex-wrap: wrap; gap: 8px 32px;
+  margin: 0 0 14px !important; padding-bottom: 12px;
+  border-bottom: 1px solid rgba(127, 127, 127, .25); }
+.casesnb-facts dt, .casesnb-facts dd { float: none !important; margin: 0 !important;
+  width: auto !important; overflow-wrap: anywhere; }
+.casesnb-facts dt { opacity: .75; font-size: 12px; font-weight: normal !important; }
+.casesnb-facts dd { font-weight: 600; }
 .casesnb-picture { margin: 0 0 12px; }
 .casesnb-picture img { max-width: 100%; height: auto; background: white; }
 .casesnb-picture summary { cursor: pointer; opacity: .75; }

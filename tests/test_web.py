@@ -1,0 +1,64 @@
+"""`casesnb explore`: which notebook is served, and how."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from casesnb.cli import main
+from casesnb.view import web
+
+
+@pytest.mark.parametrize(
+    ("arguments", "source", "domain"),
+    [
+        ([], "cn.connect()", ""),
+        (["--domain", "d'1"], "cn.connect()", "d'1"),
+        (["--sandbox"], "cn.connect(cn.sandbox.World(seed=0))", ""),
+        (["--sandbox", "7"], "cn.connect(cn.sandbox.World(seed=7))", ""),
+        (["--recordings", "/r"], "cn.connect('/r')", ""),
+        (["--endpoint-url", "http://x"], "cn.connect(endpoint_url='http://x')", ""),
+    ],
+)
+def test_the_page_asks_whom_the_command_names(
+    arguments: list[str], source: str, domain: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: dict[str, Any] = {}
+
+    def serve(notebook: str, **how: Any) -> int:
+        served.update(how, cell=json.loads(notebook)["cells"][0]["source"])
+        return 0
+
+    monkeypatch.setattr(web, "serve", serve)
+    assert main(["explore", *arguments, "--port", "8999", "--no-browser"]) == 0
+    lines = served["cell"].splitlines()
+    assert lines[1] == f"client = {source}"
+    assert lines[3] == f"cn.CaseExplorer(client, domain_id={domain!r}, connect=connect)"
+    compile(served["cell"], "cell", "exec")
+    assert (served["port"], served["open_browser"]) == (8999, False)
+
+
+def test_it_listens_on_loopback_behind_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        ran.append(command)
+        assert json.loads(Path(command[3]).read_text("utf-8"))["nbformat"] == 4
+        return subprocess.CompletedProcess(command, 3)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert web.serve(web.explorer_notebook(), port=1234, open_browser=False) == 3
+    assert {"--Voila.ip=127.0.0.1", "--token", "--port=1234", "--no-browser"} <= {
+        *ran[0]
+    }
+    assert not Path(ran[0][3]).exists()
+
+
+def test_without_voila_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'casesnb\[web\]'"):
+        web.serve("")
