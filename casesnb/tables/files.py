@@ -212,11 +212,9 @@ def _plain(cell: str) -> str | None:
 
 def _column(cells: list[str], dtype: str) -> pd.Series[Any]:
     if dtype == TIME:
-        return pd.to_datetime(
-            pd.Series([cell or None for cell in cells], dtype="str"),
-            utc=True,
-            format="ISO8601",
-        ).astype(TIME)
+        texts = pd.Series([cell or None for cell in cells], dtype="str")
+        times: Any = pd.to_datetime(texts, utc=True, format="ISO8601")
+        return cast("pd.Series[Any]", times.astype(TIME))
     if dtype == "bool":
         return pd.Series([cell == "True" for cell in cells], dtype="bool")
     if dtype not in {ID, TEXT}:
