@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import casesnb as cn
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 
@@ -40,3 +42,8 @@ def test_the_policy_grants_nothing_but_reading() -> None:
     assert len(actions) > 10
     verbs = r"(Get|List|Search|BatchGet|Describe)"
     assert all(re.match(rf"\w+:{verbs}", action) for action in actions)
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"\bcn\.(\w+)", README))))
+def test_what_it_calls_is_there(name: str) -> None:
+    assert name in cn.__all__
