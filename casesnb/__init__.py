@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from casesnb.analysis.state import diff as diff
     from casesnb.analysis.state import state_at as state_at
     from casesnb.analysis.state import state_table as state_table
+    from casesnb.analysis.summary import case_summary as case_summary
     from casesnb.tables.certificate import Certificate as Certificate
     from casesnb.tables.event_log import to_ocel as to_ocel
     from casesnb.tables.event_log import to_pm4py as to_pm4py
@@ -140,6 +141,7 @@ _HOMES = {
     "analysis.state": ("blame", "diff", "state_at", "state_table"),
     "analysis.flow": ("first_times", "handoffs", "reopens", "transitions", "variants"),
     "analysis.durations": ("durations",),
+    "analysis.summary": ("case_summary",),
     "analysis.calendar": ("Calendar",),
     "analysis.actors": (
         "actor_activity",

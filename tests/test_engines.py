@@ -44,6 +44,7 @@ QUESTIONS: dict[str, Question] = {
     "reopens": lambda f: cn.reopens(f["changes"], f["events"]),
     "variants": lambda f: cn.variants(f["changes"]),
     "first_times": lambda f: cn.first_times(f["events"], f["changes"]),
+    "case_summary": lambda f: cn.case_summary(f["events"], f["changes"]),
     "durations": lambda f: cn.durations(cn.spells(f["changes"], "status")),
     "actor_activity": lambda f: actors.actor_activity(f["events"]),
     "actor_matrix": lambda f: actors.actor_matrix(f["events"]),

@@ -57,6 +57,7 @@ def test_state_spells_handoffs_and_reopens_are_the_worlds(seed: int) -> None:
         check_spells(world, changes, whole, ids)
         check_handoffs(world, changes, whole)
         check_reopens(world, history, whole)
+        check_summaries(world, history, whole)
 
 
 def check_states(
@@ -128,6 +129,33 @@ def check_reopens(world: cn.sandbox.World, history: cn.History, ids: list[str]) 
         assert rows["hours"].tolist() == pytest.approx([row.hours for row in truth])
         by_merge = [row.is_after_merge for row in truth]
         assert (rows["closed_by"] == "merge").tolist() == by_merge
+
+
+def check_summaries(
+    world: cn.sandbox.World, history: cn.History, ids: list[str]
+) -> None:
+    found = cn.case_summary(history.events, history.changes, as_of=world.now)
+    for case_id in ids:
+        (row,) = found[found["case_id"] == case_id].to_dict("records")
+        events = [e for e in world.true_events(case_id) if e.is_served]
+        created = next(e for e in events if e.event_type == "Case.Created")
+        assert row["created_at"] == created.performed_at
+        assert row["n_events"] == len(events)
+        assert row["n_by_agents"] == sum(e.actor_kind == "agent" for e in events)
+        assert row["n_reopens"] == len(world.true_reopens(case_id))
+        status = world.true_spells(case_id, "status")[-1]
+        assert row["status"] == status.value
+        since = merged(world.true_spells(case_id, "status"))[-1].start_at
+        assert row["status_at"] == since
+        end = since if status.value == "closed" else world.now
+        hours = (end - created.performed_at) / dt.timedelta(hours=1)
+        assert row["age_hours"] == pytest.approx(hours)
+        strict = [
+            h for h in world.true_handoffs(case_id) if h.from_value and h.to_value
+        ]
+        n_users = sum(h.field_id == "assigned_user" for h in strict)
+        assert row["n_user_handoffs"] == n_users
+        assert row["n_queue_handoffs"] == len(strict) - n_users
 
 
 def test_the_moment_of_a_change_belongs_to_it() -> None:

@@ -766,6 +766,37 @@ FIRST_TIMES = Table(
     ),
 )
 
+CASE_SUMMARY = Table(
+    "case_summary",
+    "One row per case: its times, its counts and where it stands.",
+    (
+        *FIRST_TIMES.columns,
+        Column("last_event_at", TIME, "its newest event"),
+        Column("idle_hours", "float64", "hours since then"),
+        Column("status", TEXT, "the status that it has"),
+        Column("status_at", TIME, "since when; missing if not told"),
+        Column("status_hours", "float64", "hours since then"),
+        Column("is_closed", "bool", "the status means closed"),
+        Column("age_hours", "float64", "hours from creation to its close, if it is"),
+        Column("assigned_user", TEXT, "who holds it; missing for nobody"),
+        Column("assigned_queue", TEXT, "which queue holds it; missing for none"),
+        Column("n_events", "int64", "audit events"),
+        Column("n_changes", "int64", "field changes in them"),
+        Column("n_actors", "int64", "distinct actors that AWS names"),
+        Column("n_agents", "int64", "of them agents"),
+        Column("n_by_agents", "int64", "events by agents"),
+        Column("n_comments", "int64", "comments added"),
+        Column("n_contacts", "int64", "contacts added"),
+        Column("n_merge_events", "int64", "events that a merge made"),
+        Column("n_status_changes", "int64", "changes of status after its first"),
+        Column("n_breaks", "int64", "old values that the history does not explain"),
+        Column("n_reopens", "int64", "times that it was opened again"),
+        Column("n_user_handoffs", "int64", "from one user to another"),
+        Column("n_queue_handoffs", "int64", "from one queue to another"),
+        Column("n_ping_pongs", "int64", "back to the holder before last"),
+    ),
+)
+
 DURATIONS = Table(
     "durations",
     "One row per field and value: how long its spells last, open ones censored.",
@@ -806,6 +837,7 @@ TABLES = (
     REOPENS,
     VARIANTS,
     FIRST_TIMES,
+    CASE_SUMMARY,
     DURATIONS,
     ACTOR_ACTIVITY,
     ACTOR_MATRIX,

@@ -1,0 +1,200 @@
+"""One row per case: the numbers that a team lead asks for first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from casesnb.analysis.chain import chained
+from casesnb.analysis.clock import micros_between, moment
+from casesnb.analysis.engine import handed_back, opened
+from casesnb.analysis.flow import CLOSED, first_times_of, handoffs, reopens
+from casesnb.analysis.spells import spells
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from narwhals.typing import IntoFrameT
+
+_CASE = ("domain_id", "case_id")
+_KEY = list(_CASE)
+_COUNTS = (
+    "n_events",
+    "n_changes",
+    "n_actors",
+    "n_agents",
+    "n_by_agents",
+    "n_comments",
+    "n_contacts",
+    "n_merge_events",
+    "n_status_changes",
+    "n_breaks",
+    "n_reopens",
+    "n_user_handoffs",
+    "n_queue_handoffs",
+    "n_ping_pongs",
+)
+
+
+def case_summary(
+    events: IntoFrameT,
+    changes: IntoFrameT,
+    *,
+    closed: str = CLOSED,
+    as_of: dt.datetime | None = None,
+) -> IntoFrameT:
+    """One row per case: its times, its counts and where it stands.
+
+    Parameters
+    ----------
+    events : DataFrame
+        The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark.
+    changes : DataFrame
+        The columns of ``schema.CHANGES``, in the same kind of frame.
+    closed : str, default "closed"
+        The status that means closed.
+    as_of : datetime, optional
+        Up to this moment, with its zone; up to the newest event otherwise.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.CASE_SUMMARY``, by case, in the kind of frame
+        that was given.
+
+    See Also
+    --------
+    durations : Medians over cases, those still open counted too.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
+    >>> case_summary(history.events, history.changes)["n_reopens"].tolist()
+    [1]
+    """
+    happened, changed = opened(events), opened(changes)
+    until = nw.col("performed_at").max()
+    if as_of is not None:
+        until = nw.lit(moment(as_of), nw.Datetime("us", "UTC"))
+        happened = happened.filter(nw.col("performed_at") <= until)
+        changed = changed.filter(nw.col("performed_at") <= until)
+    happened = happened.with_columns(as_of=until)
+    found = _counted(happened)
+    found = found.join(first_times_of(happened, changed, closed), on=_KEY, how="left")
+    chain = chained(changed).select(
+        *_CASE,
+        n_breaks=nw.col("is_break").cast(nw.Int64),
+        n_status_changes=((nw.col("field_id") == "status") & ~nw.col("is_first")).cast(
+            nw.Int64
+        ),
+    )
+    moves = opened(handoffs(changed)).with_columns(
+        is_named=~nw.col("from_value").is_null() & ~nw.col("to_value").is_null(),
+        is_user=nw.col("field_id") == "assigned_user",
+    )
+    moves = moves.select(
+        *_CASE,
+        n_user_handoffs=(nw.col("is_named") & nw.col("is_user")).cast(nw.Int64),
+        n_queue_handoffs=(nw.col("is_named") & ~nw.col("is_user")).cast(nw.Int64),
+        n_ping_pongs=nw.col("is_ping_pong").cast(nw.Int64),
+    )
+    again = opened(reopens(changed)).select(*_CASE, n_reopens=nw.lit(1, nw.Int64))
+    for part in (chain, moves, again):
+        names = [n for n in part.collect_schema().names() if n not in _CASE]
+        sums = part.group_by(*_CASE).agg(nw.col(*names).sum())
+        found = found.join(sums, on=_KEY, how="left")
+    found = found.join(_standing(changed, closed), on=_KEY, how="left")
+    found = found.with_columns(
+        nw.col(*_COUNTS).fill_null(0).cast(nw.Int64),
+        is_closed=nw.col("was_closed").fill_null(0) == 1,
+    ).with_columns(
+        ends_at=nw.when(nw.col("is_closed")).then("status_at").otherwise("as_of")
+    )
+    found = found.with_columns(
+        age_hours=_hours(found, "created_at", "ends_at"),
+        idle_hours=_hours(found, "last_event_at", "as_of"),
+        status_hours=_hours(found, "status_at", "as_of"),
+    )
+    columns = (
+        *_CASE,
+        "created_at",
+        "first_touch_at",
+        "touch_hours",
+        "first_assigned_at",
+        "assigned_hours",
+        "first_comment_at",
+        "comment_hours",
+        "first_closed_at",
+        "closed_hours",
+        "last_event_at",
+        "idle_hours",
+        "status",
+        "status_at",
+        "status_hours",
+        "is_closed",
+        "age_hours",
+        "assigned_user",
+        "assigned_queue",
+        *_COUNTS,
+    )
+    return handed_back(found, events, _CASE, columns)
+
+
+def _hours(frame: Any, start: str, end: str) -> nw.Expr:
+    return micros_between(frame, start, end).cast(nw.Float64) / 3.6e9
+
+
+def _counted(events: Any) -> Any:
+    """Return what the events alone tell of each case."""
+    is_agent = (nw.col("actor_kind") == "agent").fill_null(False)
+    is_added = (nw.col("event_type") == "RelatedItem.Created").fill_null(False)
+
+    def added(kind: str) -> nw.Expr:
+        return is_added & (nw.col("related_item_type") == kind).fill_null(False)
+
+    rows = events.select(
+        *_CASE,
+        "performed_at",
+        "as_of",
+        n_changes=nw.col("n_changes").cast(nw.Int64),
+        n_events=nw.lit(1, nw.Int64),
+        n_by_agents=is_agent.cast(nw.Int64),
+        n_comments=added("Comment").cast(nw.Int64),
+        n_contacts=added("Contact").cast(nw.Int64),
+        n_merge_events=(~nw.col("merge_event_id").is_null()).cast(nw.Int64),
+    )
+    sums = [name for name in _COUNTS if name in rows.collect_schema().names()]
+    counted = rows.group_by(*_CASE).agg(
+        nw.col(*sums).sum(),
+        last_event_at=nw.col("performed_at").max(),
+        as_of=nw.col("as_of").max(),
+    )
+    named = events.filter(~nw.col("actor").is_null())
+    named = named.select(*_CASE, "actor", "actor_kind").unique()
+    named = named.select(
+        *_CASE,
+        n_actors=nw.lit(1, nw.Int64),
+        n_agents=(nw.col("actor_kind") == "agent").cast(nw.Int64),
+    )
+    named = named.group_by(*_CASE).agg(nw.col("n_actors", "n_agents").sum())
+    return counted.join(named, on=_KEY, how="left")
+
+
+def _standing(changes: Any, closed: str) -> Any:
+    """Return each case's status and holders as the last changes left them."""
+    fields = ("status", "assigned_user", "assigned_queue")
+    held = opened(spells(changes.filter(nw.col("field_id").is_in(fields))))
+    held = held.filter(nw.col("is_open"))
+    is_status = nw.col("field_id") == "status"
+    is_closed = (nw.col("value") == closed).fill_null(False)
+    held = held.select(
+        *_CASE,
+        status_at=nw.when(is_status).then("start_at"),
+        was_closed=(is_status & is_closed).cast(nw.Int64),
+        **{name: nw.when(nw.col("field_id") == name).then("value") for name in fields},
+    )
+    names = ("status_at", "was_closed", *fields)
+    return held.group_by(*_CASE).agg(nw.col(*names).max())
