@@ -19,9 +19,12 @@ from engines import assert_same, rows
 import casesnb as cn
 from casesnb.analysis import actors, checks, evidence, lineage
 from casesnb.analysis.checks import Tables
+from casesnb.tables.schema import TABLES
 
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
 WORK = cn.Calendar(tz="Europe/Berlin", holidays=[dt.date(2026, 2, 16)])
+
+SCHEMAS = {table.name: table for table in TABLES}
 
 Frames = dict[str, Any]
 Question = Callable[[Frames], Any]
@@ -125,6 +128,15 @@ def answers(frames: Frames) -> dict[str, Any]:
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_the_test_asks_what_has_an_answer(name: str, answers: dict[str, Any]) -> None:
     assert len(answers[name][1]) > 1
+
+
+@pytest.mark.parametrize("name", sorted({*QUESTIONS} & {*SCHEMAS}))
+def test_pandas_gives_the_columns_and_dtypes_of_the_schema(
+    name: str, frames: Frames
+) -> None:
+    found = QUESTIONS[name](frames)
+    assert found.dtypes.astype(str).to_dict() == SCHEMAS[name].dtypes
+    assert found.columns.tolist() == SCHEMAS[name].names
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
