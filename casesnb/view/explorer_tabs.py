@@ -43,7 +43,13 @@ ROWS = 100
 
 
 class StoryTab(widgets.VBox):
-    """What happened, in words."""
+    """What happened, in words.
+
+    Parameters
+    ----------
+    selection : CaseSelection
+        The model.
+    """
 
     title = "Story"
 
@@ -64,7 +70,13 @@ class StoryTab(widgets.VBox):
 
 
 class TimelineTab(widgets.VBox):
-    """What each field held and who set it; who acted when."""
+    """What each field held and who set it; who acted when.
+
+    Parameters
+    ----------
+    selection : CaseSelection
+        The model.
+    """
 
     title = "Timeline"
 
@@ -85,7 +97,13 @@ class TimelineTab(widgets.VBox):
 
 
 class ChangesTab(widgets.VBox):
-    """Every change, to filter and sort; long text opens on a click."""
+    """Every change, to filter and sort; long text opens on a click.
+
+    Parameters
+    ----------
+    selection : CaseSelection
+        The model.
+    """
 
     title = "Changes"
 
@@ -143,7 +161,13 @@ class ChangesTab(widgets.VBox):
 
 
 class PeopleTab(widgets.VBox):
-    """Who acted, as what, how often and when; how much of it was people's work."""
+    """Who acted, as what, how often and when; how much of it was people's work.
+
+    Parameters
+    ----------
+    selection : CaseSelection
+        The model.
+    """
 
     title = "People"
 
@@ -165,7 +189,13 @@ class PeopleTab(widgets.VBox):
 
 
 class AsOfTab(widgets.VBox):
-    """The case at one moment: what held, who had set it, and what differs now."""
+    """The case at one moment: what held, who had set it, and what differs now.
+
+    Parameters
+    ----------
+    selection : CaseSelection
+        The model.
+    """
 
     title = "As of"
 
@@ -219,7 +249,13 @@ class AsOfTab(widgets.VBox):
 
 
 class EvidenceTab(widgets.VBox):
-    """How complete the history is, where it contradicts itself."""
+    """How complete the history is, where it contradicts itself.
+
+    Parameters
+    ----------
+    selection : CaseSelection
+        The model.
+    """
 
     title = "Evidence"
 

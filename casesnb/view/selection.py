@@ -246,8 +246,9 @@ class CaseSelection(tl.HasTraits):
             ``changes`` and ``when`` as they are here.
         """
         lines = ["import datetime as dt", "", "import casesnb as cn", ""]
-        given = "client" if self.connect is None else "client, connect"
-        lines.append(f"# {given}: what the explorer was given")
+        lines.append("# client: the one that the explorer was given")
+        if self.connect is not None:
+            lines.append("# connect: the other one")
         if self.domain_id:
             asked = {"search": self.search or None, "filter": self._filter()}
             asked = {name: value for name, value in asked.items() if value}

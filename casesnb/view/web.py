@@ -63,8 +63,8 @@ def explorer_notebook(source: str = "", *, domain_id: str = "") -> str:
 def serve(notebook: str, *, port: int = 8866, open_browser: bool = True) -> int:
     """Serve a notebook as a web page on loopback until it is interrupted.
 
-    The address that it prints holds a token, so that nobody else on this machine can read the
-    cases with your credentials.
+    The address that it prints holds a token, so that nobody else on this
+    machine can read the cases with your credentials.
 
     Parameters
     ----------
