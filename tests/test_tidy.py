@@ -1,0 +1,266 @@
+"""Tidy: a dict literal in, the whole frame out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+import casesnb as cn
+from casesnb.tables.schema import CHANGES, EVENTS
+from casesnb.tables.tidy import tidy
+
+ANNA = "arn:aws:connect:us-east-1:1:instance/i/agent/anna"
+SERVICE = (
+    "arn:aws:iam::1:role/aws-service-role/connect.amazonaws.com/"
+    "AWSServiceRoleForAmazonConnect_x"
+)
+PAGE = {
+    "auditEvents": [
+        {
+            "eventId": "e3",
+            "type": "Case.Merged",
+            "performedTime": "2026-03-01T11:00:00.5Z",
+            "fields": [],
+            "performedBy": {"iamPrincipalArn": "arn:aws:iam::1:role/desk"},
+            "mergeMetadata": {
+                "mergeEventId": "m",
+                "primaryCaseId": "c",
+                "secondaryCaseId": "k",
+            },
+        },
+        {
+            "eventId": "e2",
+            "type": "RelatedItem.Created",
+            "relatedItemType": "Comment",
+            "performedTime": "2026-03-01T11:30:00+01:00",
+            "fields": [
+                {"eventFieldId": "comment.body", "newValue": {"stringValue": ""}},
+                {
+                    "eventFieldId": "score",
+                    "oldValue": {"emptyValue": {}},
+                    "newValue": {"doubleValue": 0},
+                },
+                {"eventFieldId": "score", "newValue": {"booleanValue": False}},
+            ],
+            "performedBy": {
+                "iamPrincipalArn": "arn:aws:iam::1:role/desk",
+                "user": {"userArn": ANNA},
+            },
+        },
+        {
+            "eventId": "e1",
+            "type": "Case.Created",
+            "performedTime": "2026-03-01T10:00:00Z",
+            "fields": [
+                {"eventFieldId": "assigned_user", "newValue": {"userArnValue": ANNA}}
+            ],
+            "performedBy": {"iamPrincipalArn": SERVICE, "user": {}},
+        },
+    ]
+}
+
+
+def rows(table: Any, common: dict[str, Any], *each: dict[str, Any]) -> pd.DataFrame:
+    blank = dict.fromkeys(table.names)
+    return table.cast(pd.DataFrame([{**blank, **common, **row} for row in each]))
+
+
+FIRST = {
+    "event_id": "e1",
+    "sequence": 0,
+    "performed_at": pd.Timestamp("2026-03-01T10:00Z"),
+    "event_type": "Case.Created",
+    "actor": SERVICE,
+    "actor_kind": "service",
+}
+SECOND = {
+    "event_id": "e2",
+    "sequence": 1,
+    "performed_at": pd.Timestamp("2026-03-01T10:30Z"),
+    "event_type": "RelatedItem.Created",
+    "actor": ANNA,
+    "actor_kind": "agent",
+}
+COMMON = {"domain_id": "d", "case_id": "c", "order_known": True}
+
+
+def test_events_are_a_row_each_oldest_first() -> None:
+    expected = rows(
+        EVENTS,
+        COMMON,
+        {**FIRST, "iam_principal_arn": SERVICE, "n_changes": 1},
+        {
+            **SECOND,
+            "related_item_type": "Comment",
+            "user_arn": ANNA,
+            "iam_principal_arn": "arn:aws:iam::1:role/desk",
+            "n_changes": 3,
+        },
+        {
+            "event_id": "e3",
+            "sequence": 2,
+            "performed_at": pd.Timestamp("2026-03-01T11:00:00.5Z"),
+            "event_type": "Case.Merged",
+            "actor": "arn:aws:iam::1:role/desk",
+            "actor_kind": "role",
+            "iam_principal_arn": "arn:aws:iam::1:role/desk",
+            "merge_event_id": "m",
+            "primary_case_id": "c",
+            "secondary_case_id": "k",
+            "n_changes": 0,
+        },
+    )
+    found = cn.events_frame([PAGE], domain_id="d", case_id="c")
+    assert_frame_equal(found, expected)
+
+
+def test_changes_are_a_row_each_in_the_order_of_their_event() -> None:
+    expected = rows(
+        CHANGES,
+        COMMON,
+        {
+            **FIRST,
+            "slot": 0,
+            "field_id": "assigned_user",
+            "new_kind": "user_arn",
+            "new": ANNA,
+        },
+        {
+            **SECOND,
+            "slot": 0,
+            "field_id": "comment.body",
+            "new_kind": "string",
+            "new": "",
+        },
+        {
+            **SECOND,
+            "slot": 1,
+            "field_id": "score",
+            "old_kind": "empty",
+            "new_kind": "double",
+            "new": "0.0",
+        },
+        {
+            **SECOND,
+            "slot": 2,
+            "field_id": "score",
+            "new_kind": "boolean",
+            "new": "false",
+        },
+    )
+    found = cn.changes_frame([PAGE], domain_id="d", case_id="c")
+    assert_frame_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        json.dumps,
+        lambda page: json.dumps(page).encode(),
+        lambda page: json.dumps(page, indent=3),
+        lambda page: {**page, "ResponseMetadata": {"HTTPStatusCode": 200}},
+        lambda page: f" \r\n{json.dumps(page)}\n",
+    ],
+)
+def test_a_page_may_come_as_text_bytes_or_what_boto3_returned(spelling: Any) -> None:
+    expected = tidy([PAGE], domain_id="d", case_id="c")
+    found = tidy([spelling(PAGE)], domain_id="d", case_id="c")
+    assert_frame_equal(found[0], expected[0])
+    assert_frame_equal(found[1], expected[1])
+
+
+def test_an_event_on_two_pages_is_one_and_is_counted() -> None:
+    first, second = PAGE["auditEvents"][:2], PAGE["auditEvents"][1:]
+    events, changes, counts = tidy(
+        [{"auditEvents": first}, {"auditEvents": second}], domain_id="d", case_id="c"
+    )
+    expected = tidy([PAGE], domain_id="d", case_id="c")
+    assert_frame_equal(events, expected[0])
+    assert_frame_equal(changes, expected[1])
+    assert counts.n_duplicates == 1
+
+
+def test_what_casesnb_does_not_know_is_kept_beside_the_rest() -> None:
+    event = {
+        **PAGE["auditEvents"][1],
+        "mood": "good",
+        "performedBy": {"user": {"userArn": ANNA, "badge": 7}, "via": "api"},
+        "fields": [
+            {
+                "eventFieldId": "f",
+                "newValue": {"novelValue": 1},
+                "confidence": 0.5,
+            },
+            None,
+        ],
+    }
+    events, changes, counts = tidy(
+        [{"auditEvents": [None, event]}], domain_id="d", case_id="c"
+    )
+    assert json.loads(events.loc[0, "extra"]) == {
+        "fields": [{"confidence": 0.5}],
+        "performedBy": {"via": "api"},
+        "user": {"badge": 7},
+        "mood": "good",
+    }
+    assert changes[["new_kind", "new"]].to_numpy().tolist() == [
+        ["unknown", "novelValue"]
+    ]
+    assert counts.n_nulls == 2
+    assert counts.unknowns == {
+        "value member novelValue": 1,
+        "field member confidence": 1,
+        "performedBy member via": 1,
+        "user member badge": 1,
+        "event member mood": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (json.dumps(PAGE)[:-20], "is not whole JSON"),
+        ("<html>", "is not whole JSON"),
+        ("{}", "holds no list of auditEvents"),
+        ('{"auditEvents": null}', "holds no list of auditEvents"),
+        ('{"auditEvents": [1]}', "holds 1 where an event should be"),
+        ('{"auditEvents": [{"type": "x"}]}', "without eventId"),
+        (json.dumps(PAGE).replace("doubleValue", "stringValue"), "not a stringValue"),
+        (
+            json.dumps(PAGE).replace('"emptyValue": {}', '"emptyValue": {}, "x": 1'),
+            "of two kinds",
+        ),
+        (json.dumps(PAGE).replace("2026-03-01T10", "soon"), "not a time"),
+    ],
+)
+def test_what_cannot_be_read_is_an_error_that_names_page_and_case(
+    body: str, says: str
+) -> None:
+    pages = [PAGE, body]
+    with pytest.raises(cn.PageError, match=says) as caught:
+        tidy(pages, domain_id="d", case_id="c")
+    assert "page 2 of domainId d, caseId c" in str(caught.value)
+
+
+def test_one_page_or_a_page_of_no_case_is_an_error_that_says_what_to_give() -> None:
+    with pytest.raises(TypeError, match=r"Give a list of pages: \[page\]"):
+        cn.events_frame(PAGE, domain_id="d", case_id="c")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="Give domain_id= and case_id="):
+        cn.events_frame([PAGE])
+
+
+def test_no_pages_are_the_whole_tables_without_rows() -> None:
+    events, changes, counts = tidy([])
+    assert_frame_equal(events, EVENTS.empty())
+    assert_frame_equal(changes, CHANGES.empty())
+    assert counts.order_seen == "not told"
+
+
+def test_the_pages_given_are_left_as_they_were() -> None:
+    before = json.dumps(PAGE)
+    tidy([PAGE], domain_id="d", case_id="c")
+    assert json.dumps(PAGE) == before
