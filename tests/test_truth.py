@@ -54,7 +54,7 @@ def test_state_spells_handoffs_and_reopens_are_the_worlds(seed: int) -> None:
         whole = [case_id for case_id in ids if is_whole(world, case_id)]
         assert len(whole) > len(ids) / 2
         check_states(world, changes, whole, dice)
-        check_spells(world, changes, whole, ids)
+        check_spells(world, changes, whole)
         check_handoffs(world, changes, whole)
         check_reopens(world, history, whole)
         check_summaries(world, history, whole)
@@ -75,7 +75,7 @@ def check_states(
 
 
 def check_spells(
-    world: cn.sandbox.World, changes: pd.DataFrame, whole: list[str], ids: list[str]
+    world: cn.sandbox.World, changes: pd.DataFrame, whole: list[str]
 ) -> None:
     names = ("kind", "value", "start_at", "end_at", "is_open", "event_id", "actor")
     found = cn.spells(changes, as_of=world.now)
@@ -88,7 +88,9 @@ def check_spells(
         sure = rows[rows["known"]]
         real = {row_of(s, "start_at", "value") for s in truth}
         assert {*told(sure, "start_at", "value")} <= real
-    assert set(found["case_id"]) == set(ids)
+    # A history may have lost all but its related items.
+    own = changes[changes["event_type"].astype("str").str.startswith("Case.")]
+    assert set(found["case_id"]) == set(own["case_id"])
 
 
 def merged(spells: list[Any]) -> list[Any]:
