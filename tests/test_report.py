@@ -96,15 +96,14 @@ def test_a_report_holds_story_tables_certificate_and_versions(page: str) -> None
     assert "GetCaseAuditEvents" in page
 
 
-def test_the_same_data_give_the_same_bytes_but_for_the_time(tmp_path: Path) -> None:
-    first = cn.write_report(history(), tmp_path / "a.html").read_bytes().splitlines()
-    second = cn.write_report(history(), tmp_path / "b.html").read_bytes().splitlines()
-    differing = [a for a, b in zip(first, second, strict=True) if a != b]
-    assert len(differing) <= 1
+def test_the_same_data_give_the_same_bytes_but_for_the_time(
+    page: str, tmp_path: Path
+) -> None:
+    written = cn.write_report(history(), tmp_path / "a.html").read_text("utf-8")
+    pairs = zip(written.splitlines(), page.splitlines(), strict=True)
+    assert [a for a, b in pairs if a != b and "generated-at" not in a] == []
     later = report_html(history(), generated_at=THEN + dt.timedelta(days=1))
-    changed = set(later.splitlines()) - set(
-        report_html(history(), generated_at=THEN).splitlines()
-    )
+    changed = set(later.splitlines()) - set(page.splitlines())
     assert [line.split(">")[1].split(" ")[0] for line in changed] == ["Written"]
 
 
@@ -123,7 +122,7 @@ def test_a_stranger_writes_no_html() -> None:
 
 
 def test_many_cases_have_an_overview_and_a_chapter_each() -> None:
-    many = histories.many(limit=3)
+    many = histories.many(limit=2)
     page = report_html(many, generated_at=THEN)
     tags = Tags(page)
     assert tags.open == []

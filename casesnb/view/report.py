@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from casesnb.analysis.checks import findings
 from casesnb.analysis.spells import spells
 from casesnb.tables.load import History
 from casesnb.tables.schema import CHANGES, EVENTS
@@ -312,11 +313,12 @@ def _case(
     now = _now(changes, as_of)
     facts = list(_facts(events, changes, now, as_of))
     numbers = dict(zip(events["event_id"], events["sequence"], strict=True))
+    one = History(events, changes, history.certificate)
     yield _facts_html(facts, key, places, numbers)
     if len(changes):
         yield _figure(plot_changes(changes, events=events), f"{key} changes")
     yield _figure(plot_activity(events), f"{key} activity")
-    one = History(events, changes, history.certificate)
+    yield from _findings(one, key, places, numbers)
     yield "<h3>What happened</h3>"
     yield f'<pre class="story"{_item(f"{key} story")}>{escaped(story(one))}</pre>'
     yield from _tables(events, changes, key, places)
@@ -361,6 +363,44 @@ def _facts(
     yield "agents", "Agents at work", agents, by_agents["event_id"]
     share = f"{len(by_agents) / len(events):.0%}"
     yield "share", "Events by agents", share, by_agents["event_id"]
+
+
+def _findings(
+    history: History,
+    key: str,
+    places: Mapping[str, str],
+    numbers: Mapping[str, int],
+) -> Iterator[str]:
+    called = field_names(history.changes)
+    rows = []
+    for n, row in enumerate(findings(history).to_dict("records")):
+        ids = [] if is_missing(row["event_ids"]) else row["event_ids"].split(" ")
+        field = "" if is_missing(row["field_id"]) else row["field_id"]
+        stands = f"{row['severity']}, {row['verdict'].replace('_', ' ')}"
+        cells = [
+            f"<td>{escaped(row['rule'].replace('_', ' '))}</td>",
+            f"<td>{escaped(stands)}</td>",
+            f"<td>{escaped(called.get(field, field))}</td>",
+            f"<td>{escaped(row['message'])}</td>",
+            f'<td class="n" data-skip>{" ".join(_links(ids, places, numbers))}</td>',
+        ]
+        rows.append(f"<tr{_item(f'{key} finding {n}')}>{''.join(cells)}</tr>")
+    yield "<h3>Findings</h3>"
+    if rows:
+        heads = ("Rule", "How it stands", "Field", "What was found", "Events")
+        yield _table("What the rules of casesnb found, or could not check", heads, rows)
+    else:
+        yield f"<p{_item(f'{key} findings')}>Every rule was checked; nothing found.</p>"
+
+
+def _links(
+    event_ids: Iterable[str], places: Mapping[str, str], numbers: Mapping[str, int]
+) -> list[str]:
+    return [
+        f'<a href="#{places[event]}">{numbers[event]}</a>'
+        for event in event_ids
+        if event in places
+    ]
 
 
 def _tables(
@@ -469,11 +509,7 @@ def _facts_html(
 ) -> str:
     boxes = []
     for name, label, text, event_ids in facts:
-        links = [
-            f'<a href="#{places[event]}">{numbers[event]}</a>'
-            for event in event_ids
-            if event in places
-        ]
+        links = _links(event_ids, places, numbers)
         behind = ""
         if len(links) > _LINKS:
             behind = f'<a href="#{key}events">{counted(len(links), "event")}</a>'
