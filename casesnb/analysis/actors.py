@@ -545,11 +545,8 @@ def _refuse_overlaps(users: Any) -> None:
     )
     spans: dict[str, list[tuple[dt.datetime, dt.datetime]]] = {}
     for row in rows_of(users):
-        since, until = (
-            value and (value if value.tzinfo else value.replace(tzinfo=dt.UTC))
-            for value in (row["valid_from_at"], row["valid_to_at"])
-        )
-        spans.setdefault(row["actor"], []).append((since or first, until or last))
+        span = (row["valid_from_at"] or first, row["valid_to_at"] or last)
+        spans.setdefault(row["actor"], []).append(span)
     for actor, periods in spans.items():
         periods.sort()
         for (_, until), (since, _) in pairwise(periods):

@@ -22,6 +22,7 @@ import narwhals as nw
 
 from casesnb.analysis.actors import attributed, in_bursts
 from casesnb.analysis.chain import beside, chained
+from casesnb.analysis.clock import moment
 from casesnb.analysis.engine import NO_TEXT, handed_back, opened, rows_of
 
 if TYPE_CHECKING:
@@ -239,9 +240,7 @@ def findings(
     if as_of is None:
         newest = opened(history.events).select(last=nw.col("performed_at").max())
         as_of = rows_of(newest)[0]["last"]
-    if as_of is not None:
-        as_of = dt.datetime.fromisoformat(as_of.isoformat())
-        as_of = as_of if as_of.tzinfo else as_of.replace(tzinfo=dt.UTC)
+    as_of = as_of and moment(as_of)
     tables = Tables(history.events, history.changes, as_of)
     found = nw.concat([each(tables) for each in chosen], how="vertical")
     order = ("domain_id", "case_id", "found_at", "rule", "event_ids", "field_id")

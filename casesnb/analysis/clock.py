@@ -47,7 +47,8 @@ def wall(frame: Any, column: str, tz: str) -> nw.Expr:
     (span,) = rows_of(frame.select(first=at.min(), last=at.max()))
     if span["first"] is None:
         return at
-    changes = offsets(tz, _moment(span["first"]), _moment(span["last"]))
+    first, last = (moment(span[end]).replace(microsecond=0) for end in span)
+    changes = offsets(tz, first, last)
     shown = _later(at, changes[0][1])
     for since, offset in changes[1:]:
         is_since = at >= nw.lit(since, nw.Datetime("us", "UTC"))
@@ -58,11 +59,6 @@ def wall(frame: Any, column: str, tz: str) -> nw.Expr:
 def _later(at: nw.Expr, offset: dt.timedelta) -> nw.Expr:
     # Offsets before 1972 have odd seconds; none since then has.
     return at.dt.offset_by(f"{offset // dt.timedelta(minutes=1)}m")
-
-
-def _moment(value: dt.datetime) -> dt.datetime:
-    value = dt.datetime.fromisoformat(value.isoformat(timespec="seconds"))
-    return value if value.tzinfo else value.replace(tzinfo=dt.UTC)
 
 
 def moment(value: dt.datetime) -> dt.datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any, cast
 
 import narwhals as nw
@@ -90,15 +91,20 @@ def rows_of(frame: Any) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        Missing values are None.
+        Missing values are None, times are in UTC.
     """
     if isinstance(frame, nw.LazyFrame):
         frame = frame.collect("pyarrow")
     return [
-        {name: None if _is_missing(value) else value for name, value in row.items()}
+        {name: _plain(value) for name, value in row.items()}
         for row in frame.iter_rows(named=True)
     ]
 
 
-def _is_missing(value: object) -> bool:
-    return value is None or value != value or str(value) == "NaT"
+def _plain(value: Any) -> Any:
+    if value is None or value != value or str(value) == "NaT":
+        return None
+    # Some engines tell UTC times without saying so.
+    if isinstance(value, dt.datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=dt.UTC)
+    return value

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.chain import PART, beside, chained
-from casesnb.analysis.clock import micros_between
+from casesnb.analysis.clock import micros_between, moment
 from casesnb.analysis.engine import NO_TEXT, handed_back, opened, rows_of
 
 if TYPE_CHECKING:
@@ -372,10 +372,7 @@ def drift(
     if captured_at is None:
         (span,) = rows_of(first.select(last=nw.col("performed_at").max()))
         captured_at = span["last"] or dt.datetime.max.replace(tzinfo=dt.UTC)
-    captured_at = dt.datetime.fromisoformat(captured_at.isoformat())
-    if captured_at.tzinfo is None:
-        captured_at = captured_at.replace(tzinfo=dt.UTC)
-
+    captured_at = moment(captured_at)
     case, key = ["domain_id", "case_id"], list(_EVENT)
     cases = first.select(*case).unique().join(second.select(*case).unique(), on=case)
     first, second = (
