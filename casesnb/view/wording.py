@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from casesnb.tables.certificate import Certificate
-from casesnb.tables.names import tail as tail
+from casesnb.tables.names import tail as tail  # noqa: PLC0414 - told on from here
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
