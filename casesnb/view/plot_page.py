@@ -155,7 +155,8 @@ def drawn(ax: Axes) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The numbers behind the picture, a copy.
+        The numbers behind the picture, a copy: the columns are those of the table
+        that the plot draws, or what its own docstring lists.
 
     Raises
     ------
