@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -96,7 +97,11 @@ def serve(notebook: str, *, port: int = 8866, open_browser: bool = True) -> int:
         command += ["--Voila.ip=127.0.0.1", "--token", "--show_tracebacks=True"]
         if not open_browser:
             command.append("--no-browser")
+        # Whoever ends this process ends the server too.
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         try:
             return subprocess.run(command, check=False).returncode  # noqa: S603
         except KeyboardInterrupt:
             return 0
+        finally:
+            signal.signal(signal.SIGTERM, before)
