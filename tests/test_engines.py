@@ -55,7 +55,7 @@ QUESTIONS: dict[str, Question] = {
     "attribution": lambda f: actors.attribution(f["events"]),
     "work_share": lambda f: actors.work_share(f["events"]),
     "bursts": lambda f: actors.bursts(
-        f["changes"], within=dt.timedelta(days=2), min_cases=2
+        f["changes"], within=dt.timedelta(days=60), min_cases=2
     ),
     "off_hours": lambda f: actors.off_hours(f["events"], WORK),
     "with_users": lambda f: actors.with_users(f["events"], f["users"]),
