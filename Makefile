@@ -36,7 +36,7 @@ lab: $(VENV)/.lab  ## open JupyterLab on the notebooks, everything answered offl
 	$(BIN)/jupyter lab --notebook-dir notebooks
 
 test: $(VENV)/.test  ## every test, the notebooks included
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadscope
 
 slow: $(VENV)/.test  ## the tests of many seeds
 	$(BIN)/pytest tests -m slow
