@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
 
 import narwhals as nw
 
 from casesnb.analysis.clock import moment
-from casesnb.analysis.engine import opened
+from casesnb.analysis.engine import as_given, texts
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -15,11 +17,142 @@ if TYPE_CHECKING:
 PART = ("domain_id", "case_id", "field_id")
 ORDER = ("sequence", "slot")
 
+_COMPARED = ("performed_at", "old_kind", "old", "new_kind", "new")
 
-def chained(
+
+@dataclass(frozen=True)
+class Chains:
+    """The changes of cases' own fields, each in its chain.
+
+    Where rows have numbers (pandas, Polars) a chain is a stretch of sorted rows.
+    Only what is compared is sorted; the other columns are taken by row when they
+    are asked for. Elsewhere a chain is a window and every column is there.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        One row per change: `performed_at`, both values and their kinds,
+        ``as_of``, ``prior`` and ``prior_kind`` (the new value before, where
+        there is one), ``is_first``, ``is_last`` and ``is_break``: the old value
+        is not the new one before. A value that AWS did not send contradicts
+        nothing.
+    given : narwhals.DataFrame, optional
+        Every change as it was given, where rows have numbers.
+    """
+
+    frame: Any
+    given: Any = None
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that tell its rows apart."""
+        return (*PART, *ORDER) if self.given is None else ("row",)
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The columns that put its rows in order."""
+        return (*PART, *ORDER) if self.given is None else ("place",)
+
+    def filter(self, *where: Any) -> Chains:
+        """Return the rows that fulfil every condition.
+
+        Parameters
+        ----------
+        *where : narwhals.Expr or str
+            The conditions.
+
+        Returns
+        -------
+        Chains
+            Fewer rows.
+        """
+        return replace(self, frame=self.frame.filter(*where))
+
+    def with_columns(self, **columns: Any) -> Chains:
+        """Return the same rows with more columns.
+
+        Parameters
+        ----------
+        **columns : narwhals.Expr
+            The new columns.
+
+        Returns
+        -------
+        Chains
+            The same rows.
+        """
+        return replace(self, frame=self.frame.with_columns(**columns))
+
+    def of(self, frame: Any) -> Chains:
+        """Return another frame with the numbers of these rows.
+
+        Parameters
+        ----------
+        frame : narwhals.DataFrame or narwhals.LazyFrame
+            With the columns of `key`.
+
+        Returns
+        -------
+        Chains
+            That frame.
+        """
+        return replace(self, frame=frame)
+
+    def beside(self, step: int, **names: str) -> Chains:
+        """Return the rows with columns of a neighbour in their chain.
+
+        Parameters
+        ----------
+        step : int
+            1 for the row before, -1 for the row after.
+        **names : str
+            The new columns, each with the column of `frame` that it is taken
+            from; missing where there is no such neighbour.
+
+        Returns
+        -------
+        Chains
+            The same rows.
+        """
+        if self.given is None:
+            found = {
+                name: nw.col(source).shift(step).over(*PART, order_by=ORDER)
+                for name, source in names.items()
+            }
+        else:
+            is_same = nw.col("chain") == nw.col("chain").shift(step)
+            found = {
+                name: nw.when(is_same).then(nw.col(source).shift(step))
+                for name, source in names.items()
+            }
+        return self.with_columns(**found)
+
+    def told(self, *names: str) -> Chains:
+        """Return the rows with columns of the changes, categories as texts.
+
+        Parameters
+        ----------
+        *names : str
+            Columns of ``schema.CHANGES``.
+
+        Returns
+        -------
+        Chains
+            The same rows.
+        """
+        frame = self.frame
+        if self.given is not None:
+            there = set(frame.columns)
+            wanted = [name for name in names if name not in there]
+            taken = self.given.select(*wanted)[frame["row"].to_numpy()]
+            frame = frame.with_columns(*(taken[name] for name in wanted))
+        return replace(self, frame=texts(frame))
+
+
+def chains(
     changes: object, field_id: str | None = None, *, as_of: dt.datetime | None = None
-) -> Any:
-    """Return the changes of cases' own fields, each beside the one before it.
+) -> Chains:
+    """Return the changes of cases' own fields in their chains.
 
     Related items are left out: two comments share a field id but no value.
 
@@ -34,40 +167,154 @@ def chained(
 
     Returns
     -------
-    narwhals.DataFrame or narwhals.LazyFrame
-        The rows with ``before``, ``before_kind``, ``before_at`` and
-        ``before_event_id`` (the change before), ``next_at`` (when the next one
-        came), ``is_first``, ``is_last``, ``as_of`` and ``is_break``: the old
-        value is not the new one before. An old or new value that AWS did not
-        send contradicts nothing.
+    Chains
+        In any engine.
     """
-    frame = opened(changes)
-    if as_of is None:
-        frame = frame.with_columns(as_of=nw.col("performed_at").max())
-    else:
-        until = nw.lit(moment(as_of), nw.Datetime("us", "UTC"))
-        frame = frame.filter(nw.col("performed_at") <= until).with_columns(as_of=until)
+    given = as_given(changes)
+    until: Any = nw.col("performed_at").max()
+    where = [~nw.col("event_type").str.starts_with("RelatedItem.").fill_null(False)]
     if field_id is not None:
-        frame = frame.filter(nw.col("field_id") == field_id)
-    frame = frame.filter(
-        ~nw.col("event_type").str.starts_with("RelatedItem.").fill_null(False)
+        where.append((nw.col("field_id") == field_id).fill_null(False))
+    if as_of is not None:
+        until = nw.lit(moment(as_of), nw.Datetime("us", "UTC"))
+        where.append(nw.col("performed_at") <= until)
+    if isinstance(given, nw.LazyFrame):
+        frame = texts(given).with_columns(as_of=until).filter(*where)
+        linked = Chains(frame).beside(
+            1, prior_kind="new_kind", prior="new", prior_at="performed_at"
+        )
+        linked = linked.beside(-1, next_at="performed_at").with_columns(
+            is_first=nw.col("prior_at").is_null(), is_last=nw.col("next_at").is_null()
+        )
+    else:
+        given = _numbered(given, until)
+        frame = _in_order(given, where)
+        chain = nw.col("chain")
+        linked = Chains(
+            frame.with_columns(
+                prior_kind=nw.col("new_kind").shift(1),
+                prior=nw.col("new").shift(1),
+                is_first=(chain != chain.shift(1)).fill_null(True),
+                is_last=(chain != chain.shift(-1)).fill_null(True),
+            ),
+            given,
+        )
+    return linked.with_columns(
+        is_break=~nw.col("is_first")
+        & ~nw.col("old_kind").is_null()
+        & ~nw.col("prior_kind").is_null()
+        & differs("old", "prior")
     )
-    frame = in_chains(frame)
-    frame = beside(
-        frame,
+
+
+def _numbered(given: Any, until: Any) -> Any:
+    """Return changes with ``as_of`` and, in pandas, categories that compare."""
+    given = given.with_columns(as_of=until)
+    if not given.implementation.is_pandas():
+        return texts(given)
+    native = given.to_native().reset_index(drop=True)
+    for name in PART:
+        values = native[name]
+        if values.dtype != "category":
+            values = values.astype("category")
+        categories = values.cat.categories
+        if not categories.is_monotonic_increasing:
+            values = values.cat.reorder_categories(categories.sort_values())
+        native[name] = values
+    kinds = [native[name] for name in ("old_kind", "new_kind")]
+    if all(kind.dtype == "category" for kind in kinds):
+        categories = kinds[0].cat.categories.union(kinds[1].cat.categories)
+        for kind in kinds:
+            native[kind.name] = kind.cat.set_categories(categories)
+    else:
+        return nw.from_native(native.astype({kind.name: "str" for kind in kinds}))
+    return nw.from_native(native)
+
+
+def _in_order(given: Any, where: list[Any]) -> Any:
+    """Return what is compared, chain by chain, with the rows' numbers."""
+    if given.implementation.is_pandas():
+        mask = given.select(kept=nw.all_horizontal(*where, ignore_nulls=True))["kept"]
+        row, chain = _pandas_order(given.to_native(), mask.to_numpy().nonzero()[0])
+    else:
+        keys = given.with_row_index("row").filter(*where)
+        keys = keys.select("row", *PART, *ORDER).sort(*PART, *ORDER, nulls_last=True)
+        starts = nw.lit(False)
+        for name in PART:
+            before = nw.col(name).shift(1)
+            starts = starts | (nw.col(name) != before).fill_null(True) & ~(
+                nw.col(name).is_null() & before.is_null()
+            )
+        keys = keys.with_columns(chain=starts)
+        keys = keys.select("row", nw.col("chain").cast(nw.Int64).cum_sum())
+        row, chain = keys["row"].to_numpy(), keys["chain"].to_numpy()
+    frame = given.select(*_COMPARED, "as_of")[row]
+    frame = nw.maybe_reset_index(frame)
+    new = {
+        name: nw.new_series(name, values, backend=given.implementation)
+        for name, values in {"row": row, "chain": chain}.items()
+    }
+    # Even places, so that a row may be put before another one.
+    frame = frame.with_columns(**new).with_row_index("place")
+    return frame.with_columns(place=nw.col("place").cast(nw.Int64) * 2)
+
+
+def _pandas_order(native: Any, rows: Any) -> tuple[Any, Any]:
+    """Return the numbers of rows in the chains' order, and the chain of each."""
+    counts: list[int] = [1]
+    chain: Any = 0
+    for name in PART:
+        values = native[name].cat
+        count = len(values.categories)
+        codes = values.codes.to_numpy()[rows].astype("int64")
+        codes[codes < 0] = count  # missing ones come last
+        chain = chain * (count + 1) + codes
+        counts.append(count + 1)
+    place: Any = 0
+    for name in ORDER:
+        values = native[name].to_numpy()[rows].astype("int64")
+        count = int(values.max()) + 1 if len(rows) else 1
+        place = place * count + values
+        counts.append(count)
+    if math.prod(counts) < 2**63:
+        order = (chain * math.prod(counts[-2:]) + place).argsort(kind="stable")
+    else:
+        order = place.argsort(kind="stable")
+        order = order[chain[order].argsort(kind="stable")]
+    return rows[order], chain[order]
+
+
+def chained(
+    changes: object, field_id: str | None = None, *, as_of: dt.datetime | None = None
+) -> Chains:
+    """Return the changes of cases' own fields, each beside the one before it.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        The columns of ``schema.CHANGES``, and others, in any engine.
+    field_id : str, optional
+        Only this field; all fields otherwise.
+    as_of : datetime, optional
+        Up to this moment, with its zone; up to the newest change otherwise.
+
+    Returns
+    -------
+    Chains
+        With the columns of `changes`, with ``before``, ``before_kind``,
+        ``before_at`` and ``before_event_id`` (the change before) and
+        ``next_at`` (when the next one came).
+    """
+    given: Any = nw.from_native(cast("Any", changes))
+    told = chains(changes, field_id, as_of=as_of).told(*given.collect_schema().names())
+    told = told.beside(
         1,
         before_kind="new_kind",
         before="new",
         before_at="performed_at",
         before_event_id="event_id",
     )
-    frame = beside(frame, -1, next_at="performed_at")
-    both = ~nw.col("old_kind").is_null() & ~nw.col("before_kind").is_null()
-    return frame.with_columns(
-        is_first=nw.col("before_at").is_null(),
-        is_last=nw.col("next_at").is_null(),
-        is_break=both & differs("old", "before"),
-    )
+    return told.beside(-1, next_at="performed_at")
 
 
 def differs(value: str, other: str) -> nw.Expr:
@@ -83,64 +330,10 @@ def differs(value: str, other: str) -> nw.Expr:
     narwhals.Expr
         True or False, never missing.
     """
-    # Engines differ on what missing equals, so nothing compared here is missing.
-    kinds = [nw.col(f"{name}_kind").fill_null("") for name in (value, other)]
-    texts = [nw.col(name).fill_null("") for name in (value, other)]
-    return (kinds[0] != kinds[1]) | (texts[0] != texts[1])
+    return _unlike(f"{value}_kind", f"{other}_kind") | _unlike(value, other)
 
 
-def in_chains(frame: Any) -> Any:
-    """Return opened changes ready for `beside`.
-
-    Parameters
-    ----------
-    frame : narwhals.DataFrame or narwhals.LazyFrame
-        With the columns of `PART` and `ORDER`.
-
-    Returns
-    -------
-    narwhals.DataFrame or narwhals.LazyFrame
-        The same rows; where rows have an order, in the chains' order.
-    """
-    if isinstance(frame, nw.LazyFrame):
-        return frame
-    # One sort and plain shifts beat a window per column by far.
-    frame = frame.sort(*PART, *ORDER)
-    starts = nw.lit(False)
-    for name in PART:
-        starts = starts | (nw.col(name) != nw.col(name).shift(1)).fill_null(True)
-    frame = frame.with_columns(chain=starts)
-    return frame.with_columns(chain=nw.col("chain").cast(nw.Int64).cum_sum())
-
-
-def beside(frame: Any, step: int, **names: str) -> Any:
-    """Return rows of `in_chains` with columns of a neighbour in their chain.
-
-    Parameters
-    ----------
-    frame : narwhals.DataFrame or narwhals.LazyFrame
-        From `in_chains`, perhaps with fewer rows.
-    step : int
-        1 for the row before, -1 for the row after.
-    **names : str
-        The new columns, each with the column that it is taken from.
-
-    Returns
-    -------
-    narwhals.DataFrame or narwhals.LazyFrame
-        The same rows; missing where there is no such neighbour.
-    """
-    if isinstance(frame, nw.LazyFrame):
-        return frame.with_columns(
-            **{
-                name: nw.col(source).shift(step).over(*PART, order_by=ORDER)
-                for name, source in names.items()
-            }
-        )
-    is_same = nw.col("chain") == nw.col("chain").shift(step)
-    return frame.with_columns(
-        **{
-            name: nw.when(is_same).then(nw.col(source).shift(step))
-            for name, source in names.items()
-        }
-    )
+def _unlike(name: str, other: str) -> nw.Expr:
+    # Engines differ on what missing equals, so nothing here leans on that.
+    one, two = nw.col(name), nw.col(other)
+    return (one != two).fill_null(True) & ~(one.is_null() & two.is_null())

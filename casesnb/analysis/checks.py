@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, overload
 import narwhals as nw
 
 from casesnb.analysis.actors import attributed, in_bursts
-from casesnb.analysis.chain import beside, chained
+from casesnb.analysis.chain import chained
 from casesnb.analysis.clock import moment
 from casesnb.analysis.engine import NO_TEXT, handed_back, opened, rows_of
 
@@ -398,13 +398,10 @@ def tug_of_war(tables: Tables) -> Any:
     """Find values that were changed and that somebody else changed back."""
     workers = attributed(opened(tables.events)).select(*_EVENT, "worker")
     merged = opened(tables.events).filter(~nw.col("merge_event_id").is_null())
-    frame = beside(
-        chained(tables.changes),
-        1,
-        first_actor="actor",
-        first_kind="old_kind",
-        first="old",
+    linked = chained(tables.changes).beside(
+        1, first_actor="actor", first_kind="old_kind", first="old"
     )
+    frame = linked.frame
     back = (
         frame.filter(
             ~nw.col("field_id").is_in((*BOOKKEEPING, "status"))
@@ -539,7 +536,7 @@ def stale(tables: Tables, *, days: int = 7) -> Any:
     events = opened(tables.events)
     now = nw.lit(tables.as_of, nw.Datetime("us", "UTC"))
     last = events.filter(nw.col("sequence") == nw.col("sequence").max().over(*_CASE))
-    states = chained(tables.changes).filter(
+    states = chained(tables.changes).frame.filter(
         nw.col("is_last") & (nw.col("field_id") == "status")
     )
     states = states.select(*_CASE, status=nw.col("new").str.to_lowercase())

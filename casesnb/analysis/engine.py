@@ -35,9 +35,29 @@ def opened(frame: object) -> Any:
         If the engine tells times in a zone other than UTC, as DuckDB and Spark
         do where their session has another zone.
     """
-    opened_: Any = nw.from_native(cast("Any", frame))
-    schema = opened_.collect_schema()
-    for name, dtype in schema.items():
+    return texts(as_given(frame))
+
+
+def as_given(frame: object) -> Any:
+    """Return a frame of any engine as it is.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of pandas, Polars, DuckDB or PySpark, or already Narwhals.
+
+    Returns
+    -------
+    narwhals.DataFrame or narwhals.LazyFrame
+        The same rows.
+
+    Raises
+    ------
+    ValueError
+        If the engine tells times in a zone other than UTC.
+    """
+    given: Any = nw.from_native(cast("Any", frame))
+    for name, dtype in given.collect_schema().items():
         zone = getattr(dtype, "time_zone", None)
         if zone not in {None, "UTC", "Etc/UTC"}:
             raise ValueError(
@@ -45,8 +65,35 @@ def opened(frame: object) -> Any:
                 "that to UTC: SET TimeZone='UTC' (DuckDB), "
                 "spark.conf.set('spark.sql.session.timeZone', 'UTC') (Spark)."
             )
-    texts = [name for name, dtype in schema.items() if dtype == nw.Categorical]
-    return opened_.with_columns(nw.col(name).cast(nw.String) for name in texts)
+    return given
+
+
+def texts(frame: Any) -> Any:
+    """Return a frame with its categories as texts.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        Of any engine.
+
+    Returns
+    -------
+    narwhals.DataFrame or narwhals.LazyFrame
+        The same rows.
+    """
+    names = [n for n, d in frame.collect_schema().items() if d == nw.Categorical]
+    if not names:
+        return frame
+    if not frame.implementation.is_pandas():
+        return frame.with_columns(nw.col(*names).cast(nw.String))
+    # A take from the categories is ten times as fast as pandas' own cast.
+    native = frame.to_native()
+    told = {}
+    for name in names:
+        values = native[name].cat
+        known = values.categories.astype("str").array
+        told[name] = known.take(values.codes.to_numpy(), allow_fill=True)
+    return nw.from_native(native.assign(**told))
 
 
 def handed_back(
@@ -64,7 +111,7 @@ def handed_back(
     like : DataFrame
         What was given: its kind is the kind that is returned.
     order : sequence of str
-        The columns to sort by; missing values come last.
+        The columns to sort by, missing values last; none if they are in order.
     columns : sequence of str, optional
         The columns to keep; all of them otherwise.
 
@@ -74,7 +121,7 @@ def handed_back(
         The rows of `frame`, with a fresh index where the kind has one.
     """
     del like  # it is there for the type
-    ordered = frame.sort(*order, nulls_last=True)
+    ordered = frame.sort(*order, nulls_last=True) if order else frame
     if columns is not None:
         ordered = ordered.select(*columns)
     return cast("IntoFrameT", nw.maybe_reset_index(ordered).to_native())

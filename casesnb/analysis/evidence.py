@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from casesnb.analysis.chain import PART, beside, chained
+from casesnb.analysis.chain import PART, chained
 from casesnb.analysis.clock import micros_between, moment
 from casesnb.analysis.engine import NO_TEXT, handed_back, opened, rows_of
 
@@ -54,7 +54,7 @@ def continuity(changes: IntoFrameT) -> IntoFrameT:
     >>> continuity(lost)["found"].unique().tolist()
     ['closed']
     """
-    frame = chained(_with_birth(opened(changes)))
+    frame = chained(_with_birth(opened(changes))).frame
     is_unexplained = (
         nw.col("is_first")
         & ~nw.col("old_kind").is_null()
@@ -131,11 +131,10 @@ def time_bounds(
     True
     """
     key = ("domain_id", "case_id")
-    frame = chained(_with_birth(opened(changes)), field_id, as_of=as_of)
-    frame = frame.with_columns(broken=nw.col("is_break").cast(nw.Int8))
-    frame = beside(frame, -1, then_break="broken").with_columns(
-        now_kind=NO_TEXT, now=NO_TEXT
-    )
+    linked = chained(_with_birth(opened(changes)), field_id, as_of=as_of)
+    linked = linked.with_columns(broken=nw.col("is_break").cast(nw.Int8))
+    linked = linked.beside(-1, then_break="broken")
+    frame = linked.frame.with_columns(now_kind=NO_TEXT, now=NO_TEXT)
     if current is not None:
         states = opened(current).filter(nw.col("field_id") == field_id)
         states = states.select(*key, now_kind="kind", now="value")
@@ -244,7 +243,7 @@ def verify(history: History | Tables | IntoFrameT, current: IntoFrameT) -> IntoF
     ['match', 'unverifiable']
     """
     changes = getattr(history, "changes", history)
-    frame = chained(changes)
+    frame = chained(changes).frame
     n_breaks = nw.col("is_break").cast(nw.Int64).sum().over(*PART)
     frame = frame.with_columns(n_breaks=n_breaks)
     key = list(PART)

@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from casesnb.analysis.chain import PART, beside, chained, differs, in_chains
+from casesnb.analysis.chain import ORDER, PART, Chains, chained, differs
 from casesnb.analysis.clock import micros_between
-from casesnb.analysis.engine import NO_TEXT, handed_back, opened, rows_of
-from casesnb.analysis.spells import begun
+from casesnb.analysis.engine import (
+    NO_TEXT,
+    as_given,
+    handed_back,
+    opened,
+    rows_of,
+    texts,
+)
+from casesnb.analysis.spells import begun, replaced
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -61,10 +68,12 @@ def transitions(
     >>> found.loc[found["to_value"] == "escalated", "from_value"].tolist()
     ['in_progress']
     """
-    moves = _moves(changes, field_id, as_of).filter(~nw.col("from_kind").is_null())
-    moves = moves.with_columns(
-        one=nw.lit(1, nw.Int64), case=nw.concat_str(*_CASE, separator="\n")
-    )
+    linked = _moves(begun(changes, field_id, as_of=as_of))
+    moves = linked.filter(~nw.col("from_kind").is_null()).told(*PART).frame
+    case = nw.concat_str(*_CASE, separator="\n")
+    if linked.given is not None:
+        case = nw.col("chain")  # one field: one chain to a case
+    moves = moves.with_columns(one=nw.lit(1, nw.Int64), case=case)
     key = ("field_id", "from_kind", "from_value", "to_kind", "to_value")
     found = moves.group_by(*key).agg(
         n=nw.col("one").sum(),
@@ -75,29 +84,22 @@ def transitions(
     return handed_back(found, changes, key, (*key, "n", "n_cases", "median_hours"))
 
 
-def _moves(changes: object, field_id: str | None, as_of: dt.datetime | None) -> Any:
-    """Return the changes from one value to another, after creation."""
-    moves = begun(changes, field_id, as_of=as_of)
-    moves = moves.filter(
-        (nw.col("event_type") != "Case.Created").fill_null(True)
-        & differs("new", "previous")
-    )
-    return moves.select(
-        *PART,
-        "sequence",
-        "slot",
-        "event_id",
-        "actor",
-        "since_at",
-        "is_break",
+def _moves(linked: Chains) -> Chains:
+    """Return of what `begun` does the changes of a value, after creation."""
+    moves = replaced(linked).filter(differs("new", "previous")).told("event_type")
+    moves = moves.filter((nw.col("event_type") != "Case.Created").fill_null(True))
+    return moves.with_columns(
         from_kind=nw.col("previous_kind"),
         from_value=nw.col("previous"),
         to_kind=nw.col("new_kind"),
         to_value=nw.col("new"),
         at=nw.col("performed_at"),
-        hours=micros_between(moves, "since_at", "performed_at").cast(nw.Float64)
-        / 3.6e9,
+        hours=_hours(moves.frame, "since_at", "performed_at"),
     )
+
+
+def _hours(frame: Any, start: str, end: str) -> nw.Expr:
+    return micros_between(frame, start, end).cast(nw.Float64) / 3.6e9
 
 
 def handoffs(changes: IntoFrameT, *, as_of: dt.datetime | None = None) -> IntoFrameT:
@@ -131,11 +133,14 @@ def handoffs(changes: IntoFrameT, *, as_of: dt.datetime | None = None) -> IntoFr
     >>> int(found["is_ping_pong"].sum())
     1
     """
-    frame = opened(changes)
-    born = frame.filter(nw.col("event_type") == "Case.Created")
-    born = born.group_by(*_CASE).agg(born=nw.col("performed_at").min())
-    of_holders = frame.filter(nw.col("field_id").is_in(HOLDERS))
-    moves = _moves(of_holders, None, as_of).join(born, on=_KEY, how="left")
+    given = as_given(changes)
+    born = given.filter((nw.col("event_type") == "Case.Created").fill_null(False))
+    born = texts(born.group_by(*_CASE).agg(born=nw.col("performed_at").min()))
+    of_holders = nw.col("field_id").is_in(HOLDERS).fill_null(False)
+    linked = begun(given.filter(of_holders), as_of=as_of)
+    named = _named(linked)
+    linked = _moves(linked).told(*PART, "event_id", "actor")
+    moves = linked.frame.join(born, on=_KEY, how="left")
     # Nobody held it since it was created, if its first change says so.
     from_birth = (
         nw.col("since_at").is_null()
@@ -145,11 +150,8 @@ def handoffs(changes: IntoFrameT, *, as_of: dt.datetime | None = None) -> IntoFr
     moves = moves.with_columns(
         since_at=nw.when(from_birth).then("born").otherwise("since_at")
     )
-    moves = moves.with_columns(
-        held_hours=micros_between(moves, "since_at", "at").cast(nw.Float64) / 3.6e9
-    )
-    named = _named(of_holders, as_of)
-    moves = moves.join(named, on=[*PART, "sequence", "slot"], how="left").with_columns(
+    moves = moves.with_columns(held_hours=_hours(moves, "since_at", "at"))
+    moves = moves.join(named, on=list(linked.key), how="left").with_columns(
         is_ping_pong=(nw.col("is_back").fill_null(0) == 1)
     )
     columns = (
@@ -162,21 +164,19 @@ def handoffs(changes: IntoFrameT, *, as_of: dt.datetime | None = None) -> IntoFr
         "event_id",
         "actor",
     )
-    return handed_back(moves, changes, (*PART, "sequence", "slot"), columns)
+    return handed_back(moves, changes, linked.order, columns)
 
 
-def _named(of_holders: Any, as_of: dt.datetime | None) -> Any:
+def _named(linked: Chains) -> Any:
     """Return which changes of holders go back to the one before the last."""
-    named = begun(of_holders, as_of=as_of)
-    named = named.filter(~nw.col("new").is_null())
-    named = beside(named, 1, last_name="new")
+    named = linked.filter(~nw.col("new").is_null()).beside(1, last_name="new")
     named = named.filter(
         (nw.col("new") != nw.col("last_name")).fill_null(True)
         | nw.col("last_name").is_null()
     )
-    named = beside(named, 2, name_before="new")
+    named = named.beside(2, name_before="new")
     is_back = (nw.col("new") == nw.col("name_before")).fill_null(False)
-    return named.select(*PART, "sequence", "slot", is_back=is_back.cast(nw.Int64))
+    return named.frame.select(*named.key, is_back=is_back.cast(nw.Int64))
 
 
 def reopens(
@@ -216,14 +216,14 @@ def reopens(
     >>> reopens(history.changes)["hours"].round(1).tolist()
     [53.1]
     """
-    moves = begun(changes, "status", as_of=as_of)
-    moves = beside(moves, 1, closer="event_id")
-    moves = moves.filter(
+    linked = replaced(begun(changes, "status", as_of=as_of)).told("event_id")
+    linked = linked.beside(1, closer="event_id").filter(
         (nw.col("previous") == closed).fill_null(False)
         & (nw.col("new") != closed).fill_null(True)
-        & (nw.col("event_type") != "Case.Created").fill_null(True)
     )
-    hours = micros_between(moves, "since_at", "performed_at").cast(nw.Float64) / 3.6e9
+    moves = linked.told(*_CASE, "sequence", "actor", "event_type").frame
+    moves = moves.filter((nw.col("event_type") != "Case.Created").fill_null(True))
+    hours = _hours(moves, "since_at", "performed_at")
     is_sure = nw.when(~nw.col("since_at").is_null())
     moves = moves.select(
         *_CASE,
@@ -302,10 +302,10 @@ def variants(
     """
     if max_steps < 1:
         raise ValueError(f"max_steps={max_steps}: give 1 or more.")
-    frame = in_chains(begun(changes, field_id, as_of=as_of))
-    frame = frame.with_columns(one=nw.lit(1, nw.Int64))
+    linked = begun(changes, field_id, as_of=as_of).told(*PART, *ORDER)
+    frame = linked.frame.with_columns(one=nw.lit(1, nw.Int64))
     frame = frame.with_columns(
-        place=nw.col("one").cum_sum().over(*PART, order_by=("sequence", "slot"))
+        place=nw.col("one").cum_sum().over(*PART, order_by=ORDER)
     ).select(
         *_CASE,
         "place",
@@ -411,7 +411,7 @@ def first_times_of(events: object, changes: object, closed: str = CLOSED) -> Any
         **{name: nw.when(when).then("performed_at") for name, when in names.items()},
     )
     times = times.group_by(*_CASE).agg(nw.col(*names).min())
-    moves = chained(changes)
+    moves = chained(changes).frame
     merges = frame.select(
         *_CASE,
         "event_id",

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.calendar import with_working_hours
-from casesnb.analysis.chain import PART, beside, chained, differs
+from casesnb.analysis.chain import ORDER, PART, Chains, chains, differs
 from casesnb.analysis.clock import micros_between, period
-from casesnb.analysis.engine import NO_TEXT, handed_back
+from casesnb.analysis.engine import handed_back
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -73,18 +73,18 @@ def spells(
     >>> bool(spells(history.changes, "status")["is_open"].iloc[-1])
     True
     """
-    held = _held(begun(changes, field_id, as_of=as_of))
-    order = (*PART, "sequence", "slot")
+    held = _held(begun(changes, field_id, as_of=as_of), "event_id", "actor")
     columns: tuple[str, ...] = _COLUMNS
     if calendar is not None:
         held = with_working_hours(held, calendar, start="start_at", end="end_at")
         columns = (*_COLUMNS, "working_hours")
+    order = () if "place" in held.columns else (*PART, *ORDER)
     return handed_back(held, changes, order, columns)
 
 
 def begun(
     changes: object, field_id: str | None = None, *, as_of: dt.datetime | None = None
-) -> Any:
+) -> Chains:
     """Return the changes that begin a spell, each with the value before it.
 
     Parameters
@@ -98,71 +98,103 @@ def begun(
 
     Returns
     -------
-    narwhals.DataFrame or narwhals.LazyFrame
-        What `chained` returns, fewer rows, with ``previous_kind`` and
-        ``previous`` (the value before, as AWS says it or as the chain does),
-        ``since_at`` (when that began, where it is sure), ``until_at`` (when the
-        next spell began), ``then_break`` (1 if it ended in a break) and
-        ``is_same`` (a first change to the value that was there).
+    Chains
+        What `chains` returns, fewer rows, with ``since_at`` (when the value
+        before began, where it is sure), ``until_at`` (when the next spell
+        began), ``then_break`` (1 if it ended in a break) and ``is_same`` (a
+        first change to the value that was there).
     """
-    frame = chained(changes, field_id, as_of=as_of)
-    has_old = ~nw.col("old_kind").is_null()
-    frame = frame.filter(
-        nw.col("is_first") | nw.col("is_break") | differs("new", "before")
-    ).with_columns(
-        previous_kind=nw.coalesce("old_kind", "before_kind"),
-        previous=nw.when(has_old).then("old").otherwise("before"),
-        is_same=nw.col("is_first") & has_old & ~differs("old", "new"),
+    linked = chains(changes, field_id, as_of=as_of).filter(
+        nw.col("is_first") | nw.col("is_break") | differs("new", "prior")
+    )
+    linked = linked.with_columns(
+        is_same=nw.col("is_first")
+        & ~nw.col("old_kind").is_null()
+        & ~differs("old", "new"),
         # A flag shifted past the end would turn into an object in pandas.
         break_before=nw.col("is_break").cast(nw.Float64),
     )
-    frame = beside(frame, 1, since_at="performed_at")
-    frame = beside(frame, -1, until_at="performed_at", then_break="break_before")
-    return frame.with_columns(
+    linked = linked.beside(1, since_at="performed_at")
+    linked = linked.beside(-1, until_at="performed_at", then_break="break_before")
+    return linked.with_columns(
         since_at=nw.when(~nw.col("is_break")).then("since_at"),
         then_break=nw.col("then_break").fill_null(0.0),
     )
 
 
-def _held(frame: Any) -> Any:
-    """Return the spells that `begun` changes begin, and those before the first."""
-    is_sure = ~nw.col("is_same")
-    after = frame.select(
-        *PART,
-        "sequence",
-        "slot",
+def replaced(linked: Chains) -> Chains:
+    """Return what `begun` does with the values that the changes replaced.
+
+    Parameters
+    ----------
+    linked : Chains
+        From `begun`.
+
+    Returns
+    -------
+    Chains
+        With ``previous_kind`` and ``previous``: the value before, as AWS says it
+        or as the chain does.
+    """
+    has_old = ~nw.col("old_kind").is_null()
+    has_prior = nw.when(~nw.col("is_first"))
+    return linked.with_columns(
+        prior_kind=has_prior.then("prior_kind"), prior=has_prior.then("prior")
+    ).with_columns(
+        previous_kind=nw.when(has_old).then("old_kind").otherwise("prior_kind"),
+        previous=nw.when(has_old).then("old").otherwise("prior"),
+    )
+
+
+def _held(linked: Chains, *names: str) -> Any:
+    """Return the spells that `begun` changes begin, and those before the first.
+
+    In order where rows have numbers, else with what to order them by. `names`
+    are columns of the change that begins a spell, missing if none surely does.
+    """
+    linked = linked.with_columns(is_sure=~nw.col("is_same"))
+    is_sure = nw.col("is_sure")
+    after = linked.with_columns(
         kind=nw.col("new_kind"),
         value=nw.col("new"),
         start_at=nw.when(is_sure).then("performed_at"),
         end_at=nw.coalesce("until_at", "as_of"),
         is_open=nw.col("until_at").is_null(),
         known=(nw.col("then_break") == 0) & is_sure,
-        event_id=nw.when(is_sure).then("event_id"),
-        actor=nw.when(is_sure).then("actor"),
     )
-    is_told = (
-        nw.col("is_first")
-        & is_sure
-        & ~nw.col("old_kind").is_null()
-        & (nw.col("event_type") != "Case.Created").fill_null(True)
+    first = linked.filter("is_first", is_sure, ~nw.col("old_kind").is_null())
+    first = first.told("event_type").filter(
+        (nw.col("event_type") != "Case.Created").fill_null(True)
     )
-    never = nw.when(nw.col("sequence") < 0)
-    earlier = frame.filter(is_told).select(
-        *PART,
-        sequence=nw.col("sequence") - nw.col("sequence") - 1,
-        slot=nw.col("slot"),
+    earlier = first.with_columns(
         kind=nw.col("old_kind"),
         value=nw.col("old"),
-        start_at=never.then("performed_at"),
+        start_at=nw.when("is_same").then("performed_at"),  # never
         end_at=nw.col("performed_at"),
         is_open=nw.lit(False),
         known=nw.lit(False),
-        event_id=NO_TEXT,
-        actor=NO_TEXT,
+        is_sure=nw.lit(False),
     )
-    both = nw.concat([earlier, after], how="vertical")
+    columns = ["kind", "value", "start_at", "end_at", "is_open", "known", "is_sure"]
+    if linked.given is None:
+        columns += [*PART, *ORDER, *names]
+        earlier = earlier.with_columns(sequence=nw.lit(-1, nw.Int32))
+    else:
+        columns += ["row", "place"]
+        earlier = earlier.with_columns(place=nw.col("place") - 1)
+    parts = [part.frame.select(*columns) for part in (earlier, after)]
+    if linked.given is not None and not len(parts[0]):
+        both = parts[1]
+    else:
+        both = nw.concat(parts, how="vertical")
+    if linked.given is not None:
+        both = both.sort("place")
+    both = linked.of(both).told(*PART, *names).frame
     micros = micros_between(both, "start_at", "end_at")
-    return both.with_columns(hours=micros.cast(nw.Float64) / 3.6e9)
+    return both.with_columns(
+        hours=micros.cast(nw.Float64) / 3.6e9,
+        **{name: nw.when("is_sure").then(name) for name in names},
+    )
 
 
 def time_in(
@@ -216,7 +248,8 @@ def time_in(
         raise ValueError(
             f"by={by!r}: give any of 'domain_id', 'case_id' and 'actor', as a sequence."
         )
-    held = _held(begun(changes, field_id, as_of=as_of))
+    told = set(by) & {"actor"}
+    held = _held(begun(changes, field_id, as_of=as_of), *told)
     held = held.with_columns(micros=micros_between(held, "start_at", "end_at"))
     sums = {"micros": "hours"}
     if calendar is not None:

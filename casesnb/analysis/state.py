@@ -8,10 +8,11 @@ import narwhals as nw
 
 from casesnb.analysis.chain import PART, differs
 from casesnb.analysis.engine import handed_back, rows_of
-from casesnb.analysis.spells import begun
+from casesnb.analysis.spells import begun, replaced
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
     from narwhals.typing import IntoFrameT
 
@@ -50,9 +51,8 @@ def state_at(changes: IntoFrameT, when: dt.datetime | None = None) -> IntoFrameT
     >>> state_at(history.changes).query("field_id == 'status'")["value"].tolist()
     ['closed']
     """
-    frame = _state(changes, when)
     columns = (*PART, "kind", "value", "since_at", "event_id", "actor")
-    return handed_back(frame, changes, PART, columns)
+    return _in_parts(_state(changes, when, "event_id", "actor"), changes, columns)
 
 
 def blame(changes: IntoFrameT, at: dt.datetime | None = None) -> IntoFrameT:
@@ -90,21 +90,30 @@ def blame(changes: IntoFrameT, at: dt.datetime | None = None) -> IntoFrameT:
         "previous_kind",
         "previous",
     )
-    return handed_back(_state(changes, at), changes, PART, columns)
+    return _in_parts(_state(changes, at, *columns[5:]), changes, columns)
 
 
-def _state(changes: object, when: dt.datetime | None) -> Any:
-    """Return the changes that began what still held, as `blame` tells them."""
-    frame = begun(changes, as_of=when).filter(nw.col("until_at").is_null())
+def _state(changes: object, when: dt.datetime | None, *names: str) -> Any:
+    """Return the changes that began what still held, with columns of `blame`."""
+    linked = begun(changes, as_of=when).filter(nw.col("until_at").is_null())
+    if "previous" in names:
+        linked = replaced(linked)
     is_sure = nw.when(~nw.col("is_same"))
-    names = ("event_id", "actor", "actor_kind", "previous_kind", "previous")
-    return frame.select(
-        *PART,
+    state = linked.with_columns(
         kind=nw.col("new_kind"),
         value=nw.col("new"),
         since_at=is_sure.then("performed_at"),
-        **{name: is_sure.then(name) for name in names},
     )
+    own = {"since_at", "previous_kind", "previous"}
+    state = state.told(*PART, *(name for name in names if name not in own))
+    if names:
+        state = state.with_columns(**{name: is_sure.then(name) for name in names})
+    return state.frame
+
+
+def _in_parts(state: Any, changes: IntoFrameT, columns: Sequence[str]) -> IntoFrameT:
+    order = () if "place" in state.columns else PART
+    return handed_back(state, changes, order, columns)
 
 
 def state_table(changes: IntoFrameT, when: dt.datetime | None = None) -> IntoFrameT:
@@ -192,7 +201,7 @@ def diff(changes: IntoFrameT, t1: dt.datetime, t2: dt.datetime) -> IntoFrameT:
     before = _state(changes, t1).select(
         *PART, from_kind="kind", from_value="value", told=nw.lit(1, nw.Int8)
     )
-    after = _state(changes, t2).select(
+    after = _state(changes, t2, "event_id", "actor").select(
         *PART,
         "since_at",
         "event_id",

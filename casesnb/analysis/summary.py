@@ -84,7 +84,7 @@ def case_summary(
     happened = happened.with_columns(as_of=until)
     found = _counted(happened)
     found = found.join(first_times_of(happened, changed, closed), on=_KEY, how="left")
-    chain = chained(changed).select(
+    chain = chained(changed).frame.select(
         *_CASE,
         n_breaks=nw.col("is_break").cast(nw.Int64),
         n_status_changes=((nw.col("field_id") == "status") & ~nw.col("is_first")).cast(
