@@ -10,7 +10,14 @@ import narwhals as nw
 
 from casesnb.analysis.calendar import Calendar
 from casesnb.analysis.clock import period, wall, weekday
-from casesnb.analysis.engine import handed_back, opened, rows_of
+from casesnb.analysis.engine import (
+    as_given,
+    handed_back,
+    opened,
+    rows_of,
+    texts,
+    told_apart,
+)
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
@@ -19,8 +26,7 @@ _SERVICE_ROLE = "AWSServiceRoleForAmazonConnect"
 _MINUTE = 60_000_000  # microseconds
 _COUNTS = ("n_events", "n_changes", "n_cases")
 
-# A case is its domain and its id.
-_CASE = nw.concat_str("domain_id", "case_id", separator="\n")
+_CASE = ("domain_id", "case_id")
 
 
 def actor_activity(events: IntoFrameT, *, freq: str = "1d") -> IntoFrameT:
@@ -54,13 +60,13 @@ def actor_activity(events: IntoFrameT, *, freq: str = "1d") -> IntoFrameT:
     >>> int(activity["n_events"].sum()) == len(history.events)
     True
     """
-    frame = opened(events)
+    frame = told_apart(as_given(events), "case", _CASE)
     frame = frame.select(
         "actor",
         "actor_kind",
+        "case",
         period_at=period(frame, nw.col("performed_at"), freq),
         n_changes=nw.col("n_changes").cast(nw.Int64),
-        case=_CASE,
         one=nw.lit(1, nw.Int64),
     )
     key = ("actor", "actor_kind", "period_at")
@@ -69,7 +75,8 @@ def actor_activity(events: IntoFrameT, *, freq: str = "1d") -> IntoFrameT:
         n_changes=nw.col("n_changes").sum(),
         n_cases=nw.col("case").n_unique(),
     )
-    counted = counted.select(*key, *(nw.col(name).cast(nw.Int64) for name in _COUNTS))
+    counts = (nw.col(name).cast(nw.Int64) for name in _COUNTS)
+    counted = texts(counted.select(*key, *counts))
     return handed_back(counted, events, ("period_at", "actor", "actor_kind"))
 
 
@@ -97,8 +104,8 @@ def actor_matrix(events: IntoFrameT) -> IntoFrameT:
     True
     """
     key = ("actor", "actor_kind", "event_type", "related_item_type")
-    frame = opened(events).select(
-        *key, "performed_at", case=_CASE, one=nw.lit(1, nw.Int64)
+    frame = told_apart(as_given(events), "case", _CASE).select(
+        *key, "performed_at", "case", one=nw.lit(1, nw.Int64)
     )
     counted = frame.group_by(*key).agg(
         n_events=nw.col("one").sum(),
@@ -107,7 +114,7 @@ def actor_matrix(events: IntoFrameT) -> IntoFrameT:
         last_at=nw.col("performed_at").max(),
     )
     counted = counted.with_columns(nw.col("n_events", "n_cases").cast(nw.Int64))
-    return handed_back(counted, events, key)
+    return handed_back(texts(counted), events, key)
 
 
 def rhythm(events: IntoFrameT, *, tz: str = "UTC") -> IntoFrameT:
@@ -141,9 +148,9 @@ def rhythm(events: IntoFrameT, *, tz: str = "UTC") -> IntoFrameT:
     >>> int(hours["n_events"].sum()) == len(history.events)
     True
     """
-    frame = opened(events)
+    frame = told_apart(as_given(events), "case", _CASE)
     frame = frame.select(
-        "actor", "actor_kind", shown=wall(frame, "performed_at", tz), case=_CASE
+        "actor_kind", "case", shown=wall(frame, "performed_at", tz)
     ).with_columns(
         weekday=weekday(nw.col("shown")),
         hour=nw.col("shown").dt.hour().cast(nw.Int64),
@@ -155,7 +162,7 @@ def rhythm(events: IntoFrameT, *, tz: str = "UTC") -> IntoFrameT:
         n_cases=nw.col("case").n_unique(),
     )
     counted = counted.with_columns(nw.col("n_events", "n_cases").cast(nw.Int64))
-    return handed_back(counted, events, key)
+    return handed_back(texts(counted), events, key)
 
 
 def attribution(events: IntoFrameT) -> IntoFrameT:
@@ -270,8 +277,9 @@ def work_share(events: IntoFrameT) -> IntoFrameT:
     1.0
     """
     key = ("worker", "evidence", "is_asserted")
-    frame = attributed(opened(events)).select(
-        *key, nw.col("n_changes").cast(nw.Int64), case=_CASE, one=nw.lit(1, nw.Int64)
+    frame = attributed(texts(told_apart(as_given(events), "case", _CASE)))
+    frame = frame.select(
+        *key, "case", nw.col("n_changes").cast(nw.Int64), one=nw.lit(1, nw.Int64)
     )
     counted = frame.group_by(*key).agg(
         n_events=nw.col("one").sum(),
@@ -443,12 +451,13 @@ def in_bursts(frame: Any, *, within: dt.timedelta, min_cases: int) -> Any:
     order = ("performed_at", "domain_id", "case_id", "sequence", "slot")
     pause = f"{within // dt.timedelta(microseconds=1)}us"
     before = nw.col("performed_at").shift(1).over("same", order_by=order)
+    frame = frame.filter(
+        (nw.col("event_type") != "Case.Created")
+        & ~nw.col("event_type").str.starts_with("RelatedItem.")
+    )
     frame = (
-        frame.filter(
-            (nw.col("event_type") != "Case.Created")
-            & ~nw.col("event_type").str.starts_with("RelatedItem.")
-        )
-        .with_columns(case=_CASE, one=nw.lit(1, nw.Int64), same=same)
+        told_apart(frame, "case", _CASE)
+        .with_columns(one=nw.lit(1, nw.Int64), same=same)
         .with_columns(before=before)
         .with_columns(
             starts=(nw.col("performed_at") > nw.col("before").dt.offset_by(pause))

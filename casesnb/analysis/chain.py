@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import narwhals as nw
 
 from casesnb.analysis.clock import moment
-from casesnb.analysis.engine import as_given, texts
+from casesnb.analysis.engine import as_given, rows_of, texts
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PART = ("domain_id", "case_id", "field_id")
 ORDER = ("sequence", "slot")
 
+_TIME = nw.Datetime("us", "UTC")
 _COMPARED = ("performed_at", "old_kind", "old", "new_kind", "new")
 
 
@@ -32,21 +33,19 @@ class Chains:
     ----------
     frame : narwhals.DataFrame or narwhals.LazyFrame
         One row per change: `performed_at`, both values and their kinds,
-        ``as_of``, ``prior`` and ``prior_kind`` (the new value before, where
+        ``prior`` and ``prior_kind`` (the new value before, where
         there is one), ``is_first``, ``is_last`` and ``is_break``: the old value
         is not the new one before. A value that AWS did not send contradicts
         nothing.
+    until : narwhals.DataFrame or narwhals.LazyFrame
+        One row: ``as_of``, the moment up to which changes count.
     given : narwhals.DataFrame, optional
         Every change as it was given, where rows have numbers.
     """
 
     frame: Any
+    until: Any
     given: Any = None
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """The columns that tell its rows apart."""
-        return (*PART, *ORDER) if self.given is None else ("row",)
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -89,7 +88,7 @@ class Chains:
         Parameters
         ----------
         frame : narwhals.DataFrame or narwhals.LazyFrame
-            With the columns of `key`.
+            With the columns that `frame` has.
 
         Returns
         -------
@@ -98,16 +97,18 @@ class Chains:
         """
         return replace(self, frame=frame)
 
-    def beside(self, step: int, **names: str) -> Chains:
-        """Return the rows with columns of a neighbour in their chain.
+    def beside(self, among: str = "", **names: tuple[str, int]) -> Chains:
+        """Return the rows with columns of neighbours in their chain.
 
         Parameters
         ----------
-        step : int
-            1 for the row before, -1 for the row after.
-        **names : str
+        among : str, optional
+            A flag: only rows that have it see each other, and only they get the
+            new columns.
+        **names : tuple of (str, int)
             The new columns, each with the column of `frame` that it is taken
-            from; missing where there is no such neighbour.
+            from and how many rows before (above 0) or after (below 0); missing
+            where there is no such neighbour.
 
         Returns
         -------
@@ -115,17 +116,36 @@ class Chains:
             The same rows.
         """
         if self.given is None:
+            part = (*PART, among) if among else PART
             found = {
-                name: nw.col(source).shift(step).over(*PART, order_by=ORDER)
-                for name, source in names.items()
+                name: nw.col(source).shift(step).over(*part, order_by=ORDER)
+                for name, (source, step) in names.items()
             }
-        else:
+            if among:
+                found = {n: nw.when(among).then(value) for n, value in found.items()}
+            return self.with_columns(**found)
+        if among:
+            some = self.filter(among).beside("", **names).frame.select("row", *names)
+            return self.of(self.frame.join(some, on="row", how="left"))
+        found = {}
+        for name, (source, step) in names.items():
             is_same = nw.col("chain") == nw.col("chain").shift(step)
-            found = {
-                name: nw.when(is_same).then(nw.col(source).shift(step))
-                for name, source in names.items()
-            }
+            found[name] = nw.when(is_same).then(nw.col(source).shift(step))
         return self.with_columns(**found)
+
+    def with_as_of(self) -> Chains:
+        """Return the rows with ``as_of``, the moment up to which changes count.
+
+        Returns
+        -------
+        Chains
+            The same rows.
+        """
+        if self.given is None:
+            return self.of(self.frame.join(self.until, how="cross"))
+        (until,) = rows_of(self.until)
+        at = until["as_of"] and moment(until["as_of"])
+        return self.with_columns(as_of=nw.lit(at, _TIME))
 
     def told(self, *names: str) -> Chains:
         """Return the rows with columns of the changes, categories as texts.
@@ -171,23 +191,26 @@ def chains(
         In any engine.
     """
     given = as_given(changes)
-    until: Any = nw.col("performed_at").max()
+    until = given.select(as_of=nw.col("performed_at").max())
     where = [~nw.col("event_type").str.starts_with("RelatedItem.").fill_null(False)]
     if field_id is not None:
         where.append((nw.col("field_id") == field_id).fill_null(False))
     if as_of is not None:
-        until = nw.lit(moment(as_of), nw.Datetime("us", "UTC"))
-        where.append(nw.col("performed_at") <= until)
+        at = nw.lit(moment(as_of), _TIME)
+        where.append(nw.col("performed_at") <= at)
+        until = until.with_columns(as_of=at)
     if isinstance(given, nw.LazyFrame):
-        frame = texts(given).with_columns(as_of=until).filter(*where)
-        linked = Chains(frame).beside(
-            1, prior_kind="new_kind", prior="new", prior_at="performed_at"
+        linked = Chains(texts(given).filter(*where), until).beside(
+            prior_kind=("new_kind", 1),
+            prior=("new", 1),
+            prior_at=("performed_at", 1),
+            next_at=("performed_at", -1),
         )
-        linked = linked.beside(-1, next_at="performed_at").with_columns(
+        linked = linked.with_columns(
             is_first=nw.col("prior_at").is_null(), is_last=nw.col("next_at").is_null()
         )
     else:
-        given = _numbered(given, until)
+        given = _numbered(given)
         frame = _in_order(given, where)
         chain = nw.col("chain")
         linked = Chains(
@@ -197,6 +220,7 @@ def chains(
                 is_first=(chain != chain.shift(1)).fill_null(True),
                 is_last=(chain != chain.shift(-1)).fill_null(True),
             ),
+            until,
             given,
         )
     return linked.with_columns(
@@ -207,9 +231,8 @@ def chains(
     )
 
 
-def _numbered(given: Any, until: Any) -> Any:
-    """Return changes with ``as_of`` and, in pandas, categories that compare."""
-    given = given.with_columns(as_of=until)
+def _numbered(given: Any) -> Any:
+    """Return changes with, in pandas, categories that compare."""
     if not given.implementation.is_pandas():
         return texts(given)
     native = given.to_native().reset_index(drop=True)
@@ -248,7 +271,7 @@ def _in_order(given: Any, where: list[Any]) -> Any:
         keys = keys.with_columns(chain=starts)
         keys = keys.select("row", nw.col("chain").cast(nw.Int64).cum_sum())
         row, chain = keys["row"].to_numpy(), keys["chain"].to_numpy()
-    frame = given.select(*_COMPARED, "as_of")[row]
+    frame = given.select(*_COMPARED)[row]
     frame = nw.maybe_reset_index(frame)
     new = {
         name: nw.new_series(name, values, backend=given.implementation)
@@ -307,14 +330,13 @@ def chained(
     """
     given: Any = nw.from_native(cast("Any", changes))
     told = chains(changes, field_id, as_of=as_of).told(*given.collect_schema().names())
-    told = told.beside(
-        1,
-        before_kind="new_kind",
-        before="new",
-        before_at="performed_at",
-        before_event_id="event_id",
+    return told.beside(
+        before_kind=("new_kind", 1),
+        before=("new", 1),
+        before_at=("performed_at", 1),
+        before_event_id=("event_id", 1),
+        next_at=("performed_at", -1),
     )
-    return told.beside(-1, next_at="performed_at")
 
 
 def differs(value: str, other: str) -> nw.Expr:

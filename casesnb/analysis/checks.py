@@ -399,7 +399,7 @@ def tug_of_war(tables: Tables) -> Any:
     workers = attributed(opened(tables.events)).select(*_EVENT, "worker")
     merged = opened(tables.events).filter(~nw.col("merge_event_id").is_null())
     linked = chained(tables.changes).beside(
-        1, first_actor="actor", first_kind="old_kind", first="old"
+        first_actor=("actor", 1), first_kind=("old_kind", 1), first=("old", 1)
     )
     frame = linked.frame
     back = (

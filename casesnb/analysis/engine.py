@@ -96,6 +96,34 @@ def texts(frame: Any) -> Any:
     return nw.from_native(native.assign(**told))
 
 
+def told_apart(frame: Any, name: str, columns: Sequence[str]) -> Any:
+    """Return rows with one column in place of several that tell them apart.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        With the columns: texts or categories, none of them missing.
+    name : str
+        The new column.
+    columns : sequence of str
+        What it stands for.
+
+    Returns
+    -------
+    narwhals.DataFrame or narwhals.LazyFrame
+        The same rows; the new column is a number in pandas and a text elsewhere,
+        only to be compared.
+    """
+    if not frame.implementation.is_pandas():
+        return frame.with_columns(nw.concat_str(*columns, separator="\n").alias(name))
+    native = frame.to_native()
+    number: Any = 0
+    for column in columns:
+        values = native[column].astype("category").cat
+        number = number * len(values.categories) + values.codes.astype("int64")
+    return nw.from_native(native.assign(**{name: number}))
+
+
 def handed_back(
     frame: Any,
     like: IntoFrameT,

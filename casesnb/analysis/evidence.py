@@ -133,7 +133,7 @@ def time_bounds(
     key = ("domain_id", "case_id")
     linked = chained(_with_birth(opened(changes)), field_id, as_of=as_of)
     linked = linked.with_columns(broken=nw.col("is_break").cast(nw.Int8))
-    linked = linked.beside(-1, then_break="broken")
+    linked = linked.beside(then_break=("broken", -1)).with_as_of()
     frame = linked.frame.with_columns(now_kind=NO_TEXT, now=NO_TEXT)
     if current is not None:
         states = opened(current).filter(nw.col("field_id") == field_id)

@@ -15,6 +15,7 @@ from casesnb.analysis.engine import (
     opened,
     rows_of,
     texts,
+    told_apart,
 )
 from casesnb.analysis.spells import begun, replaced
 
@@ -70,14 +71,13 @@ def transitions(
     """
     linked = _moves(begun(changes, field_id, as_of=as_of))
     moves = linked.filter(~nw.col("from_kind").is_null()).told(*PART).frame
-    case = nw.concat_str(*_CASE, separator="\n")
-    if linked.given is not None:
-        case = nw.col("chain")  # one field: one chain to a case
-    moves = moves.with_columns(one=nw.lit(1, nw.Int64), case=case)
+    if linked.given is None:
+        moves = told_apart(moves, "chain", _CASE)  # of one field
+    moves = moves.with_columns(one=nw.lit(1, nw.Int64))
     key = ("field_id", "from_kind", "from_value", "to_kind", "to_value")
     found = moves.group_by(*key).agg(
         n=nw.col("one").sum(),
-        n_cases=nw.col("case").n_unique(),
+        n_cases=nw.col("chain").n_unique(),
         median_hours=nw.col("hours").median(),
     )
     found = found.with_columns(nw.col("n", "n_cases").cast(nw.Int64))
@@ -137,8 +137,7 @@ def handoffs(changes: IntoFrameT, *, as_of: dt.datetime | None = None) -> IntoFr
     born = given.filter((nw.col("event_type") == "Case.Created").fill_null(False))
     born = texts(born.group_by(*_CASE).agg(born=nw.col("performed_at").min()))
     of_holders = nw.col("field_id").is_in(HOLDERS).fill_null(False)
-    linked = begun(given.filter(of_holders), as_of=as_of)
-    named = _named(linked)
+    linked = _named(begun(given.filter(of_holders), as_of=as_of))
     linked = _moves(linked).told(*PART, "event_id", "actor")
     moves = linked.frame.join(born, on=_KEY, how="left")
     # Nobody held it since it was created, if its first change says so.
@@ -150,9 +149,8 @@ def handoffs(changes: IntoFrameT, *, as_of: dt.datetime | None = None) -> IntoFr
     moves = moves.with_columns(
         since_at=nw.when(from_birth).then("born").otherwise("since_at")
     )
-    moves = moves.with_columns(held_hours=_hours(moves, "since_at", "at"))
-    moves = moves.join(named, on=list(linked.key), how="left").with_columns(
-        is_ping_pong=(nw.col("is_back").fill_null(0) == 1)
+    moves = moves.with_columns(
+        held_hours=_hours(moves, "since_at", "at"), is_ping_pong=nw.col("is_back")
     )
     columns = (
         *PART,
@@ -167,16 +165,16 @@ def handoffs(changes: IntoFrameT, *, as_of: dt.datetime | None = None) -> IntoFr
     return handed_back(moves, changes, linked.order, columns)
 
 
-def _named(linked: Chains) -> Any:
-    """Return which changes of holders go back to the one before the last."""
-    named = linked.filter(~nw.col("new").is_null()).beside(1, last_name="new")
-    named = named.filter(
-        (nw.col("new") != nw.col("last_name")).fill_null(True)
-        | nw.col("last_name").is_null()
-    )
-    named = named.beside(2, name_before="new")
+def _named(linked: Chains) -> Chains:
+    """Return the changes with ``is_back``: to the holder before the last one."""
+    linked = linked.with_columns(is_named=~nw.col("new").is_null())
+    linked = linked.beside("is_named", last_name=("new", 1))
+    last = nw.col("last_name")
+    is_other = (nw.col("new") != last).fill_null(True) | last.is_null()
+    linked = linked.with_columns(is_other=nw.col("is_named") & is_other)
+    linked = linked.beside("is_other", name_before=("new", 2))
     is_back = (nw.col("new") == nw.col("name_before")).fill_null(False)
-    return named.frame.select(*named.key, is_back=is_back.cast(nw.Int64))
+    return linked.with_columns(is_back=nw.col("is_other") & is_back)
 
 
 def reopens(
@@ -217,7 +215,7 @@ def reopens(
     [53.1]
     """
     linked = replaced(begun(changes, "status", as_of=as_of)).told("event_id")
-    linked = linked.beside(1, closer="event_id").filter(
+    linked = linked.beside(closer=("event_id", 1)).filter(
         (nw.col("previous") == closed).fill_null(False)
         & (nw.col("new") != closed).fill_null(True)
     )

@@ -9,7 +9,7 @@ import narwhals as nw
 from casesnb.analysis.calendar import with_working_hours
 from casesnb.analysis.chain import ORDER, PART, Chains, chains, differs
 from casesnb.analysis.clock import micros_between, period
-from casesnb.analysis.engine import handed_back
+from casesnb.analysis.engine import handed_back, texts
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -114,8 +114,13 @@ def begun(
         # A flag shifted past the end would turn into an object in pandas.
         break_before=nw.col("is_break").cast(nw.Float64),
     )
-    linked = linked.beside(1, since_at="performed_at")
-    linked = linked.beside(-1, until_at="performed_at", then_break="break_before")
+    if linked.given is None:
+        linked = replaced(linked)  # fewer columns to carry through the window
+    linked = linked.beside(
+        since_at=("performed_at", 1),
+        until_at=("performed_at", -1),
+        then_break=("break_before", -1),
+    )
     return linked.with_columns(
         since_at=nw.when(~nw.col("is_break")).then("since_at"),
         then_break=nw.col("then_break").fill_null(0.0),
@@ -136,6 +141,8 @@ def replaced(linked: Chains) -> Chains:
         With ``previous_kind`` and ``previous``: the value before, as AWS says it
         or as the chain does.
     """
+    if "previous" in linked.frame.collect_schema().names():
+        return linked
     has_old = ~nw.col("old_kind").is_null()
     has_prior = nw.when(~nw.col("is_first"))
     return linked.with_columns(
@@ -152,9 +159,41 @@ def _held(linked: Chains, *names: str) -> Any:
     In order where rows have numbers, else with what to order them by. `names`
     are columns of the change that begins a spell, missing if none surely does.
     """
-    linked = linked.with_columns(is_sure=~nw.col("is_same"))
+    linked = linked.with_columns(
+        is_sure=~nw.col("is_same"),
+        is_told=nw.col("is_first") & ~nw.col("is_same") & ~nw.col("old_kind").is_null(),
+    )
+    # What a change replaced was a spell too, where nothing tells of its start.
+    never = nw.lit(False)
+    earlier = {
+        "new_kind": nw.col("old_kind"),
+        "new": nw.col("old"),
+        "until_at": nw.col("performed_at"),
+        "is_sure": never,
+    }
+    is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
+    if linked.given is None:
+        # One pass: a union would look for every change's neighbours twice.
+        sides = [linked.until.with_columns(side=nw.lit(n, nw.Int8)) for n in (0, 1)]
+        both = linked.frame.join(nw.concat(sides, how="vertical"), how="cross")
+        is_after = nw.col("side") == 1
+        both = both.filter(is_after | (nw.col("is_told") & ~is_created))
+        earlier["sequence"] = nw.lit(-1, nw.Int32)
+        linked = linked.of(both).with_columns(
+            **{
+                name: nw.when(is_after).then(name).otherwise(other)
+                for name, other in earlier.items()
+            }
+        )
+    else:
+        linked = linked.with_as_of()
+        first = linked.filter("is_told").told("event_type").filter(~is_created)
+        if len(first.frame):
+            before = first.with_columns(**earlier, place=nw.col("place") - 1).frame
+            parts = [before.select(*linked.frame.columns), texts(linked.frame)]
+            linked = linked.of(nw.concat(parts, how="vertical").sort("place"))
     is_sure = nw.col("is_sure")
-    after = linked.with_columns(
+    found = linked.with_columns(
         kind=nw.col("new_kind"),
         value=nw.col("new"),
         start_at=nw.when(is_sure).then("performed_at"),
@@ -162,38 +201,10 @@ def _held(linked: Chains, *names: str) -> Any:
         is_open=nw.col("until_at").is_null(),
         known=(nw.col("then_break") == 0) & is_sure,
     )
-    first = linked.filter("is_first", is_sure, ~nw.col("old_kind").is_null())
-    first = first.told("event_type").filter(
-        (nw.col("event_type") != "Case.Created").fill_null(True)
-    )
-    earlier = first.with_columns(
-        kind=nw.col("old_kind"),
-        value=nw.col("old"),
-        start_at=nw.when("is_same").then("performed_at"),  # never
-        end_at=nw.col("performed_at"),
-        is_open=nw.lit(False),
-        known=nw.lit(False),
-        is_sure=nw.lit(False),
-    )
-    columns = ["kind", "value", "start_at", "end_at", "is_open", "known", "is_sure"]
-    if linked.given is None:
-        columns += [*PART, *ORDER, *names]
-        earlier = earlier.with_columns(sequence=nw.lit(-1, nw.Int32))
-    else:
-        columns += ["row", "place"]
-        earlier = earlier.with_columns(place=nw.col("place") - 1)
-    parts = [part.frame.select(*columns) for part in (earlier, after)]
-    if linked.given is not None and not len(parts[0]):
-        both = parts[1]
-    else:
-        both = nw.concat(parts, how="vertical")
-    if linked.given is not None:
-        both = both.sort("place")
-    both = linked.of(both).told(*PART, *names).frame
-    micros = micros_between(both, "start_at", "end_at")
-    return both.with_columns(
-        hours=micros.cast(nw.Float64) / 3.6e9,
-        **{name: nw.when("is_sure").then(name) for name in names},
+    told = found.told(*PART, *names).frame
+    return told.with_columns(
+        hours=micros_between(told, "start_at", "end_at").cast(nw.Float64) / 3.6e9,
+        **{name: nw.when(is_sure).then(name) for name in names},
     )
 
 

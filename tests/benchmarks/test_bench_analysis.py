@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import duckdb
@@ -23,7 +23,9 @@ from casesnb.tables.schema import CHANGES
 pytestmark = [pytest.mark.bench, pytest.mark.filterwarnings("default")]
 
 N = int(os.environ.get("CASESNB_BENCH_CHANGES", "1_000_000"))
-PART = ["domain_id", "case_id", "field_id"]
+CASE = ["domain_id", "case_id"]
+PART = [*CASE, "field_id"]
+HOLDERS = ["assigned_user", "assigned_queue"]
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +51,8 @@ def changes() -> pd.DataFrame:
             + pd.to_timedelta(case * 60 + sequence * 3600, unit="s"),
             "field_id": pd.Categorical.from_codes(field, fields),
             "new": pd.Series(status[value], dtype="str"),
-            "event_type": "Case.Updated",
-            "actor": "a",
+            "event_type": np.where(sequence, "Case.Updated", "Case.Created"),
+            "actor": pd.Series(rng.integers(0, 200, N)).astype("str"),
             "actor_kind": "agent",
             "new_kind": "string",
             "order_known": True,
@@ -62,28 +64,121 @@ def changes() -> pd.DataFrame:
     return CHANGES.cast(frame)
 
 
-def median(work: Callable[[], Any], times: int = 3) -> float:
-    taken = []
-    for _ in range(times):
-        start = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
+@pytest.fixture(scope="module")
+def in_polars(changes: pd.DataFrame) -> pl.DataFrame:
+    return pl.from_pandas(changes).with_columns(pl.col(pl.Categorical).cast(pl.String))
+
+
+@pytest.fixture(scope="module")
+def in_duckdb(in_polars: pl.DataFrame) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("given", in_polars.to_arrow())
+        connection.execute("CREATE TABLE changes AS SELECT * FROM given")
+        yield connection
+
+
+def timed(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def ratio(what: str, ours: Callable[[], Any], theirs: Callable[[], Any]) -> float:
+    """Ours to theirs, the medians of five, taken by turns."""
+    taken = [(timed(ours), timed(theirs)) for _ in range(5)]
+    one, other = (statistics.median(each) for each in zip(*taken, strict=True))
+    print(f"\n{what}, {N:,} changes: {one:.2f} s against {other:.2f} s", end="")
+    print(f" by hand, {one / other:.2f} times")
+    return one / other
+
+
+# -------------------------------------------------------------- by hand, in pandas
+
+
+def begun(changes: pd.DataFrame) -> pd.DataFrame:
+    """Sort, shift, mask: the changes that begin a spell, with the value before."""
+    frame = changes.sort_values([*PART, "sequence", "slot"])
+    grouped = frame.groupby(PART, observed=True, sort=False)
+    frame["before"] = grouped["new"].shift(1)
+    return frame[(frame["new"] != frame["before"]) | frame["before"].isna()]
+
+
+def beside(frame: pd.DataFrame, name: str, step: int) -> pd.Series[Any]:
+    return frame.groupby(PART, observed=True, sort=False)[name].shift(step)
+
+
+def hours(end: pd.Series[Any], start: pd.Series[Any]) -> pd.Series[Any]:
+    return (end - start).dt.total_seconds() / 3600
 
 
 def spells_by_hand(changes: pd.DataFrame) -> pd.DataFrame:
-    frame = changes.sort_values([*PART, "sequence", "slot"])
-    grouped = frame.groupby(PART, observed=True, sort=False)
-    before = grouped["new"].shift(1)
-    frame = frame[(frame["new"] != before) | before.isna()]
-    ends = frame.groupby(PART, observed=True, sort=False)["performed_at"].shift(-1)
-    as_of = changes["performed_at"].max()
+    frame = begun(changes)
+    ends = beside(frame, "performed_at", -1)
     found = frame[[*PART, "new", "performed_at", "event_id", "actor"]].copy()
-    found["end_at"] = ends.fillna(as_of)
+    found["end_at"] = ends.fillna(changes["performed_at"].max())
     found["is_open"] = ends.isna()
-    lasted = found["end_at"] - found["performed_at"]
-    found["hours"] = lasted.dt.total_seconds() / 3600
+    found["hours"] = hours(found["end_at"], found["performed_at"])
     return found.reset_index(drop=True)
+
+
+def state_by_hand(changes: pd.DataFrame) -> pd.DataFrame:
+    frame = begun(changes)
+    is_last = beside(frame, "performed_at", -1).isna()
+    columns = [*PART, "new", "performed_at", "event_id", "actor"]
+    return frame.loc[is_last, columns].reset_index(drop=True)
+
+
+def transitions_by_hand(changes: pd.DataFrame) -> pd.DataFrame:
+    frame = begun(changes[changes["field_id"] == "status"])
+    frame["hours"] = hours(frame["performed_at"], beside(frame, "performed_at", 1))
+    frame = frame[frame["before"].notna()]
+    grouped = frame.groupby(["before", "new"])
+    return grouped.agg(
+        n=("new", "size"), n_cases=("case_id", "nunique"), hours=("hours", "median")
+    ).reset_index()
+
+
+def handoffs_by_hand(changes: pd.DataFrame) -> pd.DataFrame:
+    frame = begun(changes[changes["field_id"].isin(HOLDERS)])
+    frame["held"] = hours(frame["performed_at"], beside(frame, "performed_at", 1))
+    frame["is_back"] = frame["new"] == beside(frame, "before", 1)
+    is_created = frame["event_type"] == "Case.Created"
+    frame = frame[frame["before"].notna() | ~is_created]
+    columns = [*PART, "before", "new", "performed_at", "held", "is_back"]
+    return frame[[*columns, "event_id", "actor"]].reset_index(drop=True)
+
+
+def activity_by_hand(events: pd.DataFrame) -> pd.DataFrame:
+    day = events["performed_at"].dt.floor("1D")
+    grouped = events.groupby(["actor", "actor_kind", day], observed=True)
+    return grouped.agg(
+        n_events=("event_id", "size"),
+        n_changes=("n_changes", "sum"),
+        n_cases=("case_id", "nunique"),
+    ).reset_index()
+
+
+def events_of(changes: pd.DataFrame) -> pd.DataFrame:
+    return changes.assign(n_changes=1)
+
+
+PANDAS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "spells": (cn.spells, spells_by_hand),
+    "state_at": (cn.state_at, state_by_hand),
+    "transitions": (cn.transitions, transitions_by_hand),
+    "handoffs": (cn.handoffs, handoffs_by_hand),
+    "actor_activity": (cn.actor_activity, activity_by_hand),
+}
+
+
+@pytest.mark.parametrize("name", PANDAS)
+def test_on_pandas(name: str, changes: pd.DataFrame) -> None:
+    ours, by_hand = PANDAS[name]
+    given = events_of(changes) if name == "actor_activity" else changes
+    assert len(ours(given)) == len(by_hand(given))
+    found = ratio(f"{name}, pandas", lambda: ours(given), lambda: by_hand(given))
+    assert found < 1.5
 
 
 def spells_by_apply(changes: pd.DataFrame) -> pd.DataFrame:
@@ -95,31 +190,29 @@ def spells_by_apply(changes: pd.DataFrame) -> pd.DataFrame:
     return changes.groupby(PART, observed=True).apply(of_one)
 
 
-SPELLS_SQL = """
-    WITH begun AS (
-        SELECT *, lag(new) OVER w AS before, max(performed_at) OVER () AS as_of
-        FROM changes WINDOW w AS (PARTITION BY domain_id, case_id, field_id ORDER BY sequence, slot)
-    ), kept AS (
-        SELECT * FROM begun WHERE new IS DISTINCT FROM before
-    )
-    SELECT domain_id, case_id, field_id, new, performed_at, event_id, actor,
-        coalesce(lead(performed_at) OVER w, as_of) AS end_at,
-        lead(performed_at) OVER w IS NULL AS is_open,
-        epoch_us(coalesce(lead(performed_at) OVER w, as_of) - performed_at) / 3.6e9
-    FROM kept WINDOW w AS (PARTITION BY domain_id, case_id, field_id ORDER BY sequence, slot)
-    ORDER BY domain_id, case_id, field_id, sequence, slot
-"""
+def test_beside_apply(changes: pd.DataFrame) -> None:
+    few = changes.head(20_000)
+    ours = statistics.median(timed(lambda: cn.spells(changes)) for _ in range(3))
+    slow = timed(lambda: spells_by_apply(few)) * len(changes) / len(few)
+    print(f"\ngroupby.apply, by its first 20,000: {slow / ours:.0f} times slower")
+    assert slow / ours > 50
+
+
+# -------------------------------------------------------------- by hand, in Polars
+
+
+def begun_in_polars(changes: pl.DataFrame) -> pl.DataFrame:
+    frame = changes.sort(*PART, "sequence", "slot")
+    frame = frame.with_columns(before=pl.col("new").shift(1).over(PART))
+    return frame.filter(pl.col("new").ne_missing(pl.col("before")))
 
 
 def spells_in_polars(changes: pl.DataFrame) -> pl.DataFrame:
-    frame = changes.sort(*PART, "sequence", "slot")
-    as_of = changes["performed_at"].max()
-    kept = frame.filter(
-        pl.col("new").ne_missing(pl.col("new").shift(1).over(PART))
-    ).with_columns(until=pl.col("performed_at").shift(-1).over(PART))
-    end = pl.col("until").fill_null(as_of)
-    hours = (end - pl.col("performed_at")).dt.total_microseconds() / 3.6e9
-    return kept.select(
+    until = pl.col("performed_at").shift(-1).over(PART)
+    frame = begun_in_polars(changes).with_columns(until=until)
+    end = pl.col("until").fill_null(changes["performed_at"].max())
+    lasted = (end - pl.col("performed_at")).dt.total_microseconds() / 3.6e9
+    return frame.select(
         *PART,
         "new",
         "performed_at",
@@ -127,50 +220,151 @@ def spells_in_polars(changes: pl.DataFrame) -> pl.DataFrame:
         "actor",
         end_at=end,
         is_open=pl.col("until").is_null(),
-        hours=hours,
+        hours=lasted,
     )
 
 
-def told(name: str, ours: float, theirs: float) -> float:
-    print(f"\n{name}, {N:,} changes: {ours:.2f} s against {theirs:.2f} s", end="")
-    print(f" by hand, {ours / theirs:.2f} times")
-    return ours / theirs
+def state_in_polars(changes: pl.DataFrame) -> pl.DataFrame:
+    is_last = pl.col("performed_at").shift(-1).over(PART).is_null()
+    columns = (*PART, "new", "performed_at", "event_id", "actor")
+    return begun_in_polars(changes).filter(is_last).select(*columns)
 
 
-def test_spells_on_pandas(changes: pd.DataFrame) -> None:
-    ours = median(lambda: cn.spells(changes))
-    assert len(cn.spells(changes)) >= len(spells_by_hand(changes))
-    assert told("spells, pandas", ours, median(lambda: spells_by_hand(changes))) < 12
-    few = changes.head(20_000)
-    slow = median(lambda: spells_by_apply(few), 1) * len(changes) / len(few)
-    print(f"groupby.apply, by its first 20,000: {slow / ours:.0f} times slower")
-    assert slow / ours > 50
+def held_in_polars(frame: pl.DataFrame) -> pl.DataFrame:
+    is_created = pl.col("event_type") == "Case.Created"
+    since = pl.col("performed_at").shift(1).over(PART)
+    lasted = (pl.col("performed_at") - since).dt.total_microseconds() / 3.6e9
+    return frame.with_columns(
+        held=lasted, is_back=pl.col("new") == pl.col("before").shift(1).over(PART)
+    ).filter(pl.col("before").is_not_null() | ~is_created)
 
 
-def test_spells_on_polars(changes: pd.DataFrame) -> None:
-    frame = pl.from_pandas(changes).with_columns(pl.col(pl.Categorical).cast(pl.String))
-    ours = median(lambda: cn.spells(frame))
-    by_hand = median(lambda: spells_in_polars(frame))
-    assert told("spells, Polars", ours, by_hand) < 1.5
+def transitions_in_polars(changes: pl.DataFrame) -> pl.DataFrame:
+    frame = begun_in_polars(changes.filter(pl.col("field_id") == "status"))
+    frame = held_in_polars(frame).filter(pl.col("before").is_not_null())
+    grouped = frame.group_by("before", "new")
+    found = grouped.agg(pl.len(), pl.col("case_id").n_unique(), pl.col("held").median())
+    return found.sort("before", "new")
 
 
-def test_spells_on_duckdb(changes: pd.DataFrame) -> None:
-    frame = pl.from_pandas(changes).with_columns(pl.col(pl.Categorical).cast(pl.String))
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        table = frame.to_arrow()
-        connection.register("given", table)
-        connection.execute("CREATE TABLE changes AS SELECT * FROM given")
-        relation = connection.table("changes")
-        ours = median(lambda: cn.spells(relation).to_arrow_table())
-        by_hand = median(lambda: connection.sql(SPELLS_SQL).to_arrow_table())
-        assert told("spells, DuckDB", ours, by_hand) < 4
+def handoffs_in_polars(changes: pl.DataFrame) -> pl.DataFrame:
+    frame = begun_in_polars(changes.filter(pl.col("field_id").is_in(HOLDERS)))
+    columns = (*PART, "before", "new", "performed_at", "held", "is_back")
+    return held_in_polars(frame).select(*columns, "event_id", "actor")
 
 
-@pytest.mark.parametrize(
-    "name", ["state_at", "transitions", "handoffs", "time_in", "reopens"]
-)
-def test_the_others_beside_spells_by_hand(changes: pd.DataFrame, name: str) -> None:
-    ours = median(lambda: getattr(cn, name)(changes))
-    theirs = median(lambda: spells_by_hand(changes))
-    assert told(f"{name}, pandas (spells by hand)", ours, theirs) < 16
+def activity_in_polars(events: pl.DataFrame) -> pl.DataFrame:
+    day = pl.col("performed_at").dt.truncate("1d").alias("day")
+    grouped = events.group_by("actor", "actor_kind", day)
+    found = grouped.agg(
+        pl.len(), pl.col("n_changes").sum(), pl.col("case_id").n_unique()
+    )
+    return found.sort("day", "actor", "actor_kind")
+
+
+POLARS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "spells": (cn.spells, spells_in_polars),
+    "state_at": (cn.state_at, state_in_polars),
+    "transitions": (cn.transitions, transitions_in_polars),
+    "handoffs": (cn.handoffs, handoffs_in_polars),
+    "actor_activity": (cn.actor_activity, activity_in_polars),
+}
+
+
+@pytest.mark.parametrize("name", POLARS)
+def test_on_polars(name: str, in_polars: pl.DataFrame) -> None:
+    ours, by_hand = POLARS[name]
+    given = in_polars
+    if name == "actor_activity":
+        given = given.with_columns(n_changes=pl.lit(1, pl.Int32))
+    assert len(ours(given)) == len(by_hand(given))
+    found = ratio(f"{name}, Polars", lambda: ours(given), lambda: by_hand(given))
+    assert found < 1.5
+
+
+# -------------------------------------------------------------- by hand, in DuckDB
+
+# These tell kinds apart and see breaks, as the tables need it.
+BEGUN = """
+    WITH chained AS (
+        SELECT *, lag(new) OVER w AS prior, lag(new_kind) OVER w AS prior_kind,
+            row_number() OVER w = 1 AS is_first
+        FROM changes WHERE event_type NOT LIKE 'RelatedItem.%' AND field_id IN $fields
+        WINDOW w AS (PARTITION BY domain_id, case_id, field_id ORDER BY sequence, slot)
+    ), broken AS (
+        SELECT *, NOT is_first AND old_kind IS NOT NULL AND prior_kind IS NOT NULL
+            AND (old, old_kind) IS DISTINCT FROM (prior, prior_kind) AS is_break,
+            CASE WHEN old_kind IS NULL THEN prior ELSE old END AS previous,
+            coalesce(old_kind, prior_kind) AS previous_kind
+        FROM chained
+    ), begun AS (
+        SELECT *, lag(performed_at) OVER w AS since, lead(performed_at) OVER w AS until,
+            lead(is_break) OVER w AS ends_in_break
+        FROM broken WHERE is_first OR is_break
+            OR (new, new_kind) IS DISTINCT FROM (prior, prior_kind)
+        WINDOW w AS (PARTITION BY domain_id, case_id, field_id ORDER BY sequence, slot)
+    ), moved AS (
+        SELECT *, epoch_us(performed_at - since) / 3.6e9 AS held FROM begun
+        WHERE event_type <> 'Case.Created'
+            AND (new, new_kind) IS DISTINCT FROM (previous, previous_kind)
+    )
+"""
+DUCKDB = {
+    "spells": """
+        SELECT domain_id, case_id, field_id, new_kind, new, performed_at, event_id,
+            actor, coalesce(until, newest) AS end_at, until IS NULL AS is_open,
+            epoch_us(coalesce(until, newest) - performed_at) / 3.6e9 AS hours,
+            NOT coalesce(ends_in_break, false) AS known
+        FROM begun, (SELECT max(performed_at) AS newest FROM changes)
+        ORDER BY domain_id, case_id, field_id, sequence, slot""",
+    "state_at": """
+        SELECT domain_id, case_id, field_id, new_kind, new, performed_at, event_id, actor
+        FROM begun WHERE until IS NULL ORDER BY domain_id, case_id, field_id""",
+    "transitions": """
+        SELECT field_id, previous_kind, previous, new_kind, new, count(*),
+            count(DISTINCT (domain_id, case_id)), median(held)
+        FROM moved WHERE previous_kind IS NOT NULL
+        GROUP BY ALL ORDER BY previous_kind, previous, new_kind, new""",
+    "handoffs": """
+        , named AS (
+            SELECT *, lag(new) OVER w AS last_name FROM begun WHERE new IS NOT NULL
+            WINDOW w AS (PARTITION BY domain_id, case_id, field_id ORDER BY sequence, slot)
+        ), turned AS (
+            SELECT *, new = lag(new, 2) OVER w AS is_back FROM named
+            WHERE new IS DISTINCT FROM last_name
+            WINDOW w AS (PARTITION BY domain_id, case_id, field_id ORDER BY sequence, slot)
+        ), born AS (
+            SELECT domain_id, case_id, min(performed_at) AS born FROM changes
+            WHERE event_type = 'Case.Created' GROUP BY ALL
+        )
+        SELECT domain_id, case_id, field_id, moved.previous, moved.new,
+            moved.performed_at, coalesce(is_back, false), moved.event_id, moved.actor,
+            coalesce(held, epoch_us(moved.performed_at - born) / 3.6e9)
+        FROM moved LEFT JOIN born USING (domain_id, case_id)
+            LEFT JOIN turned USING (domain_id, case_id, field_id, sequence, slot)
+        ORDER BY domain_id, case_id, field_id, sequence, slot""",
+    "actor_activity": """
+        SELECT actor, actor_kind, date_trunc('day', performed_at) AS day, count(*),
+            sum(1), count(DISTINCT (domain_id, case_id))
+        FROM changes GROUP BY ALL ORDER BY day, actor, actor_kind""",
+}
+FIELDS = {"transitions": ["status"], "handoffs": HOLDERS}
+
+
+@pytest.mark.parametrize("name", DUCKDB)
+def test_on_duckdb(name: str, in_duckdb: duckdb.DuckDBPyConnection) -> None:
+    given = in_duckdb.table("changes")
+    if name == "actor_activity":
+        given = in_duckdb.sql("SELECT *, 1::INTEGER AS n_changes FROM changes")
+
+    def ours() -> Any:
+        return getattr(cn, name)(given).to_arrow_table()
+
+    query = BEGUN + DUCKDB[name]
+    fields = FIELDS.get(name, ["assigned_user", "priority", "status"])
+
+    def by_hand() -> Any:
+        return in_duckdb.execute(query, {"fields": fields}).to_arrow_table()
+
+    assert ours().num_rows == by_hand().num_rows
+    assert ratio(f"{name}, DuckDB", ours, by_hand) < 1.5
