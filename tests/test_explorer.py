@@ -129,6 +129,74 @@ def test_what_a_mouse_does_is_what_an_assignment_does(client: Any) -> None:
     assert_frame_equal(by_mouse.changes, by_name.changes)
 
 
+def clicked(picker: Any, value: str) -> None:
+    """What the page sends when somebody chooses: a place in the list it shows."""
+    values = [value for _, value in picker.options]
+    picker.set_state({"index": values.index(value)})
+
+
+def test_a_choice_that_meets_a_delivery_waits_for_it_and_holds(client: Any) -> None:
+    explorer = made(client, "")
+    model, late = explorer.selection, explorer.selection.catalogue
+    model.catalogue = None  # the labels change when the names come
+    choice = threading.Thread(target=clicked, args=(explorer.case.menu, SHOWN))
+    with model.lock:  # a load delivers; meanwhile the page says what was chosen
+        choice.start()
+        choice.join(0.2)
+        assert explorer.case.menu.index is None
+        model.catalogue = late
+    choice.join()
+    assert explorer.wait(60)
+    assert explorer.case_id == explorer.case.value == SHOWN
+    assert explorer.history.certificate.verdict == "complete"
+
+
+def test_a_choice_in_a_list_that_is_renewed_is_the_one_that_was_seen(
+    client: Any,
+) -> None:
+    explorer = made(client, "")
+    on_page = explorer.case.menu
+    explorer.domain.value = WORLD.domains[1].domain_id
+    clicked(on_page, SHOWN)  # the page still shows the first domain's cases
+    explorer.domain.value = DOMAIN  # and this came before, but waited in the page
+    assert explorer.wait(60)
+    assert (explorer.domain_id, explorer.case_id) == (DOMAIN, SHOWN)
+    assert explorer.case.value == SHOWN
+    assert explorer.history.certificate.verdict == "complete"
+
+
+def test_a_list_is_of_the_domain_that_its_cases_came_from(client: Any) -> None:
+    explorer = cn.CaseExplorer(client)
+    explorer.domain_id = WORLD.domains[1].domain_id
+    explorer.domain_id = DOMAIN  # before any of the other's cases came
+    assert explorer.wait(60)
+    clicked(explorer.case.menu, SHOWN)
+    assert explorer.wait(60)
+    assert (explorer.domain_id, explorer.case_id) == (DOMAIN, SHOWN)
+
+
+def test_a_place_in_a_menu_never_comes_to_mean_something_else(client: Any) -> None:
+    explorer = made(client, "")
+    menu, values = explorer.case.menu, [v for _, v in explorer.case.options]
+    explorer.selection.limit = len(values) - 5
+    explorer.wait(60)
+    assert explorer.case.menu is not menu  # fewer
+    menu = explorer.case.menu
+    explorer.more.click()
+    explorer.wait(60)
+    assert [v for _, v in explorer.case.options] == values
+    assert explorer.case.menu is menu  # more of the same
+    explorer.selection.catalogue = None
+    assert explorer.case.menu is menu  # other names of the same
+    before = [menu]
+    for status in ("closed", "escalated", "closed", "escalated", ""):
+        explorer.selection.case_status = status
+        explorer.wait(60)
+        before.append(explorer.case.menu)
+    assert before[0].comm is None  # so old that nobody answers it any more
+    assert before[1].comm is not None
+
+
 def test_the_next_cell_never_goes_on_from_half_a_case() -> None:
     gate = threading.Event()
 
@@ -555,6 +623,7 @@ def test_the_page_says_in_words_what_it_shows(client: Any) -> None:
     assert 'role="status" aria-live="polite"' in explorer.status.value
     for name in ("domain", "search", "case_status", "template", "since", "case"):
         picker = getattr(explorer, name)
+        picker = getattr(picker, "menu", picker)
         assert picker.description
         assert picker.tooltip
 

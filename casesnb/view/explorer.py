@@ -16,7 +16,8 @@ from casesnb.view.explorer_tabs import (
     StoryTab,
     TimelineTab,
 )
-from casesnb.view.links import WIDE, choose, row, tie
+from casesnb.view.links import WIDE, row, tie
+from casesnb.view.picker import Picker
 from casesnb.view.selection import CaseSelection
 from casesnb.view.text import escaped
 
@@ -243,8 +244,13 @@ class CaseExplorer(widgets.VBox):
 
     def _pickers(self) -> widgets.Widget:
         model = self.selection
-        self.domain = widgets.Dropdown(
-            description="Domain", tooltip="The Cases domain", layout=WIDE
+        self.domain = Picker(
+            model,
+            "domain_id",
+            "domain_options",
+            "domains",
+            description="Domain",
+            tooltip="The Cases domain",
         )
         self.search = widgets.Text(
             description="Search",
@@ -253,44 +259,44 @@ class CaseExplorer(widgets.VBox):
             continuous_update=False,
             layout=WIDE,
         )
-        self.case_status = widgets.Dropdown(
-            description="Status", tooltip="Only cases of this status", layout=WIDE
+        self.case_status = Picker(
+            model,
+            "case_status",
+            "status_options",
+            "cases",
+            "catalogue",
+            description="Status",
+            tooltip="Only cases of this status",
         )
-        self.template = widgets.Dropdown(
-            description="Template", tooltip="Only cases of this template", layout=WIDE
+        self.template = Picker(
+            model,
+            "template_id",
+            "template_options",
+            "cases",
+            "catalogue",
+            description="Template",
+            tooltip="Only cases of this template",
         )
         self.since = widgets.DatePicker(
             description="Since", tooltip="Updated on this day or later", layout=WIDE
         )
-        self.case = widgets.Select(
-            description="Case",
+        self.case = Picker(
+            model,
+            "case_id",
+            "case_options",
+            "cases",
+            "catalogue",
+            kind=widgets.Select,
+            of="domain_id",
             rows=8,
+            description="Case",
             tooltip="The cases, last updated first: date, status, title, number",
-            layout=WIDE,
         )
         self.more = widgets.Button(
             description="More cases", tooltip="Read twice as many cases"
         )
         self.n_cases = widgets.Label(layout=widgets.Layout(margin="2px 12px 2px 90px"))
         self.more.on_click(lambda _: model.more())
-        choose(model, "domain_id", "domain_options", self.domain, "domains")
-        choose(
-            model,
-            "case_status",
-            "status_options",
-            self.case_status,
-            "cases",
-            "catalogue",
-        )
-        choose(
-            model,
-            "template_id",
-            "template_options",
-            self.template,
-            "cases",
-            "catalogue",
-        )
-        choose(model, "case_id", "case_options", self.case, "cases", "catalogue")
         tie(model, "search", self.search)
         tie(model, "updated_since", self.since, "value", _to_date, _from_date)
         model.observe(self._draw_more, ["cases", "is_loading"])

@@ -12,7 +12,8 @@ from casesnb.analysis.checks import findings
 from casesnb.analysis.evidence import continuity
 from casesnb.analysis.flow import handoffs, reopens
 from casesnb.analysis.state import state_at
-from casesnb.view.links import WIDE, Picture, choose, row, tie
+from casesnb.view.links import WIDE, Picture, row, tie
+from casesnb.view.picker import Picker, in_turn
 from casesnb.view.plot import plot_activity, plot_changes
 from casesnb.view.selection import ORDERS, CaseSelection
 from casesnb.view.story import deed, doer, story
@@ -109,11 +110,20 @@ class ChangesTab(widgets.VBox):
 
     def __init__(self, selection: CaseSelection) -> None:
         self.selection = selection
-        self.field = widgets.Dropdown(
-            description="Field", tooltip="Only changes of this field", layout=WIDE
-        )
-        self.actor = widgets.Dropdown(
-            description="By", tooltip="Only changes by this actor", layout=WIDE
+        self.field, self.actor = (
+            Picker(
+                selection,
+                name,
+                options,
+                "history",
+                "catalogue",
+                description=description,
+                tooltip=tooltip,
+            )
+            for name, options, description, tooltip in (
+                ("field_id", "field_options", "Field", "Only changes of this field"),
+                ("actor", "actor_options", "By", "Only changes by this actor"),
+            )
         )
         self.order = widgets.Dropdown(
             options=ORDERS,
@@ -127,10 +137,6 @@ class ChangesTab(widgets.VBox):
         )
         self.more.on_click(self._show_more)
         self._n_shown = ROWS
-        choose(
-            selection, "field_id", "field_options", self.field, "history", "catalogue"
-        )
-        choose(selection, "actor", "actor_options", self.actor, "history", "catalogue")
         tie(selection, "order", self.order)
         selection.observe(self.draw, "changes")
         sieve = row(self.field, self.actor, self.order)
@@ -201,7 +207,9 @@ class AsOfTab(widgets.VBox):
 
     def __init__(self, selection: CaseSelection) -> None:
         self.selection = selection
-        self.slider = widgets.IntSlider(
+        self.slider = in_turn(
+            widgets.IntSlider,
+            selection.lock,
             description="Event",
             tooltip="The moment to look at, by event; arrow keys move it",
             readout=False,

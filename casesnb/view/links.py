@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import traitlets as tl
     from matplotlib.axes import Axes
 
-    from casesnb.view.selection import CaseSelection
 
 WIDE = {"width": "auto"}
 """The layout of what is as wide as the page, margins and all."""
@@ -56,48 +55,6 @@ def tie(
     setattr(other, their, there(getattr(model, name)))
     model.observe(lambda change: setattr(other, their, there(change.new)), name)
     other.observe(lambda change: setattr(model, name, back(change.new)), their)
-
-
-def choose(
-    model: CaseSelection, name: str, options: str, picker: Any, *renewed_by: str
-) -> None:
-    """Let `picker` choose the trait `name` among the model's options.
-
-    Parameters
-    ----------
-    model : CaseSelection
-        The model.
-    name : str
-        The trait that is chosen.
-    options : str
-        The model's property that lists labels and values.
-    picker : Dropdown or Select
-        The widget.
-    *renewed_by : str
-        The traits whose change renews the options.
-    """
-    offering = False
-
-    def offer(_: object = None) -> None:
-        nonlocal offering
-        with model.lock:
-            offered = getattr(model, options)
-            if offered != list(picker.options):
-                offering = True  # new options choose the first of them: nobody did
-                picker.options = offered
-                offering = False
-            chosen = getattr(model, name)
-            known = {value for _, value in offered}
-            picker.value = chosen if chosen in known else None
-
-    def take(change: Any) -> None:
-        with model.lock:
-            if not offering and change.new is not None:
-                setattr(model, name, change.new)
-
-    offer()
-    model.observe(offer, [name, *renewed_by])
-    picker.observe(take, "value")
 
 
 def row(*parts: widgets.Widget) -> widgets.Widget:
