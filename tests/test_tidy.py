@@ -10,6 +10,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import casesnb as cn
+from casesnb.tables import decode
 from casesnb.tables.schema import CHANGES, EVENTS
 from casesnb.tables.tidy import tidy
 
@@ -264,3 +265,27 @@ def test_the_pages_given_are_left_as_they_were() -> None:
     before = json.dumps(PAGE)
     tidy([PAGE], domain_id="d", case_id="c")
     assert json.dumps(PAGE) == before
+
+
+@pytest.mark.parametrize("size", [1, 3_000, 40_000])
+def test_it_does_not_matter_how_many_bytes_are_read_at_a_time(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forty pages, three of them odd: one says more, one is null in part."""
+    pages = []
+    for number in range(40):
+        page = json.loads(json.dumps(PAGE))
+        for event in page["auditEvents"]:
+            event["eventId"] += f" of page {number}"
+        if number == 7:
+            page["auditEvents"][0]["mood"] = "good"
+        if number in {20, 39}:
+            page["auditEvents"].append(None)
+        pages.append(page)
+    events, changes, counts = tidy(pages, domain_id="d", case_id="c")
+    assert (len(events), counts.n_nulls, counts.unknowns.total()) == (120, 2, 1)
+    monkeypatch.setattr(decode, "_BATCH", size)
+    again = tidy(pages, domain_id="d", case_id="c")
+    assert_frame_equal(again[0], events)
+    assert_frame_equal(again[1], changes)
+    assert again[2] == counts

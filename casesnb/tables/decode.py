@@ -47,7 +47,7 @@ RELATED_ITEM_TYPES = frozenset(
 )
 """The related item types that AWS documents."""
 
-_BATCH = 1_000_000  # bytes read at a time: few enough to keep memory flat
+_BATCH = 4_000_000  # bytes read at a time: few enough to keep memory flat
 _WORKERS = min(4, os.cpu_count() or 1)
 _TEXT = pa.large_string()
 _TIME = pa.timestamp("us", "UTC")
@@ -299,10 +299,11 @@ def _standard(pages: Sequence[Page], of_page: Array) -> _Chunk:
             page.body[:1] == b"{" and page.body[-1:] == b"}"
         ):
             raise _NotStandardError
+        # Arrow takes any bytes for text, and fails on them later.
+        if not page.body.isascii():
+            page.body.decode()
     # Line breaks in JSON are white space: text has them escaped.
     lines = b"\n".join(page.body.replace(b"\n", b" ") for page in pages)
-    if not lines.isascii():
-        lines.decode()  # Arrow takes any bytes for text, and fails on them later
     table = pyarrow.json.read_json(
         pa.BufferReader(lines),
         read_options=pyarrow.json.ReadOptions(
@@ -362,19 +363,21 @@ def _value(changes: pa.Array, name: str) -> tuple[pa.Array, pa.Array]:
     """Return the kind and the text of a value union."""
     union = _at(changes, (name,))
     members = {member: _at(union, (member,)) for member in MEMBERS}
-    present = np.stack(
-        [
-            values.is_valid().to_numpy(zero_copy_only=False)
-            for values in members.values()
-        ]
-    )
-    if (present.sum(axis=0) > 1).any():
-        raise _NotStandardError
-    code = present.argmax(axis=0).astype(np.int32)
+    code = np.full(len(union), -1, dtype=np.int32)
+    n_told = 0
+    for number, values in enumerate(members.values()):
+        if values.null_count < len(values):
+            code[values.is_valid().to_numpy(zero_copy_only=False)] = number
+            n_told += len(values) - values.null_count
+    is_missing = code < 0
+    if n_told > len(code) - int(is_missing.sum()):
+        raise _NotStandardError  # two members in one
     kind = pa.DictionaryArray.from_arrays(
-        pa.array(code, mask=~present.any(axis=0)), pa.array(KINDS, _TEXT)
+        pa.array(code, mask=is_missing), pa.array(KINDS, _TEXT)
     )
-    texts = [members["stringValue"], members["userArnValue"]]
+    texts = [members["stringValue"]]
+    if members["userArnValue"].null_count < len(union):
+        texts.append(members["userArnValue"])
     if members["doubleValue"].null_count < len(union):
         doubles = members["doubleValue"].dictionary_encode()
         shown = pa.array([repr(x) for x in doubles.dictionary.to_pylist()], _TEXT)
