@@ -159,17 +159,14 @@ def _held(linked: Chains, *names: str) -> Any:
     In order where rows have numbers, else with what to order them by. `names`
     are columns of the change that begins a spell, missing if none surely does.
     """
-    linked = linked.with_columns(
-        is_sure=~nw.col("is_same"),
-        is_told=nw.col("is_first") & ~nw.col("is_same") & ~nw.col("old_kind").is_null(),
-    )
+    is_sure = ~nw.col("is_same")
+    is_told = nw.col("is_first") & is_sure & ~nw.col("old_kind").is_null()
     # What a change replaced was a spell too, where nothing tells of its start.
-    never = nw.lit(False)
     earlier = {
         "new_kind": nw.col("old_kind"),
         "new": nw.col("old"),
         "until_at": nw.col("performed_at"),
-        "is_sure": never,
+        "is_same": nw.lit(True),
     }
     is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
     if linked.given is None:
@@ -177,7 +174,7 @@ def _held(linked: Chains, *names: str) -> Any:
         sides = [linked.until.with_columns(side=nw.lit(n, nw.Int8)) for n in (0, 1)]
         both = linked.frame.join(nw.concat(sides, how="vertical"), how="cross")
         is_after = nw.col("side") == 1
-        both = both.filter(is_after | (nw.col("is_told") & ~is_created))
+        both = both.filter(is_after | (is_told & ~is_created))
         earlier["sequence"] = nw.lit(-1, nw.Int32)
         linked = linked.of(both).with_columns(
             **{
@@ -187,12 +184,11 @@ def _held(linked: Chains, *names: str) -> Any:
         )
     else:
         linked = linked.with_as_of()
-        first = linked.filter("is_told").told("event_type").filter(~is_created)
+        first = linked.filter(is_told).told("event_type").filter(~is_created)
         if len(first.frame):
             before = first.with_columns(**earlier, place=nw.col("place") - 1).frame
             parts = [before.select(*linked.frame.columns), texts(linked.frame)]
             linked = linked.of(nw.concat(parts, how="vertical").sort("place"))
-    is_sure = nw.col("is_sure")
     found = linked.with_columns(
         kind=nw.col("new_kind"),
         value=nw.col("new"),
