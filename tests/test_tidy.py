@@ -203,7 +203,7 @@ def test_what_casesnb_does_not_know_is_kept_beside_the_rest() -> None:
         [{"auditEvents": [None, event]}], domain_id="d", case_id="c"
     )
     assert json.loads(events.loc[0, "extra"]) == {
-        "fields": [{"confidence": 0.5}],
+        "fields": [{"eventFieldId": "f", "confidence": 0.5}],
         "performedBy": {"via": "api"},
         "user": {"badge": 7},
         "mood": "good",

@@ -299,7 +299,7 @@ def read_event(item: Any, seen: Counter[str]) -> dict[str, Any]:
         )
         event["changes"].append(change)
         if sent:
-            left.setdefault("fields", []).append(sent)
+            left.setdefault("fields", []).append({"eventFieldId": change[0], **sent})
             seen["unknown"] += len(sent)
     for name, rest in (("performedBy", by), ("user", user), ("mergeMetadata", merge)):
         if rest:

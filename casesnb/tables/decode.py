@@ -469,7 +469,7 @@ def _careful_event(event: _Reader) -> _Careful:
         field_id = change.text("eventFieldId", required=True) or ""
         fields.append((field_id, change.value("oldValue"), change.value("newValue")))
         if left := change.rest():
-            extra.setdefault("fields", []).append(left)
+            extra.setdefault("fields", []).append({"eventFieldId": field_id, **left})
     extra |= {name: left for name, part in parts.items() if (left := part.rest())}
     extra |= event.rest()
     texts["extra"] = json.dumps(extra, ensure_ascii=True) if extra else None
