@@ -65,16 +65,16 @@ if TYPE_CHECKING:
     from casesnb.tables.files import read_parquet as read_parquet
     from casesnb.tables.files import to_csv as to_csv
     from casesnb.tables.files import to_parquet as to_parquet
-    from casesnb.tables.load import History as History
-    from casesnb.tables.load import iter_audit_events as iter_audit_events
-    from casesnb.tables.load import iter_audit_pages as iter_audit_pages
+    from casesnb.tables.history import History as History
+    from casesnb.tables.history import iter_audit_events as iter_audit_events
+    from casesnb.tables.history import iter_audit_pages as iter_audit_pages
+    from casesnb.tables.history import load_histories as load_histories
+    from casesnb.tables.history import load_history as load_history
     from casesnb.tables.load import iter_cases as iter_cases
     from casesnb.tables.load import load_case as load_case
     from casesnb.tables.load import load_cases as load_cases
     from casesnb.tables.load import load_domains as load_domains
     from casesnb.tables.load import load_fields as load_fields
-    from casesnb.tables.load import load_histories as load_histories
-    from casesnb.tables.load import load_history as load_history
     from casesnb.tables.load import load_options as load_options
     from casesnb.tables.load import load_related_items as load_related_items
     from casesnb.tables.load import load_templates as load_templates
@@ -118,17 +118,19 @@ _HOMES = {
     "tables.certificate": ("Certificate",),
     "tables.event_log": ("to_ocel", "to_pm4py", "to_xes"),
     "tables.files": ("read_csv", "read_parquet", "to_csv", "to_parquet"),
-    "tables.load": (
+    "tables.history": (
         "History",
         "iter_audit_events",
         "iter_audit_pages",
+        "load_histories",
+        "load_history",
+    ),
+    "tables.load": (
         "iter_cases",
         "load_case",
         "load_cases",
         "load_domains",
         "load_fields",
-        "load_histories",
-        "load_history",
         "load_options",
         "load_related_items",
         "load_templates",

@@ -1,27 +1,18 @@
-"""Loaders: whole frames, whole listings, and many cases at once."""
+"""Lists: each read to its last page, each frame whole."""
 
 from __future__ import annotations
 
 import json
-import threading
-import time
 from typing import Any
 
 import pandas as pd
-import pytest
-from answers import Pages, event, reply
+from answers import reply
 from pandas.testing import assert_frame_equal
 
 import casesnb as cn
-from casesnb.tables.schema import CASES, CHANGES, DOMAINS, EVENTS, UNLOADED
+from casesnb.tables.schema import CASES, DOMAINS
 
 ARN = "arn:aws:cases:us-east-1:111122223333:domain/d"
-
-
-def denied(request: cn.Request) -> cn.Response:
-    return reply(
-        {"message": "not yours"}, 403, **{"x-amzn-errortype": "AccessDeniedException"}
-    )
 
 
 def listing(member: str, items: list[Any], size: int = 2) -> Any:
@@ -39,74 +30,6 @@ def listing(member: str, items: list[Any], size: int = 2) -> Any:
         return reply(page)
 
     return answer
-
-
-def test_zero_events_give_full_columns_and_dtypes() -> None:
-    history = cn.load_history(cn.connect(Pages([])), "d", "c")
-    for frame, table in ((history.events, EVENTS), (history.changes, CHANGES)):
-        assert len(frame) == 0
-        assert {
-            name: str(dtype) for name, dtype in frame.dtypes.items()
-        } == table.dtypes
-    some = cn.load_history(cn.connect(Pages([event(0)])), "d", "c")
-    assert (history.events.dtypes.astype(str) == some.events.dtypes.astype(str)).all()
-
-
-def test_every_frame_of_a_history_carries_its_certificate() -> None:
-    history = cn.load_history(cn.connect(Pages([event(0)])), "d", "c")
-    for frame in (
-        history.events,
-        history.changes,
-        history.events.query("sequence == 0"),
-    ):
-        assert (
-            cn.Certificate.from_dict(frame.attrs["certificate"]) == history.certificate
-        )
-    assert repr(history) == f"History: {history.certificate}"
-
-
-def test_the_certificate_says_what_was_loaded() -> None:
-    pages = Pages([event(i) for i in range(60)], newest_first=True)
-    certificate = cn.load_history(cn.connect(pages), "d", "c").certificate
-    told = certificate.to_dict()
-    for name in ("sha256", "boto3_version", "casesnb_version"):
-        assert told.pop(name)
-    assert told == {
-        "verdict": "complete",
-        "reasons": [],
-        "domain_id": "d",
-        "n_cases": 1,
-        "n_pages": 3,
-        "n_events": 60,
-        "n_changes": 60,
-        "n_nulls": 0,
-        "n_duplicates": 0,
-        "n_unknowns": 0,
-        "n_ties": 0,
-        "n_tokens": 2,
-        "order_seen": "newest first",
-        "n_retries": 0,
-        "n_throttles": 0,
-        "first_event_at": "2026-03-01T00:00:00+00:00",
-        "last_event_at": "2026-03-01T00:59:00+00:00",
-        "has_creation": True,
-        "reached_end": True,
-        "fetched_at": "2026-03-02T12:00:00+00:00",
-        "source": "Pages",
-    }
-
-
-@pytest.mark.parametrize("newest_first", [False, True])
-@pytest.mark.parametrize("page_size", [1, 2, 7, 25])
-def test_frames_do_not_depend_on_page_size_or_order(
-    newest_first: bool, page_size: int
-) -> None:
-    events = [event(i) for i in range(30)]
-    expected = cn.load_history(cn.connect(Pages(events)), "d", "c")
-    client = cn.connect(Pages(events, newest_first=newest_first))
-    history = cn.load_history(client, "d", "c", page_size=page_size)
-    assert_frame_equal(history.events, expected.events)
-    assert_frame_equal(history.changes, expected.changes)
 
 
 def test_domains_are_read_to_the_last_page() -> None:
@@ -234,182 +157,4 @@ def test_a_case_has_a_row_for_each_field_it_was_given() -> None:
     assert frame[["field_id", "kind", "value"]].fillna("-").to_numpy().tolist() == [
         ["status", "string", "open"],
         ["summary", "empty", "-"],
-    ]
-
-
-def test_a_missing_case_is_botocores_own_error() -> None:
-    missing = {"x-amzn-errortype": "ResourceNotFoundException"}
-    gone = {"message": "gone", "resourceId": "c", "resourceType": "Case"}
-    client = cn.connect(lambda request: reply(gone, 404, **missing))
-    with pytest.raises(client.exceptions.ResourceNotFoundException):
-        cn.load_history(client, "d", "c")
-
-
-class Cases:
-    """Many cases of three events each; some denied, and one maybe slow."""
-
-    def __init__(self, *, deny: tuple[str, ...] = (), hold: str | None = None) -> None:
-        self.deny = deny
-        self.hold = hold
-        self.held = threading.Event()
-        self.asked: list[str] = []
-
-    def __call__(self, request: cn.Request) -> cn.Response:
-        case_id = request.path.split("/")[4]
-        self.asked.append(case_id)
-        if case_id in self.deny:
-            return denied(request)
-        if case_id == self.hold:
-            self.held.set()
-            time.sleep(0.3)
-        return Pages([event(i) for i in range(3)])(request)
-
-
-def test_many_cases_come_in_the_order_asked_each_once() -> None:
-    client = cn.connect(Cases(hold="c1"))
-    history = cn.load_histories(client, "d", ["c2", "c1", "c3", "c1"], workers=3)
-    assert history.events["case_id"].unique().tolist() == ["c2", "c1", "c3"]
-    assert history.events["sequence"].tolist() == [0, 1, 2] * 3
-    assert history.certificate.n_cases == 3
-    assert history.certificate.verdict == "complete"
-    one = cn.load_history(client, "d", "c2")
-    rows = history.changes[history.changes["case_id"] == "c2"].reset_index(drop=True)
-    assert_frame_equal(
-        rows.astype({"case_id": "str"}), one.changes.astype({"case_id": "str"})
-    )
-
-
-def test_no_cases_are_an_empty_history() -> None:
-    history = cn.load_histories(cn.connect(Cases()), "d", [])
-    assert_frame_equal(history.events, EVENTS.empty())
-    assert history.certificate.n_cases == 0
-
-
-def test_a_denied_case_is_set_down_beside_the_rest() -> None:
-    client = cn.connect(Cases(deny=("c2",)))
-    cases = [f"c{i}" for i in range(5)]
-    history = cn.load_histories(client, "d", cases, errors="collect")
-    assert_frame_equal(
-        history.unloaded,
-        UNLOADED.cast(
-            pd.DataFrame(
-                {
-                    "domain_id": ["d"],
-                    "case_id": ["c2"],
-                    "error": ["AccessDeniedException"],
-                    "message": [
-                        "An error occurred (AccessDeniedException) when calling the "
-                        "GetCaseAuditEvents operation: not yours"
-                    ],
-                }
-            )
-        ),
-    )
-    assert history.certificate.verdict == "partial"
-    assert history.certificate.reasons == ("1 of 5 cases could not be loaded",)
-    assert set(history.events["case_id"]) == {"c0", "c1", "c3", "c4"}
-
-
-def test_a_denied_case_ends_the_load_unless_collected() -> None:
-    client = cn.connect(Cases(deny=("c0",)))
-    with pytest.raises(client.exceptions.AccessDeniedException):
-        cn.load_histories(client, "d", [f"c{i}" for i in range(50)], workers=2)
-
-
-def test_ctrl_c_returns_what_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = Cases()
-    seen: list[str] = []
-
-    def interrupted(request: cn.Request) -> cn.Response:
-        seen.append(request.path)
-        return answer(request)
-
-    import casesnb.tables.load as load
-
-    def shown(items: Any, *_: Any, **__: Any) -> Any:
-        for number, item in enumerate(items):
-            yield item
-            if number == 3:
-                raise KeyboardInterrupt
-
-    monkeypatch.setattr(load, "_shown", shown)
-    history = cn.load_histories(
-        cn.connect(interrupted), "d", [f"c{i}" for i in range(40)], workers=2
-    )
-    assert history.certificate.n_cases == 4
-    assert history.certificate.verdict == "partial"
-    assert history.certificate.reasons == ("stopped after 4 of 40 cases",)
-    assert not history.certificate.reached_end
-    assert len(seen) < 12
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"errors": "ignore"}, r"errors='ignore' is neither 'raise' nor 'collect'\."),
-        ({"workers": 0}, r"workers=0 asks for nobody\. Give 1 or more\."),
-    ],
-)
-def test_odd_arguments_are_one_sentence(
-    arguments: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        cn.load_histories(cn.connect(Cases()), "d", ["c"], **arguments)
-
-
-def test_progress_is_shown_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    client = cn.connect(Cases())
-    cn.load_histories(client, "d", ["c1", "c2"])
-    assert capsys.readouterr().err == ""
-    cn.load_histories(client, "d", ["c1", "c2"], progress=True)
-    assert "2/2" in capsys.readouterr().err
-
-
-def test_progress_may_be_told_to_a_function_which_may_stop_the_load() -> None:
-    class EnoughError(Exception):
-        pass
-
-    def tell(n: int) -> None:
-        told.append(n)
-        if n == 2:
-            raise EnoughError
-
-    told: list[int] = []
-    pages = Pages([event(number) for number in range(100)])
-    with pytest.raises(EnoughError):
-        cn.load_history(cn.connect(pages), "d", "c", progress=tell)
-    assert told == [1, 2]
-    assert len(pages.asked) == 2
-
-
-@pytest.fixture
-def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Set this process's time zone, and put it back."""
-
-    def move(zone: str) -> None:
-        monkeypatch.setenv("TZ", zone)
-        time.tzset()
-
-    yield move
-    monkeypatch.undo()
-    time.tzset()
-
-
-@pytest.mark.parametrize(
-    "zone", ["UTC", "America/Caracas", "Asia/Kolkata", "Pacific/Apia"]
-)
-def test_frames_do_not_depend_on_this_machines_zone(zone: str, elsewhere: Any) -> None:
-    events = [
-        event(0, performedTime="2026-03-29T00:59:59.123456789Z"),
-        event(1, performedTime="2026-03-29T03:00:00+02:00"),
-        event(2, performedTime=1774749600.5),
-        event(3, performedTime="2026-03-29T02:00:01"),
-    ]
-    elsewhere(zone)
-    frame = cn.load_history(cn.connect(Pages(events)), "d", "c").events
-    assert frame["performed_at"].astype(str).tolist() == [
-        "2026-03-29 00:59:59.123456+00:00",
-        "2026-03-29 01:00:00.000000+00:00",
-        "2026-03-29 02:00:00.500000+00:00",
-        "2026-03-29 02:00:01.000000+00:00",
     ]

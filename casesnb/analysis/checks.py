@@ -28,7 +28,7 @@ from casesnb.analysis.engine import NO_TEXT, handed_back, opened, rows_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from casesnb.tables.load import History
+    from casesnb.tables.history import History
 
 SEVERITIES = ("info", "warning", "problem")
 """What a finding may be: good to know, to be looked at, to be explained."""

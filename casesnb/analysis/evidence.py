@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
 
     from casesnb.analysis.checks import Tables
-    from casesnb.tables.load import History
+    from casesnb.tables.history import History
 
 _EVENT = ("domain_id", "case_id", "event_id")
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import ipaddress
 import socket
 import struct
 import threading
@@ -27,6 +26,7 @@ from tornado.httputil import HTTPHeaders, ResponseStartLine
 from casesnb.sandbox.faults import FAULTS, ON_THE_WIRE, Fault, Faulty
 from casesnb.sandbox.service import ORDERS
 from casesnb.sandbox.shapes import shapes
+from casesnb.wire.address import is_loopback
 from casesnb.wire.quotas import Quota, quota
 from casesnb.wire.responder import Request, Response
 
@@ -415,7 +415,7 @@ def serve(
         domain_id, case_id = world.showcase if world.n_cases else ("-", "-")
         reach = (
             "This machine only."
-            if _is_loopback(host)
+            if is_loopback(host)
             else f"ANYBODY WHO REACHES {host} CAN ASK. It holds invented data only."
         )
         say(f"A simulated Amazon Connect Cases service (seed {world.seed}) answers at")
@@ -430,10 +430,3 @@ def serve(
         )
         with contextlib.suppress(KeyboardInterrupt):
             (until or threading.Event()).wait()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from casesnb.tables.load import History
+    from casesnb.tables.history import History
 
 _COLUMNS = {
     "case_id": "case:concept:name",

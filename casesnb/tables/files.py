@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 
 from casesnb.tables.certificate import Certificate
-from casesnb.tables.load import History
+from casesnb.tables.history import History
 from casesnb.tables.schema import (
     CHANGES,
     EVENTS,

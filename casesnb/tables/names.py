@@ -17,13 +17,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
 
-from casesnb.tables.load import (
-    History,
-    listed,
-    load_fields,
-    load_options,
-    load_templates,
-)
+from casesnb.tables.history import History
+from casesnb.tables.load import listed, load_fields, load_options, load_templates
 from casesnb.tables.schema import (
     FIELDS,
     NAMES,

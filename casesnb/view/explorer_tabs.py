@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from casesnb.tables.load import History
+    from casesnb.tables.history import History
 
 ROWS = 100
 """Changes shown at first; each click on "More changes" adds as many."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from casesnb.analysis.checks import findings
 from casesnb.analysis.spells import spells
-from casesnb.tables.load import History
+from casesnb.tables.history import History
 from casesnb.tables.schema import CHANGES, EVENTS
 from casesnb.view.plot import plot_activity, plot_changes
 from casesnb.view.plot_page import describe

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets as tl
 
-from casesnb.tables.load import load_cases, load_domains, load_histories, load_history
+from casesnb.tables.history import load_histories, load_history
+from casesnb.tables.load import load_cases, load_domains
 from casesnb.tables.names import load_catalogue, with_names
 from casesnb.tables.schema import CASES, CHANGES, DOMAINS
 from casesnb.tables.where import where
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from casesnb.tables.load import History
+    from casesnb.tables.history import History
     from casesnb.tables.names import Catalogue
     from casesnb.wire.client import Client
 

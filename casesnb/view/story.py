@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from casesnb.tables.load import History
+    from casesnb.tables.history import History
 
 VERBS = {
     "Case.Created": "created the case",

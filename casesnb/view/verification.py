@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from casesnb.tables.certificate import Certificate
-from casesnb.tables.load import History, load_histories
+from casesnb.tables.history import History, load_histories
 from casesnb.view.report import FORMAT, report_html
 from casesnb.view.text import shortened
 from casesnb.wire.client import connect

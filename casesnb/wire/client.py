@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import threading
 import weakref
@@ -19,6 +18,7 @@ from botocore.client import BaseClient
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
 
+from casesnb.wire.address import is_loopback
 from casesnb.wire.pace import Limiter, limiter
 from casesnb.wire.recording import Recording
 from casesnb.wire.responder import Request, Responder, Response
@@ -280,21 +280,13 @@ def _live_client(
         retries={"mode": "standard", "total_max_attempts": 8},
         **_COMMON,
     )
-    if endpoint_url is not None and _is_loopback(endpoint_url):
+    if endpoint_url is not None and is_loopback(urlsplit(endpoint_url).hostname or ""):
         config = config.merge(Config(signature_version=UNSIGNED))
         region_name = region_name or _OFFLINE_REGION
     session = session or boto3.session.Session()
     return session.client(  # type: ignore[call-overload, no-any-return]
         service_name, region_name=region_name, endpoint_url=endpoint_url, config=config
     )
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _limiter(

@@ -60,6 +60,29 @@ class Page:
     retries: int = 0
     throttles: int = 0
 
+    def items(self, member: str) -> list[Any]:
+        """Return the page's list, null items and all.
+
+        Parameters
+        ----------
+        member : str
+            The answer's member that holds the list.
+
+        Returns
+        -------
+        list
+            The items as JSON gives them.
+
+        Raises
+        ------
+        PageError
+            If the answer holds no such list.
+        """
+        items = json.loads(self.body).get(member)
+        if not isinstance(items, list):
+            raise PageError(f"{self} holds no list of {member}. Load it again.")
+        return items
+
     def __str__(self) -> str:
         """Name the page for a person: what was asked, which page, with which token."""
         token = self.params.get("nextToken") or self.params.get("NextToken")
