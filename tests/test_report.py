@@ -149,3 +149,22 @@ def test_a_history_of_nothing_is_a_report_of_nothing() -> None:
     page = report_html(history([]), generated_at=THEN)
     assert Tags(page).open == []
     assert 'data-item="h0 events">0<' in page
+
+
+def test_a_finding_calls_people_by_name_and_rests_on_its_case_alone() -> None:
+    world = cn.sandbox.World(seed=7, cases=6)
+    client, connect = cn.connect(world), cn.connect(world, service_name="connect")
+    domain_id = world.showcase[0]
+    cases = cn.load_cases(client, domain_id)["case_id"]
+    history = cn.load_histories(client, domain_id, cases)
+    catalogue = cn.load_catalogue(client, domain_id, connect=connect)
+    page = report_html(cn.with_names(history, catalogue), generated_at=THEN)
+    found = re.findall(r'<tr data-item="h0c\d+ finding.*?</tr>', page)
+    alone = [
+        cn.findings(cn.load_history(client, domain_id, case_id)) for case_id in cases
+    ]
+    assert len(found) == sum(map(len, alone)) > 3
+    assert any("changed back by" in line for line in found)
+    assert not [line for line in found if "arn:" in line]
+    names = "|".join(catalogue.users["name"])
+    assert any(re.search(f"by ({names}) .* against ({names})", line) for line in found)

@@ -21,6 +21,7 @@ from casesnb.view.table import table_html
 from casesnb.view.text import escaped, shortened
 from casesnb.view.wording import (
     actor_names,
+    called,
     counted,
     field_names,
     hours_text,
@@ -401,8 +402,12 @@ def evidence_html(history: History) -> str:
         missing = history.unloaded.to_dict("records")
         names = {"case_id": "Case", "error": "Error", "message": "What it said"}
         parts.append(table_html(missing, names, caption="Not loaded"))
-    names = field_names(history.changes)
-    found = findings(history).to_dict("records")
+    fields, values = field_names(history.changes), value_names(history.changes)
+    people = actor_names(history.changes) | actor_names(history.events)
+    found = [
+        {**line, "message": called(line["message"], people)}
+        for line in findings(history).to_dict("records")
+    ]
     parts.append(
         table_html(
             found,
@@ -419,7 +424,14 @@ def evidence_html(history: History) -> str:
         )
     )
     breaks = [
-        {**line, "field": names.get(line["field_id"], line["field_id"])}
+        {
+            **line,
+            "field": fields[line["field_id"]],
+            **{
+                side: _value(line[f"{side}_kind"], line[side], line["field_id"], values)
+                for side in ("expected", "found")
+            },
+        }
         for line in continuity(history.changes).to_dict("records")
     ]
     parts.append(
@@ -553,5 +565,5 @@ def _value(
     kind: Any, value: Any, field_id: str, values: Mapping[tuple[str, str], str]
 ) -> str | None:
     if not is_missing(value):
-        return tail(value_name(values, field_id, value)) or "“”"
+        return value_name(values, field_id, value) or "“”"
     return "(empty)" if kind == "empty" else None

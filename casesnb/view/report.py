@@ -27,10 +27,12 @@ from casesnb.view.story import cases_of, deed, doer, story
 from casesnb.view.text import escaped, shortened
 from casesnb.view.wording import (
     actor_names,
+    called,
     counted,
     field_names,
     hours_text,
     is_missing,
+    tail,
     value_name,
     value_names,
 )
@@ -247,8 +249,13 @@ def _chapter(history: History, key: str, *, alone: bool) -> Iterator[str]:
     )
     if len(cases) != 1:
         yield from _overview(history, cases, key)
+    found: dict[str, list[Any]] = {}
+    for row in findings(history).to_dict("records"):  # once: each rule costs its time
+        found.setdefault(row["case_id"], []).append(row)
     for i, (events, changes) in enumerate(cases[:_FULL]):
-        yield from _case(history, events, changes, f"{key}c{i}", alone=len(cases) == 1)
+        told = found.get(events["case_id"].iloc[0], [])
+        one = History(events, changes, certificate)
+        yield from _case(one, told, f"{key}c{i}", alone=len(cases) == 1)
     if len(cases) > _FULL:
         more = counted(len(cases) - _FULL, "more case")
         yield (
@@ -299,13 +306,9 @@ def _overview(
 
 
 def _case(
-    history: History,
-    events: pd.DataFrame,
-    changes: pd.DataFrame,
-    key: str,
-    *,
-    alone: bool,
+    history: History, found: Sequence[Mapping[str, Any]], key: str, *, alone: bool
 ) -> Iterator[str]:
+    events, changes = history.events, history.changes
     case_id = str(events["case_id"].iloc[0])
     as_of = history.certificate.fetched_at
     yield f'<h2 id="{key}">{"The case" if alone else "Case " + escaped(case_id)}</h2>'
@@ -313,14 +316,13 @@ def _case(
     now = _now(changes, as_of)
     facts = list(_facts(events, changes, now, as_of))
     numbers = dict(zip(events["event_id"], events["sequence"], strict=True))
-    one = History(events, changes, history.certificate)
     yield _facts_html(facts, key, places, numbers)
     if len(changes):
         yield _figure(plot_changes(changes, events=events), f"{key} changes")
     yield _figure(plot_activity(events), f"{key} activity")
-    yield from _findings(one, key, places, numbers)
+    yield from _findings(history, found, key, places, numbers)
     yield "<h3>What happened</h3>"
-    yield f'<pre class="story"{_item(f"{key} story")}>{escaped(story(one))}</pre>'
+    yield f'<pre class="story"{_item(f"{key} story")}>{escaped(story(history))}</pre>'
     yield from _tables(events, changes, key, places)
 
 
@@ -367,21 +369,23 @@ def _facts(
 
 def _findings(
     history: History,
+    found: Sequence[Mapping[str, Any]],
     key: str,
     places: Mapping[str, str],
     numbers: Mapping[str, int],
 ) -> Iterator[str]:
-    called = field_names(history.changes)
+    fields = field_names(history.changes)
+    names = actor_names(history.changes) | actor_names(history.events)
     rows = []
-    for n, row in enumerate(findings(history).to_dict("records")):
+    for n, row in enumerate(found):
         ids = [] if is_missing(row["event_ids"]) else row["event_ids"].split(" ")
         field = "" if is_missing(row["field_id"]) else row["field_id"]
         stands = f"{row['severity']}, {row['verdict'].replace('_', ' ')}"
         cells = [
             f"<td>{escaped(row['rule'].replace('_', ' '))}</td>",
             f"<td>{escaped(stands)}</td>",
-            f"<td>{escaped(called.get(field, field))}</td>",
-            f"<td>{escaped(row['message'])}</td>",
+            f"<td>{escaped(fields.get(field, field))}</td>",
+            f"<td>{escaped(called(row['message'], names))}</td>",
             f'<td class="n" data-skip>{" ".join(_links(ids, places, numbers))}</td>',
         ]
         rows.append(f"<tr{_item(f'{key} finding {n}')}>{''.join(cells)}</tr>")
@@ -406,7 +410,7 @@ def _links(
 def _tables(
     events: pd.DataFrame, changes: pd.DataFrame, key: str, places: Mapping[str, str]
 ) -> Iterator[str]:
-    called, values = field_names(changes), value_names(changes)
+    fields, values = field_names(changes), value_names(changes)
     names = actor_names(changes) | actor_names(events)
     rows = []
     for row in changes.to_dict("records"):
@@ -415,7 +419,7 @@ def _tables(
             f'<td class="n" data-skip><a href="#{place}">{row["sequence"]}</a></td>',
             f'<td class="n">{_time(row["performed_at"])}</td>',
             f"<td>{escaped(doer(row['actor'], row['actor_kind'], names))}</td>",
-            f"<td>{escaped(called[row['field_id']])}</td>",
+            f"<td>{escaped(fields[row['field_id']])}</td>",
             f"<td>{_value_html(row, 'old', 'old_kind', values)}</td>",
             f"<td>{_value_html(row, 'new', 'new_kind', values)}</td>",
         ]
@@ -559,10 +563,13 @@ def _value_html(
     if is_missing(row[value]):
         words = "empty" if row[kind] == "empty" else "not told"
         return f'<span class="none">{words}</span>'
-    label = values.get((row["field_id"], row[value]))
-    if label is None or label == row[value]:
-        return escaped(str(row[value]))
-    return f'{escaped(label)} <span class="none">{escaped(str(row[value]))}</span>'
+    text = str(row[value])
+    label = values.get((row["field_id"], text), text)
+    if label == text and text.startswith("arn:"):
+        label = tail(text)
+    if label == text:
+        return escaped(text)
+    return f'{escaped(label)} <span class="none">{escaped(text)}</span>'
 
 
 def _time(moment: dt.datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from casesnb.tables.certificate import Certificate
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
+
+_ARN = re.compile(r"arn:[\w-]*:[^\s()\[\],;]+")
 
 KIND_LABELS = {
     "agent": "agent",
@@ -194,7 +197,7 @@ def value_name(names: Mapping[tuple[str, str], str], field_id: str, value: Any) 
     str
         Its label, or itself; an ARN or a UUID made short.
     """
-    return names.get((field_id, value)) or tail(str(value))
+    return tail(names.get((field_id, value)) or str(value))
 
 
 def actor_names(frame: pd.DataFrame) -> dict[str, str]:
@@ -217,3 +220,27 @@ def actor_names(frame: pd.DataFrame) -> dict[str, str]:
         actor: tail(actor if is_missing(name) else str(name))
         for actor, name in zip(ids, names, strict=True)
     }
+
+
+def called(text: str, names: Mapping[str, str]) -> str:
+    """Return a sentence in which people are called by name, not by ARN.
+
+    Parameters
+    ----------
+    text : str
+        The sentence.
+    names : Mapping
+        What `actor_names` returned.
+
+    Returns
+    -------
+    str
+        The sentence with a name, or its readable end, for each ARN.
+
+    Examples
+    --------
+    >>> anna = "arn:aws:connect:eu-west-2:1:instance/9/agent/anna"
+    >>> called(f"undone by {anna} (human)", {anna: "Anna Lopez"})
+    'undone by Anna Lopez (human)'
+    """
+    return _ARN.sub(lambda arn: names.get(arn[0]) or tail(arn[0]), text)
