@@ -80,8 +80,18 @@ def test_one_of_another_casesnb_is_an_error_that_says_what_differs() -> None:
 @pytest.mark.parametrize(
     ("sent", "counts", "reason"),
     [
-        ([event(0), None], {"n_nulls": 1}, "null"),
-        ([event(0), event(1), event(1)], {"n_duplicates": 1}, "came twice"),
+        ([event(0), None], {"n_nulls": 1}, "1 null skipped"),
+        ([event(0), None, None], {"n_nulls": 2}, "2 nulls skipped"),
+        (
+            [event(0), event(1), event(1)],
+            {"n_duplicates": 1},
+            "1 event came twice, kept once",
+        ),
+        (
+            [event(0), event(1), event(0), event(1)],
+            {"n_duplicates": 2},
+            "2 events came twice, kept once",
+        ),
         ([event(0), event(1, type="Case.Sang")], {"n_unknowns": 1}, "Case.Sang"),
         (
             [event(0), event(1, mood="good")],
@@ -105,7 +115,7 @@ def test_one_of_another_casesnb_is_an_error_that_says_what_differs() -> None:
                 event(9, performedTime="2026-03-01T00:00:00Z", fields=[]),
             ],
             {"n_ties": 2, "has_creation": False},
-            "nothing decides",
+            "2 events of one instant in an order that nothing decides",
         ),
     ],
 )

@@ -101,9 +101,9 @@ class Certificate:
         verdict = self.verdict.replace("_", ", ") if self.reasons else self.verdict
         why = f": {'; '.join(self.reasons)}" if self.reasons else ""
         return (
-            f"{verdict}{why} ({_n(self.n_events, 'event')}, "
-            f"{_n(self.n_changes, 'change')}, {_n(self.n_cases, 'case')}, "
-            f"{_n(self.n_pages, 'page')}, read {self.fetched_at:%Y-%m-%d %H:%M:%S} UTC "
+            f"{verdict}{why} ({counted(self.n_events, 'event')}, "
+            f"{counted(self.n_changes, 'change')}, {counted(self.n_cases, 'case')}, "
+            f"{counted(self.n_pages, 'page')}, read {self.fetched_at:%Y-%m-%d %H:%M:%S} UTC "
             f"from {self.source}, sha256 {self.sha256[:12]})"
         )
 
@@ -158,5 +158,24 @@ class Certificate:
         return cls(**plain)
 
 
-def _n(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def counted(n: int, noun: str) -> str:
+    """Return a number and what it counts, in the singular for one.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    noun : str
+        What, in the singular.
+
+    Returns
+    -------
+    str
+        The two, thousands parted by commas.
+
+    Examples
+    --------
+    >>> counted(1, "event"), counted(2_000, "event")
+    ('1 event', '2,000 events')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

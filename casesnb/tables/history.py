@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import pandas as pd
 
-from casesnb.tables.certificate import Certificate
+from casesnb.tables.certificate import Certificate, counted
 from casesnb.tables.schema import UNLOADED
 from casesnb.tables.tidy import OPERATION, tidy
 from casesnb.wire.client import source_of
@@ -393,16 +393,17 @@ def _reasons(counts: Counts, *, n_without: int, n_cases: int) -> Iterator[str]:
         which = "the case" if n_cases == 1 else f"{n_without} of {n_cases} cases"
         yield f"no Case.Created for {which}, so the beginning may be missing"
     if counts.n_nulls:
-        yield f"{counts.n_nulls} nulls skipped"
+        yield f"{counted(counts.n_nulls, 'null')} skipped"
     if counts.n_duplicates:
-        yield f"{counts.n_duplicates} events came twice, kept once"
+        yield f"{counted(counts.n_duplicates, 'event')} came twice, kept once"
     if counts.unknowns:
         named = ", ".join(
             f"{name} ({n})" for name, n in sorted(counts.unknowns.items())
         )
         yield f"unknown to casesnb, kept as they came: {named}"
     if counts.n_ties:
-        yield f"{counts.n_ties} events of one instant in an order that nothing decides"
+        ties = counted(counts.n_ties, "event")
+        yield f"{ties} of one instant in an order that nothing decides"
     if counts.order_seen == "mixed":
         yield "pages in no order of time, put in order by time"
 
