@@ -91,6 +91,7 @@ SERIES = (
 
 OTHER = "other"
 _DAY = 86_400e6  # in microseconds: matplotlib counts days
+_LINE = 600  # characters of one line of words
 _SHOWN_DPI = 144
 
 
@@ -188,8 +189,9 @@ def describe(ax: Axes) -> str:
     drawing = _drawing(ax)
     text = drawing.frame().to_csv(index=False, float_format="%.9g", lineterminator="\n")
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
-    body = "".join(f"\n  {line}" for line in drawing.lines())
-    return f"{drawing.title}{body}\n{drawing.footer} · drawn {digest}"
+    lines = [drawing.title, *(f"  {line}" for line in drawing.lines())]
+    lines.append(f"{drawing.footer} · drawn {digest}")
+    return "\n".join(shortened(line, _LINE) for line in lines)
 
 
 def _drawing(ax: Axes) -> Drawing:

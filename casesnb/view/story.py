@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from casesnb.analysis.spells import spells
-from casesnb.view.text import shortened
+from casesnb.view.text import shortened, visible
 from casesnb.view.wording import (
     KIND_LABELS,
     actor_names,
@@ -68,7 +68,7 @@ def story(history: History, *, most: int = 200) -> str:
     >>> print(cn.story(history).splitlines()[-1])
     complete (...)
     """
-    loaded = ["What was loaded", "  " + str(history.certificate)]
+    loaded = ["What was loaded", "  " + visible(str(history.certificate))]
     for row in history.unloaded.to_dict("records"):
         why = shortened(f"{row['error']}: {row['message']}", 120)
         loaded.append(f"  not loaded: case {shortened(row['case_id'], 60)} ({why})")
