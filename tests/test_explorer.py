@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import itertools
 import json
 import random
 import re
+import subprocess
+import sys
 import threading
 from typing import Any
 
 import ipywidgets as widgets
+import nbformat
 import pytest
 from answers import DATE, reply
 from pandas.testing import assert_frame_equal
@@ -638,3 +642,45 @@ def test_a_moment_may_be_given_as_text(client: Any) -> None:
     explorer = made(client)
     explorer.when = "2026-02-09T12:00:00+00:00"
     assert explorer.selection.when == dt.datetime(2026, 2, 9, 12, tzinfo=dt.UTC)
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A notebook with the explorer on two cases, executed, saved and made HTML."""
+    folder = tmp_path_factory.mktemp("saved")
+    cases = (SHOWN, WORLD.awkward["26 events"])
+    shown = [
+        f"cn.CaseExplorer(client, domain_id={DOMAIN!r}, case_id={c!r})" for c in cases
+    ]
+    first = "import casesnb as cn\nclient = cn.connect(cn.sandbox.World(seed=0))"
+    cells = [nbformat.v4.new_code_cell(source) for source in (first, *shown)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "saved.ipynb")
+    command = [sys.executable, "-m", "nbconvert", "--execute", "--to", "html"]
+    done = subprocess.run(
+        [*command, str(folder / "saved.ipynb")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return (folder / "saved.html").read_text("utf-8")
+
+
+def test_a_converted_notebook_keeps_pictures_of_one_size_and_the_table(
+    converted: str,
+) -> None:
+    static = converted.split('<div class="casesnb-static">')[1:]
+    assert len(static) == 2
+    widths = set()
+    for part in static:
+        pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', part)
+        assert len(pictures) == 2
+        for picture in pictures:
+            png = base64.b64decode(picture)
+            widths.add(int.from_bytes(png[16:20], "big"))
+        assert part.count("<tr>") > 20
+        assert "created the case" in part
+    assert widths == {1100}
+    # Hidden only beside a live explorer, which a page without a kernel lacks.
+    live = re.findall(r'class="[^"]*casesnb-explorer', converted)
+    assert live == []
