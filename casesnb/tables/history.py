@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 import pandas as pd
 
 from casesnb.tables.certificate import Certificate, counted
+from casesnb.tables.decode import decode
 from casesnb.tables.schema import UNLOADED
 from casesnb.tables.tidy import OPERATION, tidy
 from casesnb.wire.client import source_of
-from casesnb.wire.pages import Page, iter_pages
+from casesnb.wire.pages import Page, PageError, iter_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -225,7 +226,8 @@ def load_histories(
     ValueError
         If `errors` is neither of the two or `workers` is below 1.
     PageError
-        If an answer is not a whole page, or a token comes twice.
+        If an answer is not a whole page, or a token comes twice, with
+        ``errors="raise"``.
     botocore.exceptions.ClientError
         Whatever the service answers instead, with ``errors="raise"``.
 
@@ -272,24 +274,32 @@ def load_histories(
             elif errors == "raise" or not isinstance(error, Exception):
                 raise error
             else:
-                failed[case_id] = {
-                    "domain_id": domain_id,
-                    "case_id": case_id,
-                    "error": _kind(error),
-                    "message": str(error),
-                }
+                failed[case_id] = _unloaded(domain_id, case_id, error)
     except KeyboardInterrupt:
         stopped = f"stopped after {len(whole)} of {len(asked)} cases"
     finally:
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
-    return _history(
-        client,
-        domain_id,
-        [whole[case_id] for case_id in asked if case_id in whole],
-        [failed[case_id] for case_id in asked if case_id in failed],
-        stopped,
-    )
+
+    def history() -> History:
+        return _history(
+            client,
+            domain_id,
+            [whole[case_id] for case_id in asked if case_id in whole],
+            [failed[case_id] for case_id in asked if case_id in failed],
+            stopped,
+        )
+
+    try:
+        return history()
+    except PageError:
+        if errors == "raise":
+            raise
+    # Whole answers, yet some hold what no table can: their cases are set down too.
+    for case_id, odd in list(_unreadable(list(whole.items()))):
+        del whole[case_id]
+        failed[case_id] = _unloaded(domain_id, case_id, odd)
+    return history()
 
 
 class _Stopped(Exception):  # noqa: N818 - never seen outside
@@ -312,6 +322,31 @@ def _as_they_come(
             for following in islice(left, 1):
                 running[pool.submit(read, following)] = following
             yield case_id, outcome
+
+
+def _unreadable(
+    cases: Sequence[tuple[str, Sequence[Page]]],
+) -> Iterator[tuple[str, PageError]]:
+    """Yield the cases whose pages cannot be read, and why, halving to find them."""
+    try:
+        decode(page for _, pages in cases for page in pages)
+    except PageError as error:
+        if len(cases) == 1:
+            yield cases[0][0], error
+            return
+        half = len(cases) // 2
+        yield from _unreadable(cases[:half])
+        yield from _unreadable(cases[half:])
+
+
+def _unloaded(domain_id: str, case_id: str, error: Exception) -> dict[str, str]:
+    """Return the row of a case that could not be loaded."""
+    return {
+        "domain_id": domain_id,
+        "case_id": case_id,
+        "error": _kind(error),
+        "message": str(error),
+    }
 
 
 def _kind(error: Exception) -> str:
