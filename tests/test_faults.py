@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import pytest
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from pandas.testing import assert_frame_equal
 from test_server import plain
@@ -25,7 +26,23 @@ from casesnb.sandbox.service import Service
 WORLD = World(seed=7)
 DOMAIN, CASE = WORLD.showcase
 OTHERS = [case for case in WORLD.case_ids(DOMAIN) if case != CASE][:2]
-RIGHT = cn.load_history(cn.connect(WORLD), DOMAIN, CASE)
+ANSWERING: list[cn.Responder] = [WORLD]
+
+
+def answered(request: cn.Request) -> cn.Response:
+    return ANSWERING[0](request)
+
+
+CLIENT = cn.connect(answered)
+
+
+def connect(source: cn.Responder) -> BaseClient:
+    """Return the one client, now answered by `source`: a new one takes longer."""
+    ANSWERING[0] = source
+    return CLIENT
+
+
+RIGHT = cn.load_history(connect(WORLD), DOMAIN, CASE)
 UNKNOWN = "unknown to casesnb, kept as they came: "
 OF_THE_CASE = f" of domainId {DOMAIN}, caseId {CASE}"
 
@@ -198,7 +215,7 @@ def test_a_fault_gives_the_right_certificate_or_the_right_error(
     broken = source.broken if isinstance(source, OnceLater) else source
     want = outcome(name, often)
     page = 2 if often == "later" else 1
-    client = cn.connect(source)
+    client = connect(source)
     if isinstance(want, Refused):
         with pytest.raises(Exception) as caught:  # noqa: PT011 - told apart below
             cn.load_history(client, DOMAIN, CASE)
@@ -223,12 +240,12 @@ def test_among_many_cases_a_fault_reaches_its_own_case_only(name: str) -> None:
     want = outcome(name, "once")
     broken = Faulty(WORLD.service(), [Fault(name)])
     history = cn.load_histories(
-        cn.connect(broken), DOMAIN, [CASE, *OTHERS], workers=1, errors="collect"
+        connect(broken), DOMAIN, [CASE, *OTHERS], workers=1, errors="collect"
     )
     assert broken.struck == [name]
     certificate = history.certificate
     if isinstance(want, Refused):
-        rest = cn.load_histories(cn.connect(WORLD), DOMAIN, OTHERS)
+        rest = cn.load_histories(connect(WORLD), DOMAIN, OTHERS)
         assert_frame_equal(history.events, rest.events)
         assert_frame_equal(history.changes, rest.changes)
         assert certificate.verdict == "partial"
@@ -239,7 +256,7 @@ def test_among_many_cases_a_fault_reaches_its_own_case_only(name: str) -> None:
         assert (row["case_id"], row["error"]) == (CASE, want.error)
         check_words(row["message"], want, page=1)
     else:
-        right = cn.load_histories(cn.connect(WORLD), DOMAIN, [CASE, *OTHERS])
+        right = cn.load_histories(connect(WORLD), DOMAIN, [CASE, *OTHERS])
         n_pages = right.certificate.n_pages
         check_frames(history, want, right)
         check_certificate(certificate, want, 1, n_pages=n_pages)
@@ -283,11 +300,11 @@ SEEDS = range(3)
 @cache
 def many(seed: int) -> tuple[Service, str, list[str], cn.History]:
     """A world of odd cases, both orders in turn, and its histories without a fault."""
-    world = world_of(seed, cases=5)
+    world = world_of(seed, cases=8)
     service = world.service(order=("newest first", "oldest first")[seed % 2])
     domain_id = world.domains[0].domain_id
     cases = list(world.case_ids(domain_id))
-    right = cn.load_histories(cn.connect(service), domain_id, cases, page_size=9)
+    right = cn.load_histories(connect(service), domain_id, cases, page_size=5)
     return service, domain_id, cases, right
 
 
@@ -300,11 +317,11 @@ def test_a_history_that_calls_itself_complete_is(name: str) -> None:
         for fault in (Fault(name), Fault(name, None, 0.2)):
             broken = Faulty(service, [fault])
             found = cn.load_histories(
-                cn.connect(broken), domain_id, cases, errors="collect", page_size=9
+                connect(broken), domain_id, cases, errors="collect", page_size=5
             )
             check_nothing_is_missing(found, right, broken)
             struck += len(broken.struck)
-    assert struck > len(SEEDS)
+    assert struck >= len(SEEDS)
 
 
 def check_nothing_is_missing(
