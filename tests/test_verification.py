@@ -182,11 +182,11 @@ def test_names_are_those_that_the_report_was_made_with(tmp_path: Path) -> None:
 def test_cases_keep_the_order_in_which_they_were_asked_for(tmp_path: Path) -> None:
     world = cn.sandbox.World(seed=7, cases=4)
     client = cn.connect(world)
-    cases = cn.load_cases(client, world.showcase[0], limit=3)["case_id"]
-    for order in (sorted(cases), sorted(cases, reverse=True)):
-        history = cn.load_histories(client, world.showcase[0], order)
-        path = cn.write_report(history, tmp_path / "cases.html")
-        assert cn.verify_report(path, client).is_reproduced
+    cases = cn.load_cases(client, world.showcase[0], limit=2)["case_id"]
+    order = sorted(cases, reverse=True)  # not the one that a sorted page would have
+    history = cn.load_histories(client, world.showcase[0], order)
+    path = cn.write_report(history, tmp_path / "cases.html")
+    assert cn.verify_report(path, client).is_reproduced
 
 
 def test_a_hostile_case_is_reproduced(tmp_path: Path) -> None:
