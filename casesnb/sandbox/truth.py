@@ -305,9 +305,9 @@ ANOMALIES = {
     "renamed_field": "a change of a field that now has another name",
     "reopen": "opened again",
     "same_instant": "at the very time of the event before it",
-    "sla_met": "an SLA that was met",
-    "sla_missed": "an SLA that was missed",
-    "sla_running": "an SLA that still runs, or is overdue and open",
+    "sla_met": "the start of an SLA that was met",
+    "sla_missed": "the start of an SLA that was missed",
+    "sla_running": "the start of an SLA that still runs, or is overdue and open",
     "thousands_of_events": "a case with thousands of events",
     "unnamed": "an event without ``performedBy``",
     "without_creation": "a history that begins after the case did",
@@ -602,6 +602,11 @@ def anomalies(life: Life, now: int) -> Iterator[Anomaly]:
 
 def _slas(life: Life, now: int) -> Iterator[Anomaly]:
     kinds = {"Active": "sla_running", "Met": "sla_met", "NotMet": "sla_missed"}
+    added = {
+        act.ms: act.event_id
+        for act in _acts(life, now)
+        if (act.type, act.item_type) == ("RelatedItem.Created", "Sla")
+    }
     for item in life.items:
         content = item.content(now)
         if item.type == "Sla" and content is not None:
@@ -609,7 +614,7 @@ def _slas(life: Life, now: int) -> Iterator[Anomaly]:
                 kinds[content["status"]],
                 life.domain.domain_id,
                 life.case_id,
-                None,
+                added[item.associated_ms],
                 None,
                 to_moment(item.associated_ms),
                 content["name"],
