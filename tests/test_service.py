@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import botocore.session
@@ -16,7 +18,7 @@ from test_world import OFTEN, world_of
 import casesnb as cn
 from casesnb.sandbox import World
 from casesnb.sandbox.service import OPERATIONS, ORDERS, Service
-from casesnb.sandbox.shapes import shapes
+from casesnb.sandbox.shapes import Shapes, shapes
 
 DATE = "Mon, 30 Mar 2026 17:00:00 GMT"
 
@@ -534,3 +536,23 @@ def test_loading_again_later_finds_what_has_happened_since() -> None:
         history = cn.load_history(cn.connect(each), domain_id, case_id)
         assert len(history.events) == n
         assert history.certificate.fetched_at == each.now.replace(microsecond=0)
+
+
+def test_threads_may_ask_before_the_checks_are_made() -> None:
+    """SearchCases' filter holds itself; its check is made once, on first use."""
+    case_filter = {"andAll": [{"not": {"field": {"equalTo": {"id": "x"}}}}]}
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(30):
+            model = Shapes("connectcases")
+            shape = model._model.operation_model("SearchCases").input_shape
+
+            def check(_: int, model: Any = model, shape: Any = shape) -> list[str]:
+                return list(model._check(shape)({"filter": case_filter}, ""))
+
+            with ThreadPoolExecutor(8) as pool:
+                found = list(pool.map(check, range(16)))
+            assert found == [found[0]] * 16
+    finally:
+        sys.setswitchinterval(before)

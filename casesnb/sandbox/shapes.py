@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from functools import cache, cached_property
+from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote
 
@@ -59,6 +60,7 @@ class Shapes:
             service
         )
         self._checks: dict[str, Any] = {}
+        self._making = RLock()
 
     @cached_property
     def _routes(self) -> list[tuple[str, re.Pattern[str], str]]:
@@ -227,15 +229,18 @@ class Shapes:
 
     def _check(self, shape: Any) -> Any:
         """Return the check of a shape, made once."""
-        if shape.name not in self._checks:
+        # One thread at a time: another would find the half-made check of a shape
+        # that holds itself.
+        with self._making:
+            if shape.name not in self._checks:
 
-            def later(value: Any, at: str) -> Iterator[str]:
-                yield from self._checks[shape.name](value, at)
+                def later(value: Any, at: str) -> Iterator[str]:
+                    yield from self._checks[shape.name](value, at)
 
-            self._checks[shape.name] = later  # for a shape that holds itself
-            make = getattr(self, f"_check_{shape.type_name}", self._check_number)
-            self._checks[shape.name] = make(shape)
-        return self._checks[shape.name]
+                self._checks[shape.name] = later  # for a shape that holds itself
+                make = getattr(self, f"_check_{shape.type_name}", self._check_number)
+                self._checks[shape.name] = make(shape)
+            return self._checks[shape.name]
 
     def _check_structure(self, shape: Any) -> Any:
         checks = {name: self._check(member) for name, member in shape.members.items()}
