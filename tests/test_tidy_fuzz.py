@@ -7,22 +7,29 @@ below, which shares nothing with the package, says what the tables must hold.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import datetime as dt
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
 import botocore.session
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from botocore.model import ListShape, Shape, StructureShape
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from casesnb.tables.decode import Counts
+import casesnb.tables.decode as reading
+import casesnb.tables.tidy as home
+from casesnb.tables.decode import Counts, Decoded, decode
 from casesnb.tables.schema import CHANGES, EVENTS
 from casesnb.tables.tidy import tidy
 from casesnb.wire.pages import Page, PageError
@@ -591,6 +598,122 @@ def test_ten_thousand_pages_are_exact_or_counted_or_a_clear_error(
     pages: list[Page],
 ) -> None:
     check(pages)
+
+
+# ------------------------------------------------------------ does it notice at all
+
+
+def without_an_event(found: Decoded) -> Decoded:
+    return rows_of(found, np.arange(len(found.case))[:-1])
+
+
+def with_an_event_twice(found: Decoded) -> Decoded:
+    n = len(found.case)
+    return rows_of(found, np.append(np.arange(n), [n - 1] if n else []).astype(int))
+
+
+def rows_of(found: Decoded, kept: np.ndarray[Any, Any]) -> Decoded:
+    """The events of these places, and their changes."""
+    start = np.cumsum(found.n_changes) - found.n_changes
+    changes = [i for k in kept for i in range(start[k], start[k] + found.n_changes[k])]
+    return dataclasses.replace(
+        found,
+        case=found.case[kept],
+        n_changes=found.n_changes[kept],
+        events={k: v.take(pa.array(kept)) for k, v in found.events.items()},
+        changes={
+            k: v.take(pa.array(changes, pa.int64())) for k, v in found.changes.items()
+        },
+    )
+
+
+def with_columns(found: Decoded, **columns: pa.Array) -> Decoded:
+    return dataclasses.replace(found, changes=found.changes | columns)
+
+
+def swapped(found: Decoded) -> Decoded:
+    was = found.changes
+    return with_columns(found, old=was["new"], new=was["old"])
+
+
+def kinds_swapped(found: Decoded) -> Decoded:
+    was = found.changes
+    return with_columns(found, old_kind=was["new_kind"], new_kind=was["old_kind"])
+
+
+def without_zeros(found: Decoded) -> Decoded:
+    is_zero = pc.equal(found.changes["new"], "0.0")
+    return with_columns(found, new=pc.if_else(is_zero, None, found.changes["new"]))
+
+
+def shortened(found: Decoded) -> Decoded:
+    return with_columns(found, new=pc.utf8_slice_codeunits(found.changes["new"], 0, 5))
+
+
+def blank_is_missing(found: Decoded) -> Decoded:
+    is_blank = pc.equal(found.changes["old"], "")
+    return with_columns(found, old=pc.if_else(is_blank, None, found.changes["old"]))
+
+
+def to_the_millisecond(found: Decoded) -> Decoded:
+    cut = pc.floor_temporal(found.events["performed_at"], unit="millisecond")
+    return dataclasses.replace(found, events=found.events | {"performed_at": cut})
+
+
+def without_what_is_unknown(found: Decoded) -> Decoded:
+    nothing = pa.nulls(len(found.case), found.events["extra"].type)
+    return dataclasses.replace(found, events=found.events | {"extra": nothing})
+
+
+def uncounted(found: Decoded) -> Decoded:
+    found.counts.n_nulls = 0
+    return found
+
+
+BUGS = (
+    without_an_event,
+    with_an_event_twice,
+    swapped,
+    kinds_swapped,
+    without_zeros,
+    shortened,
+    blank_is_missing,
+    to_the_millisecond,
+    without_what_is_unknown,
+    uncounted,
+)
+
+
+def check_it_is_noticed() -> None:
+    """Within a few hundred pages; the smallest that shows it is not looked for."""
+
+    @settings(
+        SETTINGS,
+        max_examples=300,
+        phases=[Phase.generate],
+        report_multiple_bugs=False,
+    )
+    @given(pages=listings())
+    def look(pages: list[Page]) -> None:
+        check(pages)
+
+    with pytest.raises(AssertionError):
+        look()
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.__name__)
+def test_a_reader_with_a_bug_is_noticed(
+    bug: Callable[[Decoded], Decoded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home, "decode", lambda pages: bug(decode(pages)))
+    check_it_is_noticed()
+
+
+def test_a_reader_that_swallows_an_unknown_member_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reading._Reader, "rest", lambda self: {})
+    check_it_is_noticed()
 
 
 def test_the_pages_of_this_test_are_worth_reading() -> None:
