@@ -23,7 +23,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import casesnb as cn
-from casesnb.view.plot_page import KINDS, SERIES, days_of, drawable, periods
+from casesnb.view.plot_page import KINDS, SERIES
+from casesnb.view.plot_text import drawable
+from casesnb.view.plot_time import days_of, periods
 
 Plot = Callable[..., Axes]
 OF_CHANGES: dict[str, Plot] = {

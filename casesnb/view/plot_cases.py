@@ -15,20 +15,21 @@ from casesnb.view.plot_page import (
     QUIET,
     Drawing,
     count_axis,
-    day_numbers,
-    drawable,
     factorized,
     finish,
     legend,
     like,
-    literal,
-    moment,
     nothing,
     page,
+    top_or_other,
+)
+from casesnb.view.plot_text import drawable, literal
+from casesnb.view.plot_time import (
+    day_numbers,
+    moment,
     plain_times,
     span,
     time_axis,
-    top_or_other,
     zone,
 )
 from casesnb.view.text import shortened

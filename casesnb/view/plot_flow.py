@@ -16,23 +16,24 @@ from casesnb.view.plot_page import (
     Drawing,
     Ink,
     count_axis,
-    day_numbers,
-    days_of,
-    drawable,
     finish,
     like,
-    literal,
-    moment,
     nothing,
     page,
     place_legend,
-    plain_times,
     series_inks,
-    time_axis,
     top_or_other,
-    zone,
 )
 from casesnb.view.plot_people import grid_of
+from casesnb.view.plot_text import drawable, literal
+from casesnb.view.plot_time import (
+    day_numbers,
+    days_of,
+    moment,
+    plain_times,
+    time_axis,
+    zone,
+)
 from casesnb.view.text import shortened
 from casesnb.view.wording import (
     actor_names,

@@ -7,27 +7,22 @@ what is drawn: nbval, which does not compare pictures, compares that.
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import io
-import re
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
-from zoneinfo import ZoneInfo
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.lines import Line2D
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
+from casesnb.view.plot_text import drawable, literal
 from casesnb.view.text import shortened
 from casesnb.view.wording import KIND_LABELS
 
@@ -35,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pandas as pd
-    from matplotlib.text import Text
 
     Numbers = np.ndarray[Any, Any]
 
@@ -90,7 +84,6 @@ SERIES = (
 """How things without a colour of their own are drawn, first to last."""
 
 OTHER = "other"
-_DAY = 86_400e6  # in microseconds: matplotlib counts days
 _LINE = 600  # characters of one line of words
 _SHOWN_DPI = 144
 
@@ -380,119 +373,6 @@ def nothing(ax: Axes, why: str) -> None:
     )
 
 
-# ----------------------------------------------------------------------- time
-
-
-def plain_times(times: pd.Series[Any]) -> Numbers:
-    """Return times as ``datetime64[us]`` of UTC.
-
-    Parameters
-    ----------
-    times : Series
-        Times with a zone.
-
-    Returns
-    -------
-    ndarray
-        One each, NaT where missing.
-    """
-    return wall_times(times, dt.UTC)
-
-
-def wall_times(times: pd.Series[Any], tz: dt.tzinfo) -> Numbers:
-    """Return what a clock on the wall of a zone showed, as ``datetime64[us]``.
-
-    Parameters
-    ----------
-    times : Series
-        Times with a zone.
-    tz : tzinfo
-        The zone of the wall.
-
-    Returns
-    -------
-    ndarray
-        One each, NaT where missing.
-    """
-    # Zone-aware times become objects on their way to numpy: 50 times slower.
-    plain = times.dt.tz_convert(tz).dt.tz_localize(None)
-    values: Numbers = plain.to_numpy("datetime64[us]")
-    return values
-
-
-def day_numbers(times: Numbers) -> Numbers:
-    """Return times as matplotlib's days since 1970, NaN where missing.
-
-    Parameters
-    ----------
-    times : ndarray
-        ``datetime64[us]``.
-
-    Returns
-    -------
-    ndarray
-        One float each.
-    """
-    values: Numbers = times.astype("datetime64[us]").astype("int64") / _DAY
-    values[np.isnat(times)] = np.nan
-    return values
-
-
-def periods(times: Numbers, freq: str) -> tuple[Numbers, Numbers]:
-    """Return the periods that times fall in, and which each falls in.
-
-    Parameters
-    ----------
-    times : ndarray
-        ``datetime64[us]``, none missing, at least one.
-    freq : str
-        Such as ``5m``, ``6h``, ``1d`` or ``1mo``.
-
-    Returns
-    -------
-    tuple of ndarray
-        Where each period begins, without a gap; the place of each time's period.
-
-    Raises
-    ------
-    ValueError
-        If `freq` is not a number and a unit.
-    """
-    number, unit = _parts(freq)
-    whole = times.astype(f"datetime64[{unit}]").astype("int64") // number
-    first, last = whole.min(), whole.max()
-    starts = (np.arange(first, last + 1) * number).astype(f"datetime64[{unit}]")
-    return starts.astype("datetime64[us]"), whole - first
-
-
-def days_of(freq: str) -> float:
-    """Return how long a period is, in days.
-
-    Parameters
-    ----------
-    freq : str
-        Such as ``5m``, ``6h``, ``1d`` or ``1mo``.
-
-    Returns
-    -------
-    float
-        Days; of the shortest month for months.
-    """
-    number, unit = _parts(freq)
-    return number * {"m": 1 / 1440, "h": 1 / 24, "D": 1.0, "W": 7.0, "M": 28.0}[unit]
-
-
-def _parts(freq: str) -> tuple[int, str]:
-    found = re.fullmatch(r"([1-9]\d*)(m|h|d|w|mo)", freq)
-    if found is None:
-        raise ValueError(
-            f"freq={freq!r} is no period. Give a number and m, h, d, w or mo, such as "
-            "'6h' or '1d'."
-        )
-    units = {"m": "m", "h": "h", "d": "D", "w": "W", "mo": "M"}
-    return int(found[1]), units[found[2]]
-
-
 def factorized(values: pd.Series[Any]) -> tuple[Numbers, list[Any]]:
     """Return a number for each value, and the values that they stand for.
 
@@ -522,51 +402,6 @@ def factorized(values: pd.Series[Any]) -> tuple[Numbers, list[Any]]:
     ]
 
 
-def zone(tz: str | dt.tzinfo) -> dt.tzinfo:
-    """Return a time zone by its name.
-
-    Parameters
-    ----------
-    tz : str or tzinfo
-        An IANA name such as ``Europe/Berlin``, or a zone.
-
-    Returns
-    -------
-    tzinfo
-        The zone.
-
-    Raises
-    ------
-    ValueError
-        If there is no such zone.
-    """
-    if isinstance(tz, dt.tzinfo):
-        return tz
-    try:
-        return ZoneInfo(tz)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(
-            f"tz={tz!r} is no time zone. Give an IANA name such as 'Europe/Berlin'."
-        ) from None
-
-
-def time_axis(ax: Axes, tz: dt.tzinfo) -> None:
-    """Give a plot a calendar along its foot.
-
-    Parameters
-    ----------
-    ax : Axes
-        The plot.
-    tz : tzinfo
-        The zone that days begin in.
-    """
-    locator = AutoDateLocator(tz=tz, minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
-    dates = ConciseDateFormatter(locator, tz=tz)  # type: ignore[no-untyped-call]
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(dates)
-    ax.grid(axis="x", color=GRID, linewidth=0.8)
-
-
 def count_axis(ax: Axes, noun: str) -> None:
     """Give a plot whole numbers along its side.
 
@@ -581,103 +416,6 @@ def count_axis(ax: Axes, noun: str) -> None:
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     ax.set_ylabel(noun, color=QUIET, fontsize=9)
     ax.grid(axis="y", color=GRID, linewidth=0.8)
-
-
-def moment(when: float | dt.datetime, tz: dt.tzinfo) -> str:
-    """Return a moment as text, to the minute.
-
-    Parameters
-    ----------
-    when : float or datetime
-        Days since 1970, or a time.
-    tz : tzinfo
-        The zone to tell it in.
-
-    Returns
-    -------
-    str
-        Such as ``2026-03-02 09:15``.
-    """
-    if not isinstance(when, dt.datetime):
-        when = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=when)
-    return f"{when.astimezone(tz):%Y-%m-%d %H:%M}"
-
-
-def span(first: float, last: float, tz: dt.tzinfo) -> str:
-    """Return a stretch of time as text.
-
-    Parameters
-    ----------
-    first : float
-        Its beginning, in days since 1970.
-    last : float
-        Its end.
-    tz : tzinfo
-        The zone to tell it in.
-
-    Returns
-    -------
-    str
-        Such as ``2026-03-02 09:15 to 2026-03-05 17:00 UTC``.
-    """
-    return f"{moment(first, tz)} to {moment(last, tz)} {tz}"
-
-
-# ----------------------------------------------------------------------- words
-
-
-def drawable(text: str) -> str:
-    """Return `text` with a box for each character that the font lacks.
-
-    Parameters
-    ----------
-    text : str
-        Visible text.
-
-    Returns
-    -------
-    str
-        Text that draws without a warning.
-    """
-    return text if text.isascii() else "".join(map(_drawable, text))
-
-
-def literal(texts: Iterable[Text]) -> None:
-    """Keep matplotlib from reading mathematics into dollar signs.
-
-    Parameters
-    ----------
-    texts : iterable of Text
-        Artists that show text of a case.
-    """
-    for text in texts:
-        text.set_parse_math(False)
-
-
-def _drawable(char: str) -> str:
-    return char if char.isascii() or _has_glyph(char) else "▯"
-
-
-@cache
-def _has_glyph(char: str) -> bool:
-    return any(get_font(path).get_char_index(ord(char)) for path in _font_paths())
-
-
-@cache
-def _font_paths() -> tuple[str, ...]:
-    settings: Any = mpl.rcParams
-    families: list[str] = []
-    for family in settings["font.family"]:
-        families += settings.get(f"font.{family}", [family])
-    paths = []
-    for family in families:
-        try:
-            paths.append(
-                findfont(FontProperties(family=[family]), fallback_to_default=False)
-            )
-        except ValueError:
-            continue
-    return tuple(map(str, paths)) or (str(findfont(FontProperties())),)
 
 
 def like(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:

@@ -8,15 +8,8 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
 from casesnb.analysis.actors import rhythm
-from casesnb.view.plot_page import (
-    INK,
-    Drawing,
-    finish,
-    like,
-    nothing,
-    page,
-    zone,
-)
+from casesnb.view.plot_page import INK, Drawing, finish, like, nothing, page
+from casesnb.view.plot_time import zone
 from casesnb.view.wording import counted, standing
 
 if TYPE_CHECKING:
