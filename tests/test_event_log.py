@@ -94,6 +94,8 @@ def test_pm4pys_columns_stand_in_place_of_ours() -> None:
     ] + ["concept:name"]
     assert log["concept:name"].tolist() == history.events["event_type"].tolist()
     assert str(log["time:timestamp"].dtype) == "datetime64[us, UTC]"
+    for name in ("case:concept:name", "concept:name", "org:resource"):
+        assert log[name].dtype == "str"
     changes = cn.to_pm4py(history.changes)
     assert changes["concept:name"].tolist() == history.changes["field_id"].tolist()
     by = cn.to_pm4py(history.changes, activity="event_type")

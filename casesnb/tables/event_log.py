@@ -46,8 +46,8 @@ def to_pm4py(frame: pd.DataFrame, *, activity: str | None = None) -> pd.DataFram
     DataFrame
         The frame's columns, in order, with ``case:concept:name``,
         ``time:timestamp`` and ``org:resource`` in place of ``case_id``,
-        ``performed_at`` and ``actor``, and ``concept:name`` added: the activity
-        as text.
+        ``performed_at`` and ``actor``, and ``concept:name`` added: the activity.
+        Case, actor and activity are text.
 
     Raises
     ------
@@ -69,6 +69,9 @@ def to_pm4py(frame: pd.DataFrame, *, activity: str | None = None) -> pd.DataFram
     if lacks:
         raise KeyError(f"The frame has no column {lacks[0]!r}. Give events or changes.")
     out = frame.rename(columns=_COLUMNS)
+    # pm4py takes no categories for these.
+    texts = ["case:concept:name", "org:resource"]
+    out[texts] = out[texts].astype("str")
     out["concept:name"] = frame[activity].astype("str")
     return out
 
