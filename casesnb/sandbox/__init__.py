@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from casesnb.sandbox.faults import FAULTS as FAULTS
     from casesnb.sandbox.faults import Fault as Fault
     from casesnb.sandbox.faults import Faulty as Faulty
-    from casesnb.sandbox.life import Rates as Rates
+    from casesnb.sandbox.rates import Rates as Rates
     from casesnb.sandbox.server import SandboxServer as SandboxServer
     from casesnb.sandbox.world import World as World
 
@@ -18,7 +18,7 @@ _HOME = {
     "FAULTS": "faults",
     "Fault": "faults",
     "Faulty": "faults",
-    "Rates": "life",
+    "Rates": "rates",
     "SandboxServer": "server",
     "World": "world",
 }

@@ -18,7 +18,9 @@ from casesnb.sandbox.centre import (
     to_ms,
 )
 from casesnb.sandbox.dice import Dice, as_uuid, digest
-from casesnb.sandbox.life import DAY, HOUR, Merge, Plan, Rates, tell
+from casesnb.sandbox.life import DAY, HOUR, Merge
+from casesnb.sandbox.pen import Plan, tell
+from casesnb.sandbox.rates import Rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
