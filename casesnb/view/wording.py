@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from casesnb.tables.certificate import Certificate
+from casesnb.tables.certificate import counted as counted  # noqa: PLC0414 - told on
 from casesnb.tables.names import tail as tail  # noqa: PLC0414 - told on from here
 
 if TYPE_CHECKING:
@@ -48,29 +49,6 @@ def hours_text(hours: float) -> str:
     if hours < 1:
         return f"{hours * 60:.0f} min"
     return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:,.1f} d"
-
-
-def counted(n: int, noun: str) -> str:
-    """Return a count with its noun.
-
-    Parameters
-    ----------
-    n : int
-        How many.
-    noun : str
-        Of what, in the singular.
-
-    Returns
-    -------
-    str
-        Such as ``1 change`` or ``1,200 changes``.
-
-    Examples
-    --------
-    >>> counted(1, "change"), counted(1200, "change")
-    ('1 change', '1,200 changes')
-    """
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def certificate_of(frame: pd.DataFrame) -> Certificate | None:
