@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -388,4 +389,24 @@ def test_workers_are_who_they_were_or_unknown() -> None:
 
 @pytest.mark.slow
 def test_workers_are_who_they_were_or_unknown_on_200_seeds() -> None:
-    check(confusion(range(200)))
+    counts = confusion(range(200))
+    check(counts)
+    told = Path(__file__).parents[1].joinpath("DECISIONS.md").read_text("utf-8")
+    assert f"(200 seeds, {counts.total():,} events)" in told
+    assert as_table(counts) in told
+
+
+def as_table(counts: Counter[tuple[str, str]]) -> str:
+    """The confusion matrix as DECISIONS.md has it."""
+    said = ("human", "automation", "api", "unknown")
+    lines = [("really", *(f"said {name}" for name in said)), ("---",) * 5]
+    for doer, name in (
+        ("a person", "human"),
+        ("a flow or a rule", "automation"),
+        ("an integration", "api"),
+    ):
+        lines.append((doer, *(f"{counts[name, other]:,}" for other in said)))
+    rows = ["| " + " | ".join(line) + " |" for line in lines]
+    return "\n".join(rows).replace(
+        "| --- | --- | --- | --- | --- |", "|---|---|---|---|---|"
+    )
