@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -77,6 +78,22 @@ QUESTIONS: dict[str, Question] = {
         Tables(f["all events"], f["all changes"]), as_of=NOON
     ),
 }
+
+
+# Rules are made with it; it answers nothing.
+NO_QUESTION = {"rule"}
+
+
+def test_every_function_of_the_analysis_is_asked() -> None:
+    functions = {
+        name
+        for name in cn.__all__
+        for there in [getattr(cn, name)]
+        if inspect.isfunction(there)
+        and there.__module__.startswith("casesnb.analysis.")
+    }
+    assert len(functions) > 25
+    assert functions - {name.split(" ")[0] for name in QUESTIONS} == NO_QUESTION
 
 
 @pytest.fixture(scope="module")
