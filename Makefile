@@ -39,7 +39,7 @@ test: $(VENV)/.test  ## every test, the notebooks included
 	$(BIN)/pytest -n 2 --dist loadscope
 
 slow: $(VENV)/.test  ## the tests of many seeds
-	$(BIN)/pytest tests -m slow
+	$(BIN)/pytest tests -m slow -n 2
 
 browser: $(VENV)/.test  ## the explorer in a real Chromium, which must be installed
 	$(BIN)/pytest tests -m browser
