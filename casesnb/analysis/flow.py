@@ -70,7 +70,7 @@ def transitions(
     ['in_progress']
     """
     linked = _moves(begun(changes, field_id, as_of=as_of))
-    moves = linked.filter(~nw.col("from_kind").is_null()).told(*PART).frame
+    moves = linked.filter(~nw.col("from_kind").is_null()).told("field_id").frame
     if linked.given is None:
         moves = told_apart(moves, "chain", _CASE)  # of one field
     moves = moves.with_columns(one=nw.lit(1, nw.Int64))
