@@ -70,23 +70,30 @@ def transitions(
     ['in_progress']
     """
     linked = _moves(begun(changes, field_id, as_of=as_of))
-    moves = linked.filter(~nw.col("from_kind").is_null()).told("field_id").frame
+    moves = linked.filter(~nw.col("from_kind").is_null()).frame
     if linked.given is None:
         moves = told_apart(moves, "chain", _CASE)  # of one field
     moves = moves.with_columns(one=nw.lit(1, nw.Int64))
-    key = ("field_id", "from_kind", "from_value", "to_kind", "to_value")
+    key = ("from_kind", "from_value", "to_kind", "to_value")
     found = moves.group_by(*key).agg(
         n=nw.col("one").sum(),
         n_cases=nw.col("chain").n_unique(),
         median_hours=nw.col("hours").median(),
     )
-    found = found.with_columns(nw.col("n", "n_cases").cast(nw.Int64))
-    return handed_back(found, changes, key, (*key, "n", "n_cases", "median_hours"))
+    found = found.with_columns(
+        nw.col("n", "n_cases").cast(nw.Int64), field_id=nw.lit(field_id)
+    )
+    columns = ("field_id", *key, "n", "n_cases", "median_hours")
+    return handed_back(found, changes, key, columns)
 
 
 def _moves(linked: Chains) -> Chains:
     """Return of what `begun` does the changes of a value, after creation."""
-    moves = replaced(linked).filter(differs("new", "previous")).told("event_type")
+    moves = replaced(linked)
+    if moves.given is not None:  # each filter copies what there is
+        done = ("old", "old_kind", "prior", "prior_kind", "until_at", "then_break")
+        moves = moves.of(moves.frame.drop(*done))
+    moves = moves.filter(differs("new", "previous")).told("event_type")
     moves = moves.filter((nw.col("event_type") != "Case.Created").fill_null(True))
     return moves.with_columns(
         from_kind=nw.col("previous_kind"),
