@@ -420,4 +420,4 @@ def test_law(law: Law) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("law", NAMES)
 def test_law_on_more_stories(law: Law) -> None:
-    hold(law, 250)
+    hold(law, 100)
