@@ -280,7 +280,7 @@ def test_transitions_are_faster_than_its_two_graphs(pm4py: Any) -> None:
         pm4py.discover_dfg(log)
         pm4py.discover_performance_dfg(log)
 
-    assert ratio(lambda: cn.transitions(found), graphs, 7) > 1.5
+    assert ratio(lambda: cn.transitions(found), graphs, 7) > 2
 
 
 def test_handoffs_are_twice_as_fast_as_its_handover_of_work(pm4py: Any) -> None:
