@@ -279,8 +279,8 @@ def verify(history: History | Tables | IntoFrameT, current: IntoFrameT) -> IntoF
     answers = (
         (~nw.col("told"), "unverifiable", "no event sets it"),
         (~nw.col("asked"), "unverifiable", "GetCase did not tell it"),
-        (nw.col("is_tied"), "unverifiable", "its last changes came at one instant"),
         (same, "match", "the last change set what GetCase tells"),
+        (nw.col("is_tied"), "unverifiable", "its last changes came at one instant"),
     )
     verdict, reason = nw.lit("contradicted"), nw.lit("GetCase tells another value")
     for condition, answer, why in reversed(answers):
