@@ -214,8 +214,9 @@ def verify(history: History | Tables | IntoFrameT, current: IntoFrameT) -> IntoF
     ``contradicted``: it is another one, so that the history lacks something, or
     the case was changed after it was read. ``unverifiable``: one of the two
     does not tell the field, or they differ and its last changes came at one
-    instant in an order that nothing decides. A match says where the history ends, not that it is
-    whole: ``n_breaks`` counts what `continuity` finds in it.
+    instant in an order that nothing decides. A match says where the history
+    ends, not that it is whole: ``n_breaks`` counts what `continuity` finds in
+    it.
 
     Parameters
     ----------
