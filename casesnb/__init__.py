@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from casesnb.analysis.actors import with_users as with_users
     from casesnb.analysis.actors import work_share as work_share
     from casesnb.analysis.calendar import Calendar as Calendar
+    from casesnb.analysis.calendar import with_working_hours as with_working_hours
     from casesnb.analysis.checks import RULES as RULES
     from casesnb.analysis.checks import Rule as Rule
     from casesnb.analysis.checks import Tables as Tables
@@ -144,7 +145,7 @@ _HOMES = {
     "analysis.flow": ("first_times", "handoffs", "reopens", "transitions", "variants"),
     "analysis.durations": ("durations",),
     "analysis.summary": ("case_summary",),
-    "analysis.calendar": ("Calendar",),
+    "analysis.calendar": ("Calendar", "with_working_hours"),
     "analysis.actors": (
         "actor_activity",
         "actor_matrix",

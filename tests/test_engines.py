@@ -45,6 +45,13 @@ QUESTIONS: dict[str, Question] = {
     "diff": lambda f: cn.diff(f["changes"], NOON, NOON + dt.timedelta(days=9)),
     "transitions": lambda f: cn.transitions(f["changes"]),
     "handoffs": lambda f: cn.handoffs(f["changes"]),
+    "handoffs in working hours": lambda f: cn.handoffs(f["changes"], calendar=WORK),
+    "with_working_hours": lambda f: cn.with_working_hours(
+        cn.case_summary(f["events"], f["changes"]),
+        WORK,
+        start="created_at",
+        end="first_touch_at",
+    ),
     "reopens": lambda f: cn.reopens(f["changes"], f["events"]),
     "variants": lambda f: cn.variants(f["changes"]),
     "first_times": lambda f: cn.first_times(f["events"], f["changes"]),

@@ -421,6 +421,44 @@ def test_working_hours_are_those_counted_minute_by_minute() -> None:
     assert found == pytest.approx(n / 60)
 
 
+def test_any_table_can_tell_its_working_hours() -> None:
+    times = pd.to_datetime(["2026-03-06T15:30Z", "2026-03-09T08:30Z", None])
+    waits = pd.DataFrame(
+        {
+            "asked_at": times[[0, 1, 0]],
+            "done_at": times[[1, 0, 2]],
+            "note": list("abc"),
+        },
+        index=[7, 7, 3],
+    )
+    office = cn.Calendar(tz=BERLIN)
+    found = cn.with_working_hours(waits, office, start="asked_at", end="done_at")
+    expected = waits.assign(working_hours=[1.0, -1.0, None])
+    pd.testing.assert_frame_equal(found, expected)
+    with pytest.raises(ValueError, match="'touched_at' here. Name two of: asked_at"):
+        cn.with_working_hours(waits, office, start="asked_at", end="touched_at")
+    with pytest.raises(ValueError, match="Name another with hours="):
+        cn.with_working_hours(
+            waits, office, start="asked_at", end="done_at", hours="note"
+        )
+
+
+def test_a_handoff_tells_the_working_hours_that_the_case_was_held() -> None:
+    held = changes_of(
+        (0, "assigned_user", MISSING, text("ann")),
+        (1, "assigned_user", text("ann"), text("bob")),
+        (2, "assigned_user", text("eve"), text("dan")),
+    )
+    held["performed_at"] = pd.to_datetime(
+        ["2026-03-06T15:30Z", "2026-03-09T08:30Z", "2026-03-09T09:00Z"]
+    ).as_unit("us")
+    found = cn.handoffs(held, calendar=cn.Calendar(tz=BERLIN))
+    pd.testing.assert_frame_equal(found[HANDOFFS.names], cn.handoffs(held))
+    assert found["held_hours"].tolist()[0] == 65
+    assert found["held_working_hours"].tolist()[0] == 1
+    assert found["held_working_hours"].isna().tolist() == [False, True]
+
+
 @pytest.mark.parametrize(
     ("hours", "told"),
     [

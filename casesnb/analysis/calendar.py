@@ -5,15 +5,17 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import narwhals as nw
 
 from casesnb.analysis.clock import micros_between, moment, offsets, wall
-from casesnb.analysis.engine import rows_of
+from casesnb.analysis.engine import as_given, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+
+    from narwhals.typing import IntoFrameT
 
 _DAY = 86_400_000_000
 _WEEK = 7 * _DAY
@@ -111,7 +113,68 @@ def _of_day(text: str) -> int:
     return (int(hour) * 60 + int(minute)) * 60_000_000
 
 
-def with_working_hours(frame: Any, calendar: Calendar, *, start: str, end: str) -> Any:
+def with_working_hours(
+    frame: IntoFrameT,
+    calendar: Calendar,
+    *,
+    start: str,
+    end: str,
+    hours: str = "working_hours",
+) -> IntoFrameT:
+    """One row per row of `frame`, with the hours of work between two of its times.
+
+    For any table that has both, such as `case_summary`: how long from a case's
+    creation to the first touch, nights and holidays left out.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With both columns, in pandas, Polars, DuckDB or PySpark.
+    calendar : Calendar
+        The hours of work.
+    start, end : str
+        Columns of UTC times.
+    hours : str, default "working_hours"
+        The column to add.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `frame`, its order and its index, and `hours`, float64:
+        missing where one of the times is, negative where the end comes first.
+
+    Raises
+    ------
+    ValueError
+        If `frame` lacks a column, or has `hours` already.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> friday = pd.Timestamp("2026-03-06 16:00", tz="UTC")
+    >>> waits = pd.DataFrame({"asked_at": [friday], "done_at": [friday]})
+    >>> waits["done_at"] += pd.Timedelta(days=3)
+    >>> office = Calendar()  # Monday to Friday, nine to five, UTC
+    >>> waits = with_working_hours(waits, office, start="asked_at", end="done_at")
+    >>> waits["working_hours"].tolist()
+    [8.0]
+    """
+    rows = as_given(frame)
+    names = rows.collect_schema().names()
+    if missing := sorted({start, end} - set(names)):
+        raise ValueError(
+            f"No column {missing[0]!r} here. Name two of: {', '.join(names)}."
+        )
+    if hours in names:
+        raise ValueError(f"{hours!r} is there already. Name another with hours=.")
+    worked = with_work(rows, calendar, start=start, end=end)
+    return cast(
+        "IntoFrameT",
+        worked.select(*names, nw.col("working_hours").alias(hours)).to_native(),
+    )
+
+
+def with_work(frame: Any, calendar: Calendar, *, start: str, end: str) -> Any:
     """Return the rows with the hours of work between two of their times.
 
     Parameters

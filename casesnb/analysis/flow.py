@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
+from casesnb.analysis.calendar import with_work
 from casesnb.analysis.chain import ORDER, PART, Chains, chained, differs
 from casesnb.analysis.clock import micros_between
 from casesnb.analysis.engine import (
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from narwhals.typing import IntoFrameT
+
+    from casesnb.analysis.calendar import Calendar
 
 HOLDERS = ("assigned_user", "assigned_queue")
 """The fields that say who holds a case."""
@@ -109,7 +112,12 @@ def _hours(frame: Any, start: str, end: str) -> nw.Expr:
     return micros_between(frame, start, end).cast(nw.Float64) / 3.6e9
 
 
-def handoffs(changes: IntoFrameT, *, as_of: dt.datetime | None = None) -> IntoFrameT:
+def handoffs(
+    changes: IntoFrameT,
+    *,
+    as_of: dt.datetime | None = None,
+    calendar: Calendar | None = None,
+) -> IntoFrameT:
     """One row per change of who holds a case: ``assigned_user``, ``assigned_queue``.
 
     What a case is created with is not handed over. A row from nobody is an
@@ -122,6 +130,8 @@ def handoffs(changes: IntoFrameT, *, as_of: dt.datetime | None = None) -> IntoFr
         The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
     as_of : datetime, optional
         Up to this moment, with its zone; up to the newest change otherwise.
+    calendar : Calendar, optional
+        Also tell ``held_working_hours`` by these hours of work.
 
     Returns
     -------
@@ -159,7 +169,7 @@ def handoffs(changes: IntoFrameT, *, as_of: dt.datetime | None = None) -> IntoFr
     moves = moves.with_columns(
         held_hours=_hours(moves, "since_at", "at"), is_ping_pong=nw.col("is_back")
     )
-    columns = (
+    columns: tuple[str, ...] = (
         *PART,
         "from_value",
         "to_value",
@@ -169,6 +179,10 @@ def handoffs(changes: IntoFrameT, *, as_of: dt.datetime | None = None) -> IntoFr
         "event_id",
         "actor",
     )
+    if calendar is not None:
+        moves = with_work(moves, calendar, start="since_at", end="at")
+        moves = moves.with_columns(held_working_hours=nw.col("working_hours"))
+        columns = (*columns, "held_working_hours")
     return handed_back(moves, changes, linked.order, columns)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from casesnb.analysis.calendar import with_working_hours
+from casesnb.analysis.calendar import with_work
 from casesnb.analysis.chain import ORDER, PART, Chains, chains, differs
 from casesnb.analysis.clock import micros_between, period
 from casesnb.analysis.engine import handed_back, texts
@@ -76,7 +76,7 @@ def spells(
     held = _held(begun(changes, field_id, as_of=as_of), "event_id", "actor")
     columns: tuple[str, ...] = _COLUMNS
     if calendar is not None:
-        held = with_working_hours(held, calendar, start="start_at", end="end_at")
+        held = with_work(held, calendar, start="start_at", end="end_at")
         columns = (*_COLUMNS, "working_hours")
     order = () if "place" in held.columns else (*PART, *ORDER)
     return handed_back(held, changes, order, columns)
@@ -260,7 +260,7 @@ def time_in(
     held = held.with_columns(micros=micros_between(held, "start_at", "end_at"))
     sums = {"micros": "hours"}
     if calendar is not None:
-        held = with_working_hours(held, calendar, start="start_at", end="end_at")
+        held = with_work(held, calendar, start="start_at", end="end_at")
         sums["working_micros"] = "working_hours"
     key = (*by, "field_id", "kind", "value")
     held = held.with_columns(
