@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 import casesnb as cn
 
@@ -127,3 +130,19 @@ def test_importing_casesnb_is_light() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'plot_everything'"):
         cn.plot_everything  # noqa: B018
+
+
+def test_what_is_pinned_runs_on_the_oldest_python_of_each_line() -> None:
+    # Debian's 3.11.2, say: a pin that wants a later one leaves pip without an answer.
+    pins = (ROOT / "binder" / "constraints.txt").read_text("utf-8").splitlines()
+    seen = 0
+    for pin in pins:
+        name = Requirement(pin).name
+        try:
+            wants = distribution(name).metadata["Requires-Python"]
+        except PackageNotFoundError:  # of another lane
+            continue
+        seen += 1
+        for python in ("3.11.0", "3.12.0", "3.13.0"):
+            assert python in SpecifierSet(wants or ""), f"{pin} wants Python {wants}"
+    assert seen > 100
