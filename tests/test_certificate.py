@@ -56,6 +56,12 @@ def test_it_prints_as_one_line() -> None:
     assert str(cn.Certificate(**partial)).startswith("partial: stopped (")
 
 
+def test_a_terminal_obeys_nothing_that_is_in_it() -> None:
+    line = str(loaded(event(0), event(1, type="Case.\x1b[2JSang\nnow\u202e")))
+    assert line.isprintable()
+    assert r"Case.\x1b[2JSang\nnow\u202e" in line
+
+
 def test_it_is_the_same_after_json() -> None:
     certificate = cn.Certificate(**{**WHOLE, "reasons": ("a", "b")})
     told = certificate.to_dict()

@@ -100,12 +100,14 @@ class Certificate:
         """Say it in one line."""
         verdict = self.verdict.replace("_", ", ") if self.reasons else self.verdict
         why = f": {'; '.join(self.reasons)}" if self.reasons else ""
-        return (
+        line = (
             f"{verdict}{why} ({counted(self.n_events, 'event')}, "
             f"{counted(self.n_changes, 'change')}, {counted(self.n_cases, 'case')}, "
             f"{counted(self.n_pages, 'page')}, read {self.fetched_at:%Y-%m-%d %H:%M:%S} UTC "
             f"from {self.source}, sha256 {self.sha256[:12]})"
         )
+        # What AWS named is in it: a terminal must not obey its control characters.
+        return line if line.isprintable() else repr(line)[1:-1]
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON-like values, for ``DataFrame.attrs`` and Parquet.

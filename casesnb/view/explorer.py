@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 import traitlets as tl
 
+from casesnb.tables.certificate import counted
 from casesnb.view.explorer_tabs import (
     AsOfTab,
     ChangesTab,
@@ -315,7 +316,7 @@ class CaseExplorer(widgets.VBox):
         model = self.selection
         n = len(model.cases)
         more = model.may_have_more
-        self.n_cases.value = f"{n:,} case{'' if n == 1 else 's'}, last updated first"
+        self.n_cases.value = f"{counted(n, 'case')}, last updated first"
         self.more.layout.display = "" if more else "none"
 
     def _status_line(self) -> widgets.Widget:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets as tl
 
+from casesnb.tables.certificate import counted
 from casesnb.tables.history import load_histories, load_history
 from casesnb.tables.load import load_cases, load_domains
 from casesnb.tables.names import load_catalogue, with_names
@@ -688,7 +689,7 @@ def explain(error: Exception, of: str) -> str:
 
 
 def _under_way(load: _Load) -> str:
-    pages = f" {load.n} page{'' if load.n == 1 else 's'} so far." if load.n else ""
+    pages = f" {counted(load.n, 'page')} so far." if load.n else ""
     return f"Reading {load.of}…{pages}"
 
 
