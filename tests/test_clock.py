@@ -11,7 +11,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from casesnb.analysis.clock import offsets, period, wall, weekday
+from casesnb.analysis.clock import offsets, wall, weekday, with_period
 from casesnb.analysis.engine import opened, rows_of
 
 ZONES = (
@@ -69,8 +69,11 @@ def test_offsets_change_at_the_very_second(tz: str) -> None:
 
 def test_a_zone_that_is_not_there_is_named() -> None:
     day = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    times = opened(every_few_hours("2026-01-01", "2026-01-02"))
     with pytest.raises(ValueError, match="no time zone 'Europe/Berlinn'"):
         offsets("Europe/Berlinn", day, day)
+    with pytest.raises(ValueError, match="no time zone 'Europe/Berlinn'"):
+        with_period(times, "at", "1d", "Europe/Berlinn")
 
 
 @pytest.mark.parametrize(
@@ -93,14 +96,33 @@ def test_a_period_begins_at_the_same_time_on_every_engine(
     frame = pd.DataFrame({"at": pd.to_datetime(["2026-11-15T17:47:33.25Z"])})
     for given in engines(frame.astype("datetime64[us, UTC]")):
         times = opened(given)
-        (row,) = rows_of(times.select(period(times, nw.col("at"), freq)))
-        assert f"{row['at']:%Y-%m-%d %H:%M:%S.%f}" == f"{expected}:00.000000"
+        (row,) = rows_of(with_period(times, "at", freq))
+        assert f"{row['period_at']:%Y-%m-%d %H:%M:%S.%f}" == f"{expected}:00.000000"
+
+
+@pytest.mark.parametrize("freq", ["1h", "6h", "1d", "1w", "1mo", "1y"])
+@pytest.mark.parametrize("tz", [*ZONES, "Asia/Beirut"])  # whose midnight jumps
+def test_a_period_of_a_zone_is_what_its_wall_shows(tz: str, freq: str) -> None:
+    frame = every_few_hours("2025-03-20", "2026-04-10")
+    shown = frame["at"].dt.tz_convert(tz).dt.tz_localize(None)
+    unit = {"1w": "W-SUN", "1mo": "M", "1y": "Y"}.get(freq)
+    began = (
+        shown.dt.floor(freq.replace("1d", "D"))
+        if unit is None
+        else shown.dt.to_period(unit).dt.start_time
+    )
+    expected = began.dt.tz_localize(
+        tz, ambiguous=[True] * len(began), nonexistent="shift_forward"
+    ).dt.tz_convert("UTC")
+    for given in engines(frame):
+        found = rows_of(with_period(opened(given), "at", freq, tz).sort("at"))
+        assert [row["period_at"] for row in found] == [*expected]
 
 
 @pytest.mark.parametrize("freq", ["", "0h", "7m", "5h", "2d", "2w", "1s", "day"])
 def test_what_is_no_period_is_refused(freq: str) -> None:
     with pytest.raises(ValueError, match="is not a period"):
-        period(None, nw.col("at"), freq)
+        with_period(opened(every_few_hours("2026-01-01", "2026-01-02")), "at", freq)
 
 
 def test_an_engine_of_another_zone_is_refused() -> None:

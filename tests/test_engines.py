@@ -39,6 +39,7 @@ QUESTIONS: dict[str, Question] = {
     "time_in": lambda f: cn.time_in(f["changes"]),
     "time_in of all": lambda f: cn.time_in(f["changes"], by=(), calendar=WORK),
     "backlog": lambda f: cn.backlog(f["changes"], "1w"),
+    "backlog in Berlin": lambda f: cn.backlog(f["changes"], tz="Europe/Berlin"),
     "state_at": lambda f: cn.state_at(f["changes"], NOON),
     "state_table": lambda f: cn.state_table(f["changes"]),
     "blame": lambda f: cn.blame(f["changes"]),
@@ -58,6 +59,9 @@ QUESTIONS: dict[str, Question] = {
     "case_summary": lambda f: cn.case_summary(f["events"], f["changes"]),
     "durations": lambda f: cn.durations(cn.spells(f["changes"], "status")),
     "actor_activity": lambda f: actors.actor_activity(f["events"]),
+    "actor_activity in Berlin": lambda f: actors.actor_activity(
+        f["events"], freq="1mo", tz="Europe/Berlin"
+    ),
     "actor_matrix": lambda f: actors.actor_matrix(f["events"]),
     "rhythm": lambda f: actors.rhythm(f["events"], tz="Europe/Berlin"),
     "attribution": lambda f: actors.attribution(f["events"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import histories
+import pandas as pd
 import pytest
 
 import casesnb as cn
@@ -43,6 +44,16 @@ def test_the_backlog_ends_with_the_cases_as_they_stand(many: cn.History) -> None
     words = cn.describe(cn.plot_backlog(many.changes))
     for status, n in now.items():
         assert f"{status}: {n} in the end" in words
+
+
+def test_the_backlogs_days_are_those_of_the_zone(many: cn.History) -> None:
+    ax = cn.plot_backlog(many.changes, tz="Asia/Tokyo")
+    assert set(cn.drawn(ax)["period_at"].dt.hour) == {15}
+    in_tokyo = cn.backlog(
+        many.changes, as_of=many.certificate.fetched_at, tz="Asia/Tokyo"
+    )
+    pd.testing.assert_frame_equal(cn.drawn(ax), in_tokyo)
+    assert "00:00 Asia/Tokyo" in cn.describe(ax)
 
 
 def test_a_choice_that_is_none_is_refused(many: cn.History) -> None:

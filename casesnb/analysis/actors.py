@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.calendar import Calendar
-from casesnb.analysis.clock import period, wall, weekday
+from casesnb.analysis.clock import wall, weekday, with_period
 from casesnb.analysis.engine import (
     as_given,
     handed_back,
@@ -29,7 +29,9 @@ _COUNTS = ("n_events", "n_changes", "n_cases")
 _CASE = ("domain_id", "case_id")
 
 
-def actor_activity(events: IntoFrameT, *, freq: str = "1d") -> IntoFrameT:
+def actor_activity(
+    events: IntoFrameT, *, freq: str = "1d", tz: str | dt.tzinfo = "UTC"
+) -> IntoFrameT:
     """One row per actor and period in which they acted.
 
     Parameters
@@ -37,8 +39,10 @@ def actor_activity(events: IntoFrameT, *, freq: str = "1d") -> IntoFrameT:
     events : DataFrame
         The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark.
     freq : str, default "1d"
-        The period's length in UTC: ``1m``, ``1h``, ``1d``, ``1w``, ``1mo``,
+        The period's length: ``1m``, ``1h``, ``1d``, ``1w``, ``1mo``,
         ``1q``, ``1y``, or minutes or hours that divide an hour or a day.
+    tz : str or tzinfo, default "UTC"
+        The IANA time zone whose days, weeks and months the periods are.
 
     Returns
     -------
@@ -49,7 +53,7 @@ def actor_activity(events: IntoFrameT, *, freq: str = "1d") -> IntoFrameT:
     Raises
     ------
     ValueError
-        If `freq` is not a period.
+        If `freq` is not a period, or there is no such zone.
 
     Examples
     --------
@@ -61,11 +65,11 @@ def actor_activity(events: IntoFrameT, *, freq: str = "1d") -> IntoFrameT:
     True
     """
     frame = told_apart(as_given(events), "case", _CASE)
-    frame = frame.select(
+    frame = with_period(frame, "performed_at", freq, tz).select(
         "actor",
         "actor_kind",
         "case",
-        period_at=period(frame, nw.col("performed_at"), freq),
+        "period_at",
         n_changes=nw.col("n_changes").cast(nw.Int64),
         one=nw.lit(1, nw.Int64),
     )

@@ -9,17 +9,22 @@ from __future__ import annotations
 import datetime as dt
 import re
 from functools import lru_cache
-from typing import Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import narwhals as nw
 
 from casesnb.analysis.engine import rows_of
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TIME = nw.Datetime("us", "UTC")
 _PERIOD = re.compile(r"(\d*)(m|h|d|w|mo|q|y)")
 
 
-def wall(frame: Any, column: str, tz: str) -> nw.Expr:
+def wall(frame: Any, column: str, tz: str | dt.tzinfo) -> nw.Expr:
     """Return a column's times as the wall of a zone showed them.
 
     Parameters
@@ -28,7 +33,7 @@ def wall(frame: Any, column: str, tz: str) -> nw.Expr:
         With the column; only its first and last time are asked for.
     column : str
         UTC times.
-    tz : str
+    tz : str or tzinfo
         An IANA time zone, such as ``"Europe/Berlin"``.
 
     Returns
@@ -42,18 +47,35 @@ def wall(frame: Any, column: str, tz: str) -> nw.Expr:
         If there is no such zone.
     """
     at = nw.col(column)
-    if tz == "UTC":
+    changes = () if str(tz) == "UTC" else _changes(frame, column, tz)
+    if not changes:
         return at
-    (span,) = rows_of(frame.select(first=at.min(), last=at.max()))
-    if span["first"] is None:
-        return at
-    first, last = (moment(span[end]).replace(microsecond=0) for end in span)
-    changes = offsets(tz, first, last)
     shown = _later(at, changes[0][1])
     for since, offset in changes[1:]:
-        is_since = at >= nw.lit(since, nw.Datetime("us", "UTC"))
+        is_since = at >= nw.lit(since, _TIME)
         shown = nw.when(is_since).then(_later(at, offset)).otherwise(shown)
     return shown
+
+
+def _at(wall: nw.Expr, changes: Sequence[tuple[dt.datetime, dt.timedelta]]) -> nw.Expr:
+    """Return when the wall first showed a time; after a jump that skipped it."""
+    at = _later(wall, -changes[0][1])
+    for (_, before), (since, offset) in pairwise(changes):
+        showed = nw.lit(since + max(before, offset), _TIME)
+        at = nw.when(wall >= showed).then(_later(wall, -offset)).otherwise(at)
+    return at
+
+
+def _changes(
+    frame: Any, column: str, tz: str | dt.tzinfo, before: dt.timedelta = dt.timedelta()
+) -> tuple[tuple[dt.datetime, dt.timedelta], ...]:
+    """Return a zone's offsets while a column's times last, and `before` them."""
+    at = nw.col(column)
+    (span,) = rows_of(frame.select(first=at.min(), last=at.max()))
+    if span["first"] is None:
+        return ()
+    first, last = (moment(span[end]).replace(microsecond=0) for end in span)
+    return offsets(tz, first - before, last)
 
 
 def _later(at: nw.Expr, offset: dt.timedelta) -> nw.Expr:
@@ -90,13 +112,13 @@ def moment(value: dt.datetime) -> dt.datetime:
 
 @lru_cache(maxsize=64)
 def offsets(
-    tz: str, first: dt.datetime, last: dt.datetime
+    tz: str | dt.tzinfo, first: dt.datetime, last: dt.datetime
 ) -> tuple[tuple[dt.datetime, dt.timedelta], ...]:
     """Return a zone's offsets from UTC from `first` to `last`.
 
     Parameters
     ----------
-    tz : str
+    tz : str or tzinfo
         An IANA time zone.
     first, last : datetime
         With their zones.
@@ -121,7 +143,7 @@ def offsets(
     2026-03-29 01:00:00+00:00 2:00:00
     """
     try:
-        zone = ZoneInfo(tz)
+        zone = tz if isinstance(tz, dt.tzinfo) else ZoneInfo(tz)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(
             f"There is no time zone {tz!r}. Name one as IANA does: 'Europe/Berlin'."
@@ -147,37 +169,56 @@ def offsets(
     return tuple(found)
 
 
-def period(frame: Any, at: nw.Expr, freq: str) -> nw.Expr:
-    """Return when the period began in which a time lies.
+def with_period(frame: Any, column: str, freq: str, tz: str | dt.tzinfo = "UTC") -> Any:
+    """Return the rows with when the period began in which each one's time lies.
 
     Parameters
     ----------
     frame : narwhals.DataFrame or narwhals.LazyFrame
-        Whose times they are.
-    at : narwhals.Expr
-        The times.
+        With the column.
+    column : str
+        UTC times.
     freq : str
         A length: ``m``, ``h``, ``d``, ``w`` (from Monday), ``mo``, ``q`` or
         ``y``, or so many ``m`` or ``h`` as divide an hour or a day.
+    tz : str or tzinfo, default "UTC"
+        The IANA time zone whose days, weeks and months they are. What its wall
+        shows twice is one period.
 
     Returns
     -------
-    narwhals.Expr
-        The beginnings.
+    narwhals.DataFrame or narwhals.LazyFrame
+        With ``period_at``, UTC.
 
     Raises
     ------
     ValueError
-        If that is not a length of a period.
+        If that is not a length of a period, or there is no such zone.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> times = pd.DataFrame({"at": pd.to_datetime(["2026-03-02T17:45:00Z"])})
+    >>> times = pd.DataFrame({"at": pd.to_datetime(["2026-07-02T17:45:00Z"])})
     >>> times = nw.from_native(times)
-    >>> times.select(period(times, nw.col("at"), "6h"))["at"].item()
-    Timestamp('2026-03-02 12:00:00+0000', tz='UTC')
+    >>> with_period(times, "at", "6h")["period_at"].item()
+    Timestamp('2026-07-02 12:00:00+0000', tz='UTC')
+    >>> with_period(times, "at", "1d", "Europe/Berlin")["period_at"].item()
+    Timestamp('2026-07-01 22:00:00+0000', tz='UTC')
     """
+    if str(tz) == "UTC":
+        return frame.with_columns(period_at=_began(frame, nw.col(column), freq))
+    # A period may have begun before the first time that lies in it, by a year at most.
+    changes = _changes(frame, column, tz, before=dt.timedelta(days=367))
+    frame = frame.with_columns(period_at=wall(frame, column, tz))
+    frame = frame.with_columns(period_at=_began(frame, nw.col("period_at"), freq))
+    return (
+        frame.with_columns(period_at=_at(nw.col("period_at"), changes))
+        if changes
+        else frame
+    )
+
+
+def _began(frame: Any, at: nw.Expr, freq: str) -> nw.Expr:
     match = _PERIOD.fullmatch(freq)
     number = int(match[1] or 1) if match else 0
     unit = match[2] if match else ""

@@ -8,7 +8,7 @@ import narwhals as nw
 
 from casesnb.analysis.calendar import with_work
 from casesnb.analysis.chain import ORDER, PART, Chains, chains, differs
-from casesnb.analysis.clock import micros_between, period
+from casesnb.analysis.clock import micros_between, with_period
 from casesnb.analysis.engine import handed_back, texts
 
 if TYPE_CHECKING:
@@ -291,6 +291,7 @@ def backlog(
     *,
     field_id: str = "status",
     as_of: dt.datetime | None = None,
+    tz: str | dt.tzinfo = "UTC",
 ) -> IntoFrameT:
     """One row per period and value in or out of which a case went.
 
@@ -302,11 +303,13 @@ def backlog(
     changes : DataFrame
         The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
     freq : str, default "1d"
-        The period's length in UTC, as `actor_activity` takes it.
+        The period's length, as `actor_activity` takes it.
     field_id : str, default "status"
         The field whose values are counted; ``assigned_queue`` gives queues.
     as_of : datetime, optional
         Up to this moment, with its zone; up to the newest change otherwise.
+    tz : str or tzinfo, default "UTC"
+        The IANA time zone whose days, weeks and months the periods are.
 
     Returns
     -------
@@ -317,7 +320,7 @@ def backlog(
     Raises
     ------
     ValueError
-        If `freq` is not a period.
+        If `freq` is not a period, or there is no such zone.
 
     Examples
     --------
@@ -335,7 +338,7 @@ def backlog(
     went = held.filter(~nw.col("is_open"))
     went = went.select("kind", "value", at=nw.col("end_at"), n_in=none, n_out=one)
     moves = nw.concat([came, went], how="vertical")
-    moves = moves.with_columns(period_at=period(moves, nw.col("at"), freq))
+    moves = with_period(moves, "at", freq, tz)
     key = ("period_at", "kind", "value")
     counted = moves.group_by(*key).agg(
         n_in=nw.col("n_in").sum(), n_out=nw.col("n_out").sum()

@@ -304,7 +304,7 @@ def plot_backlog(
     top : int, default 7
         The most values to tell apart; the rest become "other (n)".
     tz : str or tzinfo, default "UTC"
-        The zone of the time axis; steps are of UTC.
+        The zone whose hours, days and months the steps are.
 
     Returns
     -------
@@ -322,7 +322,7 @@ def plot_backlog(
     """
     _check(top)
     zone_ = zone(tz)
-    found = backlog(changes, freq, field_id=field_id, as_of=_read_at(changes))
+    found = backlog(changes, freq, field_id=field_id, as_of=_read_at(changes), tz=zone_)
     called = field_names(changes).get(field_id, field_id)
     title = f"Cases in each {called} over time"
     ax = page(ax, height=3.9, left=0.6, top=0.85)
