@@ -225,8 +225,11 @@ def test_a_fault_gives_the_right_certificate_or_the_right_error(
         else:
             assert type(error).__name__ == want.error
         check_words(str(error), want, page=page)
-        if want.error == "PageError" and often == "later":
-            assert "page 2 (token " in str(error)
+        # An error of boto3's own has the case and the page in its note.
+        told = "\n".join([str(error), *getattr(error, "__notes__", ())])
+        assert OF_THE_CASE in told
+        if often == "later":
+            assert "page 2 (token " in told
     else:
         history = cn.load_history(client, DOMAIN, CASE)
         check_frames(history, want)

@@ -188,6 +188,8 @@ def ask(
     ------
     PageError
         If the answer is not one whole JSON object.
+    botocore.exceptions.ClientError
+        Whatever the service answers instead of a page, with a note that names it.
     """
     _hook(client)
     method = getattr(client, xform_name(operation))
@@ -195,6 +197,11 @@ def ask(
     _capture.seen = seen
     try:
         parsed = method(**params)
+    except Exception as error:
+        # It stays boto3's own error; its traceback tells which page it was about.
+        asked = Page(operation, params, number, b"")
+        error.add_note(f"casesnb was asking for {asked}.")
+        raise
     finally:
         _capture.seen = None
     # A client that answers without HTTP (a Stubber, a fake) has only the parsed form.
