@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, overload
 
 import narwhals as nw
 
 from casesnb.analysis.actors import attributed, in_bursts
-from casesnb.analysis.chain import chained
+from casesnb.analysis.chain import Chains, chained
 from casesnb.analysis.clock import moment
 from casesnb.analysis.engine import NO_TEXT, handed_back, opened, rows_of
 
@@ -40,7 +40,7 @@ _CASE = ("domain_id", "case_id")
 _EVENT = ("domain_id", "case_id", "event_id")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tables:
     """A history in any engine, and when it was read: what a rule is given.
 
@@ -57,6 +57,48 @@ class Tables:
     events: Any
     changes: Any
     as_of: dt.datetime | None = None
+
+    # Rules ask for the same things; each is found once.
+
+    @cached_property
+    def _events(self) -> Any:
+        return opened(self.events)
+
+    @cached_property
+    def _changes(self) -> Any:
+        return opened(self.changes)
+
+    @cached_property
+    def _chained(self) -> Chains:
+        return chained(self.changes)
+
+    @cached_property
+    def _edits(self) -> Any:
+        """What was edited, each beside the state of its case just then.
+
+        Merges are left out, which edit nothing, and so is what Cases keeps itself.
+        """
+        merged = self._events.filter(~nw.col("merge_event_id").is_null())
+        frame = self._changes
+        frame = frame.with_columns(
+            status_=_set("status", nw.col("new").str.to_lowercase()),
+            holder_=_set("assigned_user", nw.col("new")),
+            is_status=(nw.col("field_id") == "status").cast(nw.Int8),
+        )
+        order = ("sequence", "slot")
+        return (
+            frame.with_columns(
+                status=nw.col("status_")
+                .fill_null(strategy="forward")
+                .over(*_CASE, order_by=order),
+                holder=nw.col("holder_")
+                .fill_null(strategy="forward")
+                .over(*_CASE, order_by=order),
+                sets_status=nw.col("is_status").max().over(*_EVENT) == 1,
+            )
+            .join(merged.select(*_EVENT), on=list(_EVENT), how="anti")
+            .filter(~nw.col("field_id").is_in(BOOKKEEPING))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,34 +292,6 @@ def findings(
 # ------------------------------------------------------------------- the rules
 
 
-def _edits(tables: Tables) -> Any:
-    """Return what was edited, each beside the state of its case just then.
-
-    Merges are left out, which edit nothing, and so is what Cases keeps itself.
-    """
-    merged = opened(tables.events).filter(~nw.col("merge_event_id").is_null())
-    frame = opened(tables.changes)
-    frame = frame.with_columns(
-        status_=_set("status", nw.col("new").str.to_lowercase()),
-        holder_=_set("assigned_user", nw.col("new")),
-        is_status=(nw.col("field_id") == "status").cast(nw.Int8),
-    )
-    order = ("sequence", "slot")
-    return (
-        frame.with_columns(
-            status=nw.col("status_")
-            .fill_null(strategy="forward")
-            .over(*_CASE, order_by=order),
-            holder=nw.col("holder_")
-            .fill_null(strategy="forward")
-            .over(*_CASE, order_by=order),
-            sets_status=nw.col("is_status").max().over(*_EVENT) == 1,
-        )
-        .join(merged.select(*_EVENT), on=list(_EVENT), how="anti")
-        .filter(~nw.col("field_id").is_in(BOOKKEEPING))
-    )
-
-
 def _set(field_id: str, text: nw.Expr) -> nw.Expr:
     """Return what a row makes of a field: "" for emptied, missing for other fields."""
     return nw.when(nw.col("field_id") == field_id).then(text.fill_null(""))
@@ -324,12 +338,12 @@ def _without(frame: Any, cases: Any) -> Any:
 
 
 def _created(tables: Tables) -> Any:
-    return opened(tables.events).filter(nw.col("event_type") == "Case.Created")
+    return tables._events.filter(nw.col("event_type") == "Case.Created")
 
 
 def _closes(tables: Tables) -> Any:
     """Return the events that closed a case; a merge closes none."""
-    return _edits(tables).filter(
+    return tables._edits.filter(
         (nw.col("field_id") == "status")
         & (nw.col("status_") == "closed")
         & (nw.col("old").str.to_lowercase().fill_null("") != "closed")
@@ -339,20 +353,18 @@ def _closes(tables: Tables) -> Any:
 @rule(severity="warning")
 def edited_after_close(tables: Tables) -> Any:
     """Find fields that were edited while their case was closed."""
-    edits = _edits(tables)
+    edits = tables._edits
     of_case = ~nw.col("event_type").str.starts_with("RelatedItem.")
     found = edits.filter(
         of_case
         & ~nw.col("sets_status")
         & (nw.col("status") == "closed").fill_null(False)
     )
-    told = opened(tables.changes).filter(nw.col("field_id") == "status")
+    told = tables._changes.filter(nw.col("field_id") == "status")
     return nw.concat(
         [
             _found(found, "edited while closed", field_id=nw.col("field_id")),
-            _not_checkable(
-                _without(opened(tables.events), told), "no event tells the status"
-            ),
+            _not_checkable(_without(tables._events, told), "no event tells the status"),
         ],
         how="vertical",
     )
@@ -362,8 +374,7 @@ def edited_after_close(tables: Tables) -> Any:
 def closed_without_comment(tables: Tables) -> Any:
     """Find cases that were closed though nobody had ever commented on them."""
     comments = (
-        opened(tables.events)
-        .filter(
+        tables._events.filter(
             (nw.col("event_type") == "RelatedItem.Created")
             & (nw.col("related_item_type") == "Comment").fill_null(False)
         )
@@ -396,9 +407,9 @@ def closed_without_comment(tables: Tables) -> Any:
 @rule(severity="warning")
 def tug_of_war(tables: Tables) -> Any:
     """Find values that were changed and that somebody else changed back."""
-    workers = attributed(opened(tables.events)).select(*_EVENT, "worker")
-    merged = opened(tables.events).filter(~nw.col("merge_event_id").is_null())
-    linked = chained(tables.changes).beside(
+    workers = attributed(tables._events).select(*_EVENT, "worker")
+    merged = tables._events.filter(~nw.col("merge_event_id").is_null())
+    linked = tables._chained.beside(
         first_actor=("actor", 1), first_kind=("old_kind", 1), first=("old", 1)
     )
     frame = linked.frame
@@ -475,7 +486,7 @@ def raised_and_closed_by_one(tables: Tables) -> Any:
 @rule(severity="problem")
 def deleted_comment(tables: Tables) -> Any:
     """Find comments that were deleted, other than by a merge that moved them."""
-    deleted = opened(tables.events).filter(
+    deleted = tables._events.filter(
         (nw.col("event_type") == "RelatedItem.Deleted")
         & (nw.col("related_item_type") == "Comment").fill_null(False)
         & nw.col("merge_event_id").is_null()
@@ -488,15 +499,11 @@ def personal_data_edited_by_machine(
     tables: Tables, *, fields: Iterable[str] = ("customer_id", "title", "summary")
 ) -> Any:
     """Find personal data that was edited by automation or through the API."""
-    workers = attributed(opened(tables.events)).select(*_EVENT, "worker")
-    edits = (
-        _edits(tables)
-        .filter(
-            nw.col("field_id").is_in(tuple(fields))
-            & (nw.col("event_type") == "Case.Updated")
-        )
-        .join(workers, on=list(_EVENT), how="left")
-    )
+    workers = attributed(tables._events).select(*_EVENT, "worker")
+    edits = tables._edits.filter(
+        nw.col("field_id").is_in(tuple(fields))
+        & (nw.col("event_type") == "Case.Updated")
+    ).join(workers, on=list(_EVENT), how="left")
     return nw.concat(
         [
             _found(
@@ -522,7 +529,7 @@ def bulk_burst(
     min_cases: int = 5,
 ) -> Any:
     """Find cases that got the same value as many others at about the same time."""
-    rows = in_bursts(opened(tables.changes), within=within, min_cases=min_cases)
+    rows = in_bursts(tables._changes, within=within, min_cases=min_cases)
     return _found(
         rows.filter(~nw.col("field_id").is_in(BOOKKEEPING)),
         "one of many cases that got this value",
@@ -533,10 +540,10 @@ def bulk_burst(
 @rule(severity="info")
 def stale(tables: Tables, *, days: int = 7) -> Any:
     """Find open cases to which nothing has been done for some days."""
-    events = opened(tables.events)
+    events = tables._events
     now = nw.lit(tables.as_of, nw.Datetime("us", "UTC"))
     last = events.filter(nw.col("sequence") == nw.col("sequence").max().over(*_CASE))
-    states = chained(tables.changes).frame.filter(
+    states = tables._chained.frame.filter(
         nw.col("is_last") & (nw.col("field_id") == "status")
     )
     states = states.select(*_CASE, status=nw.col("new").str.to_lowercase())
@@ -560,7 +567,7 @@ def sla_missed_while_unassigned(tables: Tables) -> Any:
     AWS documents no audit event for a breach: the check reads ``sla.status``
     where an event lists it, and says so where none does.
     """
-    edits = _edits(tables)
+    edits = tables._edits
     ends = edits.filter(nw.col("field_id") == "sla.status").with_columns(
         end=nw.col("new").str.to_lowercase().fill_null("")
     )
@@ -572,7 +579,7 @@ def sla_missed_while_unassigned(tables: Tables) -> Any:
     unassigned = missed.filter(nobody)
     # Never mentioned: nobody, if the history holds the case's beginning.
     sure = unassigned.join(created, on=list(_CASE), how="inner")
-    slas = opened(tables.events).filter(
+    slas = tables._events.filter(
         (nw.col("related_item_type") == "Sla").fill_null(False)
     )
     ended = ends.filter(nw.col("end") != "active")
