@@ -48,6 +48,7 @@ RELATED_ITEM_TYPES = frozenset(
 """The related item types that AWS documents."""
 
 _BATCH = 4_000_000  # bytes read at a time: few enough to keep memory flat
+_MANY = 50_000  # rows from which on threads are worth it
 _WORKERS = min(4, os.cpu_count() or 1)
 _TEXT = pa.large_string()
 _TIME = pa.timestamp("us", "UTC")
@@ -181,15 +182,23 @@ def decode(pages: Iterable[Page]) -> Decoded:
             chunks.extend(_halved(batch, of_page, counts))
     case = np.concatenate([chunk.case for chunk in chunks])
     n_changes = np.concatenate([chunk.n_changes for chunk in chunks])
-    columns = {
-        name: pa.chunked_array([chunk.columns[name] for chunk in chunks])
-        .unify_dictionaries()
-        .combine_chunks()
-        for name in (*_EVENT_COLUMNS, *_CHANGE_COLUMNS)
-    }
-    events = {name: columns[name] for name in _EVENT_COLUMNS}
-    changes = {name: columns[name] for name in _CHANGE_COLUMNS}
-    first = _first_of_each(case, events["event_id"])
+
+    def joined(name: str) -> pa.Array:
+        parts = pa.chunked_array([chunk.columns[name] for chunk in chunks])
+        return parts.unify_dictionaries().combine_chunks()
+
+    event_id = joined("event_id")
+    names = (*_EVENT_COLUMNS, *_CHANGE_COLUMNS)
+    first, *columns = side_by_side(
+        [
+            partial(_first_of_each, case, event_id),
+            *(partial(joined, name) for name in names),
+        ],
+        n_rows=len(case),
+    )
+    told = dict(zip(names, columns, strict=True))
+    events = {name: told[name] for name in _EVENT_COLUMNS}
+    changes = {name: told[name] for name in _CHANGE_COLUMNS}
     if len(first) < len(case):
         counts.n_duplicates = len(case) - len(first)
         kept = np.zeros(len(case), dtype=bool)
@@ -250,6 +259,27 @@ def _ahead(
             if len(waiting) > _WORKERS + 1:
                 yield waiting.popleft()
         yield from waiting
+
+
+def side_by_side(tasks: Sequence[Callable[[], Any]], *, n_rows: int) -> list[Any]:
+    """Return what tasks give, done at one time if they are about many rows.
+
+    Parameters
+    ----------
+    tasks : sequence of callable
+        Work of Arrow and numpy, which let other threads run.
+    n_rows : int
+        How many rows each is about.
+
+    Returns
+    -------
+    list
+        One result each.
+    """
+    if n_rows < _MANY:  # a thread would cost more than it saves
+        return [task() for task in tasks]
+    with ThreadPoolExecutor(_WORKERS, "casesnb-tidy") as pool:
+        return [*pool.map(lambda task: task(), tasks)]
 
 
 def _first_of_each(case: Array, event_id: pa.Array) -> Array:

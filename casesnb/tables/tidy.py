@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from casesnb.tables.decode import Counts, Decoded, decode
+from casesnb.tables.decode import Counts, Decoded, decode, side_by_side
 from casesnb.tables.order import in_order
 from casesnb.tables.schema import CHANGES, EVENTS, ID, TEXT, Table
 from casesnb.wire.pages import Page, as_body
@@ -155,9 +156,7 @@ def tidy(
     found.counts.order_seen = order.seen
 
     place = order.place  # event rows, in their final order
-    events: dict[str, Any] = {
-        name: values.take(pa.array(place)) for name, values in found.events.items()
-    }
+    events = _taken(found.events, pa.array(place))
     events |= _who(events) | _whose(found, place)
     events["sequence"] = order.sequence
     events["n_changes"] = n_changes = found.n_changes[place]
@@ -169,17 +168,20 @@ def tidy(
         np.cumsum(n_changes) - n_changes, n_changes
     )
     first = np.cumsum(found.n_changes) - found.n_changes
-    rows = pa.array(first[place][event] + slot)
-    changes: dict[str, Any] = {
-        name: values.take(rows) for name, values in found.changes.items()
-    }
+    changes = _taken(found.changes, pa.array(first[place][event] + slot))
+    of_event = {name: events[name] for name in CHANGES.names if name in events}
+    changes |= _taken(of_event, pa.array(event))
     changes["slot"] = slot
-    for name in CHANGES.names:
-        if name not in changes:
-            changes[name] = events[name].take(
-                event if isinstance(events[name], np.ndarray) else pa.array(event)
-            )
     return _frame(EVENTS, events), _frame(CHANGES, changes), found.counts
+
+
+def _taken(columns: Mapping[str, Any], rows: pa.Array) -> dict[str, Any]:
+    def taken(values: Any) -> Any:
+        return values.take(rows if isinstance(values, pa.Array) else rows.to_numpy())
+
+    tasks = [partial(taken, values) for values in columns.values()]
+    found = side_by_side(tasks, n_rows=len(rows))
+    return dict(zip(columns, found, strict=True))
 
 
 def _pages(
@@ -248,30 +250,24 @@ def _who(events: Mapping[str, pa.Array]) -> dict[str, pa.DictionaryArray]:
 
 
 def _frame(table: Table, columns: Mapping[str, Any]) -> pd.DataFrame:
-    out = {}
-    for column in table.columns:
-        values = columns[column.name]
-        if column.dtype == ID:
-            out[column.name] = _categorical(values)
-        elif column.dtype == TEXT:
-            out[column.name] = pd.array(values, dtype=TEXT)
-        elif isinstance(values, pa.Array):
-            out[column.name] = values.to_pandas()
-        else:
-            out[column.name] = values
-    return table.cast(pd.DataFrame(out))
+    tasks = [partial(_values, each.dtype, columns[each.name]) for each in table.columns]
+    found = side_by_side(tasks, n_rows=len(columns["sequence"]))
+    return table.cast(pd.DataFrame(dict(zip(table.names, found, strict=True))))
+
+
+def _values(dtype: str, values: Any) -> Any:
+    if dtype == ID:
+        return _categorical(values)
+    if dtype == TEXT:
+        return pd.array(values, dtype=TEXT)
+    return values.to_pandas() if isinstance(values, pa.Array) else values
 
 
 def _categorical(values: pa.DictionaryArray) -> pd.Categorical:
     """Return codes and sorted categories: the same values give the same frame."""
     names = values.dictionary
-    codes = values.indices.to_numpy(zero_copy_only=False)
-    codes = (
-        np.where(np.isnan(codes), -1, codes).astype(np.int64)
-        if values.null_count
-        else codes
-    )
-    used = np.unique(codes[codes >= 0])
+    codes = values.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    used = np.flatnonzero(np.bincount(codes + 1, minlength=len(names) + 1)[1:])
     texts = pd.Index(names.take(pa.array(used)).to_pandas(), dtype=TEXT)
     order = np.argsort(texts.to_numpy(dtype=object), kind="stable")
     place = np.full(len(names) + 1, -1, dtype=np.int64)
