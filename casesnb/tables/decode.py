@@ -188,7 +188,7 @@ def decode(pages: Iterable[Page]) -> Decoded:
         return parts.unify_dictionaries().combine_chunks()
 
     event_id = joined("event_id")
-    names = (*_EVENT_COLUMNS, *_CHANGE_COLUMNS)
+    names = [n for n in (*_EVENT_COLUMNS, *_CHANGE_COLUMNS) if n != "event_id"]
     first, *columns = side_by_side(
         [
             partial(_first_of_each, case, event_id),
@@ -196,7 +196,7 @@ def decode(pages: Iterable[Page]) -> Decoded:
         ],
         n_rows=len(case),
     )
-    told = dict(zip(names, columns, strict=True))
+    told = {"event_id": event_id, **dict(zip(names, columns, strict=True))}
     events = {name: told[name] for name in _EVENT_COLUMNS}
     changes = {name: told[name] for name in _CHANGE_COLUMNS}
     if len(first) < len(case):
