@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from casesnb.analysis.calendar import Calendar
 
+_COMPARED = ("old_kind", "old", "new_kind", "new", "prior_kind", "prior")
 _COLUMNS = (
     *PART,
     "kind",
@@ -197,7 +198,8 @@ def _held(linked: Chains, *names: str) -> Any:
         is_open=nw.col("until_at").is_null(),
         known=(nw.col("then_break") == 0) & is_sure,
     )
-    told = found.told(*PART, *names).frame
+    # What was compared is not told: categories among it would become texts.
+    told = linked.of(found.frame.drop(*_COMPARED)).told(*PART, *names).frame
     return told.with_columns(
         hours=micros_between(told, "start_at", "end_at").cast(nw.Float64) / 3.6e9,
         **{name: nw.when(is_sure).then(name) for name in names},
