@@ -300,6 +300,27 @@ def test_a_moment_between_two_events_is_kept(client: Any) -> None:
     assert explorer.when == moments[2]
 
 
+def test_two_buttons_step_from_event_to_event(client: Any) -> None:
+    explorer = leafed(made(client), "As of")
+    tab, moments = explorer.as_of, explorer.selection.moments
+    assert (tab.earlier.disabled, tab.later.disabled) == (False, True)
+    tab.later.click()
+    assert explorer.when == moments[-1]
+    tab.earlier.click()
+    assert explorer.when == moments[-2]
+    assert tab.slider.value == len(moments) - 2
+    explorer.when = between = moments[0] + (moments[1] - moments[0]) / 2
+    assert (tab.earlier.disabled, tab.later.disabled) == (False, False)
+    tab.earlier.click()
+    assert explorer.when == moments[0]
+    assert (tab.earlier.disabled, tab.later.disabled) == (True, False)
+    tab.earlier.click()
+    assert explorer.when == moments[0]
+    explorer.when = between
+    tab.later.click()
+    assert explorer.when == moments[1]
+
+
 def test_the_state_then_is_the_true_state(client: Any) -> None:
     explorer = leafed(made(client), "As of")
     for when in explorer.selection.moments[::5]:

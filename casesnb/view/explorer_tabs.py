@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
@@ -212,16 +212,26 @@ class AsOfTab(widgets.VBox):
             widgets.IntSlider,
             selection.lock,
             description="Event",
-            tooltip="The moment to look at, by event; arrow keys move it",
+            tooltip="The moment to look at, by event",
             readout=False,
-            layout=WIDE,
+            layout={**WIDE, "flex": "1 1 auto"},
         )
+        # Notebook 7 keeps the arrow keys for itself: buttons serve every keyboard.
+        self.earlier = widgets.Button(
+            description="Earlier", tooltip="To the event before", disabled=True
+        )
+        self.later = widgets.Button(
+            description="Later", tooltip="To the next event", disabled=True
+        )
+        self.earlier.on_click(lambda _: self._step(-1))
+        self.later.on_click(lambda _: self._step(1))
         self.moment = widgets.HTML(layout=WIDE)
         self.table = widgets.HTML(layout=WIDE)
         self._moments: list[dt.datetime] = []
         self.slider.observe(self._on_slide, "value")
         selection.observe(self._draw_moment, "when")
-        super().__init__([self.slider, self.moment, self.table], layout=WIDE)
+        along = widgets.HBox([self.slider, self.earlier, self.later], layout=WIDE)
+        super().__init__([along, self.moment, self.table], layout=WIDE)
 
     def draw(self) -> None:
         """Draw the case that is chosen, or nothing."""
@@ -238,6 +248,16 @@ class AsOfTab(widgets.VBox):
             if self._moments and change.new != self._place(model.when):
                 model.when = self._moments[change.new]
 
+    def _step(self, by: int) -> None:
+        model = self.selection
+        with model.lock:
+            if model.when is None:
+                return
+            before = bisect_left(self._moments, model.when) - 1
+            place = before if by < 0 else bisect_right(self._moments, model.when)
+            if 0 <= place < len(self._moments):
+                model.when = self._moments[place]
+
     def _place(self, when: dt.datetime | None) -> int:
         return max(bisect_right(self._moments, when) - 1, 0) if when else 0
 
@@ -247,8 +267,11 @@ class AsOfTab(widgets.VBox):
         if history is None or model.when is None:
             self.slider.value = 0
             self.moment.value = self.table.value = ""
+            self.earlier.disabled = self.later.disabled = True
             return
         place = self._place(model.when)
+        self.earlier.disabled = bisect_left(self._moments, model.when) == 0
+        self.later.disabled = place + 1 >= len(self._moments)
         self.slider.value = place
         self.moment.value = (
             f"<b>{model.when:%Y-%m-%d %H:%M:%S} UTC</b>, "
