@@ -1,4 +1,4 @@
-"""Each function gives the same frame on pandas, Polars, DuckDB and PySpark."""
+"""Each function gives the same frame on pandas, Arrow, Polars, DuckDB and PySpark."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import duckdb
 import narwhals as nw
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from engines import assert_same, rows
 
@@ -188,6 +189,16 @@ def test_the_order_of_the_rows_does_not_matter(
 def texts(frame: pd.DataFrame) -> pd.DataFrame:
     categories = frame.select_dtypes("category").columns
     return frame.astype(dict.fromkeys(categories, "str"))
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_arrow_gives_what_pandas_gives(
+    name: str, frames: Frames, answers: dict[str, Any]
+) -> None:
+    given = {key: pa.Table.from_pandas(frame) for key, frame in frames.items()}
+    found = QUESTIONS[name](given)
+    assert isinstance(found, pa.Table)
+    assert_same(pl.from_arrow(found), answers[name])
 
 
 @pytest.mark.parametrize("name", QUESTIONS)

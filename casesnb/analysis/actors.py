@@ -17,6 +17,8 @@ from casesnb.analysis.engine import (
     rows_of,
     texts,
     told_apart,
+    whole,
+    windowed,
 )
 
 if TYPE_CHECKING:
@@ -64,7 +66,8 @@ def actor_activity(
     >>> int(activity["n_events"].sum()) == len(history.events)
     True
     """
-    frame = told_apart(as_given(events), "case", _CASE)
+    asked = ("actor", "actor_kind", "performed_at", "n_changes")
+    frame = told_apart(as_given(events, *_CASE, *asked), "case", _CASE)
     frame = with_period(frame, "performed_at", freq, tz).select(
         "actor",
         "actor_kind",
@@ -74,10 +77,14 @@ def actor_activity(
         one=nw.lit(1, nw.Int64),
     )
     key = ("actor", "actor_kind", "period_at")
-    counted = frame.group_by(*key).agg(
-        n_events=nw.col("one").sum(),
-        n_changes=nw.col("n_changes").sum(),
-        n_cases=nw.col("case").n_unique(),
+    counted = (
+        windowed(frame)
+        .group_by(*key)
+        .agg(
+            n_events=nw.col("one").sum(),
+            n_changes=nw.col("n_changes").sum(),
+            n_cases=nw.col("case").n_unique(),
+        )
     )
     counts = (nw.col(name).cast(nw.Int64) for name in _COUNTS)
     counted = texts(counted.select(*key, *counts))
@@ -460,7 +467,7 @@ def in_bursts(frame: Any, *, within: dt.timedelta, min_cases: int) -> Any:
         & ~nw.col("event_type").str.starts_with("RelatedItem.")
     )
     frame = (
-        told_apart(frame, "case", _CASE)
+        windowed(told_apart(frame, "case", _CASE))
         .with_columns(one=nw.lit(1, nw.Int64), same=same)
         .with_columns(before=before)
         .with_columns(
@@ -524,7 +531,7 @@ def with_users(
     >>> with_users(events, users)["team"].tolist()
     ['desk', 'expert', 'expert']
     """
-    rows, told = opened(frame), opened(users)
+    rows, told = texts(whole(frame)), texts(whole(users))
     names = rows.collect_schema().names()
     own = ("actor", "valid_from_at", "valid_to_at")
     extra = [name for name in told.collect_schema().names() if name not in own]

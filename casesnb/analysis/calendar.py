@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import narwhals as nw
 
 from casesnb.analysis.clock import micros_between, moment, offsets, wall
-from casesnb.analysis.engine import as_given, rows_of
+from casesnb.analysis.engine import rows_of, whole
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -159,7 +159,7 @@ def with_working_hours(
     >>> waits["working_hours"].tolist()
     [8.0]
     """
-    rows = as_given(frame)
+    rows = whole(frame)
     names = rows.collect_schema().names()
     if missing := sorted({start, end} - set(names)):
         raise ValueError(
@@ -192,16 +192,12 @@ def with_work(frame: Any, calendar: Calendar, *, start: str, end: str) -> Any:
         With ``working_hours``, and ``working_micros``, whole numbers that add
         up; missing where a time is.
     """
+    one, other = nw.col(start), nw.col(end)
     (span,) = rows_of(
-        frame.select(
-            first=nw.min_horizontal(nw.col(start).min(), nw.col(end).min()),
-            last=nw.max_horizontal(nw.col(start).max(), nw.col(end).max()),
-        )
+        frame.select(a=one.min(), b=other.min(), c=one.max(), d=other.max())
     )
-    if span["first"] is None:
-        first = last = _MONDAY
-    else:
-        first, last = (_utc(span[name]) for name in ("first", "last"))
+    told = [_utc(at) for at in span.values() if at is not None] or [_MONDAY]
+    first, last = min(told), max(told)
     for name in (start, end):
         frame = _with_worked(frame, calendar, name, first, last)
     micros = nw.col(f"{end}_worked") - nw.col(f"{start}_worked")

@@ -10,6 +10,7 @@ import narwhals as nw
 
 from casesnb.analysis.clock import moment
 from casesnb.analysis.engine import as_given, rows_of, texts
+from casesnb.tables.arrow import ranked
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -25,7 +26,7 @@ _COMPARED = ("performed_at", "old_kind", "old", "new_kind", "new")
 class Chains:
     """The changes of cases' own fields, each in its chain.
 
-    Where rows have numbers (pandas, Polars) a chain is a stretch of sorted rows.
+    Where rows have numbers (Arrow, Polars) a chain is a stretch of sorted rows.
     Only what is compared is sorted; the other columns are taken by row when they
     are asked for. Elsewhere a chain is a window and every column is there.
 
@@ -125,13 +126,46 @@ class Chains:
                 found = {n: nw.when(among).then(value) for n, value in found.items()}
             return self.with_columns(**found)
         if among:
-            some = self.filter(among).beside("", **names).frame.select("row", *names)
-            return self.of(self.frame.join(some, on="row", how="left"))
+            sources = {source for source, _ in names.values()}
+            some = self.of(self.frame.select("chain", among, *sources)).filter(among)
+            some = some.beside("", **names).frame
+            if some.is_empty():
+                none = {n: nw.lit(None, some.schema[n]) for n in names}
+                return self.with_columns(**none)
+            is_among = self.frame[among].to_numpy()
+            place = (is_among.cumsum() - 1).clip(0)
+            return self.with_columns(
+                **{n: nw.when(among).then(some[n][place]) for n in names}
+            )
         found = {}
         for name, (source, step) in names.items():
             is_same = nw.col("chain") == nw.col("chain").shift(step)
             found[name] = nw.when(is_same).then(nw.col(source).shift(step))
         return self.with_columns(**found)
+
+    def joined(self, other: Any, on: list[str]) -> Chains:
+        """Return the rows with what another frame tells of a key of theirs.
+
+        Parameters
+        ----------
+        other : narwhals.DataFrame or narwhals.LazyFrame
+            One row per key.
+        on : list of str
+            The key's columns.
+
+        Returns
+        -------
+        Chains
+            The same rows, with the other columns of `other`: missing where it
+            has no such key.
+        """
+        if self.given is None:
+            return self.of(self.frame.join(other, on=on, how="left"))
+        # A join copies every column that goes through it, in any order.
+        keys = self.frame.select("place", *on).join(other, on=on, how="left")
+        keys = keys.sort("place")
+        found = (keys[name] for name in other.columns if name not in on)
+        return self.of(self.frame.with_columns(*found))
 
     def with_as_of(self) -> Chains:
         """Return the rows with ``as_of``, the moment up to which changes count.
@@ -170,7 +204,7 @@ class Chains:
 
 
 def chains(
-    changes: object, field_id: str | None = None, *, as_of: dt.datetime | None = None
+    changes: object, *field_ids: str, as_of: dt.datetime | None = None
 ) -> Chains:
     """Return the changes of cases' own fields in their chains.
 
@@ -180,8 +214,8 @@ def chains(
     ----------
     changes : DataFrame
         The columns of ``schema.CHANGES``, in any engine.
-    field_id : str, optional
-        Only this field; all fields otherwise.
+    *field_ids : str
+        Only these fields; all fields if there is none.
     as_of : datetime, optional
         Up to this moment, with its zone; up to the newest change otherwise.
 
@@ -193,8 +227,9 @@ def chains(
     given = as_given(changes)
     until = given.select(as_of=nw.col("performed_at").max())
     where = [~nw.col("event_type").str.starts_with("RelatedItem.").fill_null(False)]
-    if field_id is not None:
-        where.append((nw.col("field_id") == field_id).fill_null(False))
+    if field_ids:
+        is_asked = [nw.col("field_id") == name for name in field_ids]
+        where.append(nw.any_horizontal(*is_asked, ignore_nulls=True).fill_null(False))
     if as_of is not None:
         at = nw.lit(moment(as_of), _TIME)
         where.append(nw.col("performed_at") <= at)
@@ -210,7 +245,8 @@ def chains(
             is_first=nw.col("prior_at").is_null(), is_last=nw.col("next_at").is_null()
         )
     else:
-        given = _numbered(given)
+        if not given.implementation.is_pyarrow():
+            given = texts(given)
         frame = _in_order(given, where)
         chain = nw.col("chain")
         linked = Chains(
@@ -231,34 +267,13 @@ def chains(
     )
 
 
-def _numbered(given: Any) -> Any:
-    """Return changes with, in pandas, categories that compare."""
-    if not given.implementation.is_pandas():
-        return texts(given)
-    native = given.to_native().reset_index(drop=True)
-    for name in PART:
-        values = native[name]
-        if values.dtype != "category":
-            values = values.astype("category")
-        categories = values.cat.categories
-        if not categories.is_monotonic_increasing:
-            values = values.cat.reorder_categories(categories.sort_values())
-        native[name] = values
-    kinds = [native[name] for name in ("old_kind", "new_kind")]
-    if all(kind.dtype == "category" for kind in kinds):
-        categories = kinds[0].cat.categories.union(kinds[1].cat.categories)
-        for kind in kinds:
-            native[kind.name] = kind.cat.set_categories(categories)
-    else:
-        return nw.from_native(native.astype({kind.name: "str" for kind in kinds}))
-    return nw.from_native(native)
-
-
 def _in_order(given: Any, where: list[Any]) -> Any:
     """Return what is compared, chain by chain, with the rows' numbers."""
-    if given.implementation.is_pandas():
-        mask = given.select(kept=nw.all_horizontal(*where, ignore_nulls=True))["kept"]
-        row, chain = _pandas_order(given.to_native(), mask.to_numpy().nonzero()[0])
+    if given.implementation.is_pyarrow():
+        told = texts(given.select("event_type"))["event_type"]
+        asked = given.select("field_id", "performed_at").with_columns(told)
+        mask = asked.select(kept=nw.all_horizontal(*where, ignore_nulls=True))["kept"]
+        row, chain = _arrow_order(given.to_native(), mask.to_numpy().nonzero()[0])
     else:
         keys = given.with_row_index("row").filter(*where)
         keys = keys.select("row", *PART, *ORDER).sort(*PART, *ORDER, nulls_last=True)
@@ -271,8 +286,7 @@ def _in_order(given: Any, where: list[Any]) -> Any:
         keys = keys.with_columns(chain=starts)
         keys = keys.select("row", nw.col("chain").cast(nw.Int64).cum_sum())
         row, chain = keys["row"].to_numpy(), keys["chain"].to_numpy()
-    frame = given.select(*_COMPARED)[row]
-    frame = nw.maybe_reset_index(frame)
+    frame = texts(given.select(*_COMPARED)[row])
     # Even places, so that a row may be put before another one.
     place = (row * 0 + 2).cumsum()
     return frame.with_columns(
@@ -281,17 +295,14 @@ def _in_order(given: Any, where: list[Any]) -> Any:
     )
 
 
-def _pandas_order(native: Any, rows: Any) -> tuple[Any, Any]:
+def _arrow_order(native: Any, rows: Any) -> tuple[Any, Any]:
     """Return the numbers of rows in the chains' order, and the chain of each."""
     counts: list[int] = [1]
     chain: Any = 0
     for name in PART:
-        values = native[name].cat
-        count = len(values.categories)
-        codes = values.codes.to_numpy()[rows].astype("int64")
-        codes[codes < 0] = count  # missing ones come last
-        chain = chain * (count + 1) + codes
-        counts.append(count + 1)
+        ranks, count = ranked(native[name])
+        chain = chain * count + ranks[rows]
+        counts.append(count)
     place: Any = 0
     for name in ORDER:
         values = native[name].to_numpy()[rows].astype("int64")
@@ -307,7 +318,7 @@ def _pandas_order(native: Any, rows: Any) -> tuple[Any, Any]:
 
 
 def chained(
-    changes: object, field_id: str | None = None, *, as_of: dt.datetime | None = None
+    changes: object, *field_ids: str, as_of: dt.datetime | None = None
 ) -> Chains:
     """Return the changes of cases' own fields, each beside the one before it.
 
@@ -315,8 +326,8 @@ def chained(
     ----------
     changes : DataFrame
         The columns of ``schema.CHANGES``, and others, in any engine.
-    field_id : str, optional
-        Only this field; all fields otherwise.
+    *field_ids : str
+        Only these fields; all fields if there is none.
     as_of : datetime, optional
         Up to this moment, with its zone; up to the newest change otherwise.
 
@@ -328,7 +339,9 @@ def chained(
         ``next_at`` (when the next one came).
     """
     given: Any = nw.from_native(cast("Any", changes))
-    told = chains(changes, field_id, as_of=as_of).told(*given.collect_schema().names())
+    told = chains(changes, *field_ids, as_of=as_of).told(
+        *given.collect_schema().names()
+    )
     return told.beside(
         before_kind=("new_kind", 1),
         before=("new", 1),

@@ -23,7 +23,15 @@ import narwhals as nw
 from casesnb.analysis.actors import attributed, in_bursts
 from casesnb.analysis.chain import Chains, chained
 from casesnb.analysis.clock import moment
-from casesnb.analysis.engine import NO_TEXT, handed_back, opened, rows_of
+from casesnb.analysis.engine import (
+    NO_TEXT,
+    as_given,
+    handed_back,
+    opened,
+    rows_of,
+    stacked,
+    windowed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -86,19 +94,17 @@ class Tables:
             is_status=(nw.col("field_id") == "status").cast(nw.Int8),
         )
         order = ("sequence", "slot")
-        return (
-            frame.with_columns(
-                status=nw.col("status_")
-                .fill_null(strategy="forward")
-                .over(*_CASE, order_by=order),
-                holder=nw.col("holder_")
-                .fill_null(strategy="forward")
-                .over(*_CASE, order_by=order),
-                sets_status=nw.col("is_status").max().over(*_EVENT) == 1,
-            )
-            .join(merged.select(*_EVENT), on=list(_EVENT), how="anti")
-            .filter(~nw.col("field_id").is_in(BOOKKEEPING))
+        frame = windowed(frame).with_columns(
+            status=nw.col("status_")
+            .fill_null(strategy="forward")
+            .over(*_CASE, order_by=order),
+            holder=nw.col("holder_")
+            .fill_null(strategy="forward")
+            .over(*_CASE, order_by=order),
+            sets_status=nw.col("is_status").max().over(*_EVENT) == 1,
         )
+        edits = as_given(frame).filter(~nw.col("field_id").is_in(BOOKKEEPING))
+        return edits.join(merged.select(*_EVENT), on=list(_EVENT), how="anti")
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +290,7 @@ def findings(
         as_of = rows_of(newest)[0]["last"]
     as_of = as_of and moment(as_of)
     tables = Tables(history.events, history.changes, as_of)
-    found = nw.concat([each(tables) for each in chosen], how="vertical")
+    found = stacked([each(tables) for each in chosen])
     order = ("domain_id", "case_id", "found_at", "rule", "event_ids", "field_id")
     return handed_back(found, history.events, order)
 
@@ -361,12 +367,11 @@ def edited_after_close(tables: Tables) -> Any:
         & (nw.col("status") == "closed").fill_null(False)
     )
     told = tables._changes.filter(nw.col("field_id") == "status")
-    return nw.concat(
+    return stacked(
         [
             _found(found, "edited while closed", field_id=nw.col("field_id")),
             _not_checkable(_without(tables._events, told), "no event tells the status"),
-        ],
-        how="vertical",
+        ]
     )
 
 
@@ -391,7 +396,7 @@ def closed_without_comment(tables: Tables) -> Any:
     )
     created = _created(tables).select(*_CASE).unique()
     whole = silent.join(created, on=list(_CASE), how="inner")
-    return nw.concat(
+    return stacked(
         [
             _found(
                 whole, "closed without any comment before", field_id=nw.lit("status")
@@ -399,8 +404,7 @@ def closed_without_comment(tables: Tables) -> Any:
             _not_checkable(
                 _without(silent, created), "the history begins after the case did"
             ),
-        ],
-        how="vertical",
+        ]
     )
 
 
@@ -435,7 +439,7 @@ def tug_of_war(tables: Tables) -> Any:
     found = back.filter(
         is_named & (nw.col("actor") != nw.col("first_actor")).fill_null(False)
     )
-    return nw.concat(
+    return stacked(
         [
             _found(
                 found,
@@ -454,8 +458,7 @@ def tug_of_war(tables: Tables) -> Any:
             _not_checkable(
                 back.filter(~is_named), "changed back, but an event names nobody"
             ),
-        ],
-        how="vertical",
+        ]
     )
 
 
@@ -467,7 +470,7 @@ def raised_and_closed_by_one(tables: Tables) -> Any:
     )
     closes = _closes(tables).filter(nw.col("actor_kind") == "agent")
     both = closes.join(created, on=list(_CASE), how="inner")
-    return nw.concat(
+    return stacked(
         [
             _found(
                 both.filter((nw.col("actor") == nw.col("created_by")).fill_null(False)),
@@ -478,8 +481,7 @@ def raised_and_closed_by_one(tables: Tables) -> Any:
             _not_checkable(
                 _without(closes, created), "the history begins after the case did"
             ),
-        ],
-        how="vertical",
+        ]
     )
 
 
@@ -504,7 +506,7 @@ def personal_data_edited_by_machine(
         nw.col("field_id").is_in(tuple(fields))
         & (nw.col("event_type") == "Case.Updated")
     ).join(workers, on=list(_EVENT), how="left")
-    return nw.concat(
+    return stacked(
         [
             _found(
                 edits.filter(nw.col("worker").is_in(("automation", "api"))),
@@ -516,8 +518,7 @@ def personal_data_edited_by_machine(
                 edits.filter(nw.col("worker") == "unknown"),
                 "edited, but the event names nobody",
             ),
-        ],
-        how="vertical",
+        ]
     )
 
 
@@ -551,12 +552,11 @@ def stale(tables: Tables, *, days: int = 7) -> Any:
     still_open = idle.join(states, on=list(_CASE), how="inner").filter(
         nw.col("status").fill_null("") != "closed"
     )
-    return nw.concat(
+    return stacked(
         [
             _found(still_open, f"open, and nothing done for more than {days} days"),
             _not_checkable(_without(idle, states), "no event tells the status"),
-        ],
-        how="vertical",
+        ]
     )
 
 
@@ -583,7 +583,7 @@ def sla_missed_while_unassigned(tables: Tables) -> Any:
         (nw.col("related_item_type") == "Sla").fill_null(False)
     )
     ended = ends.filter(nw.col("end") != "active")
-    return nw.concat(
+    return stacked(
         [
             _found(
                 sure,
@@ -594,8 +594,7 @@ def sla_missed_while_unassigned(tables: Tables) -> Any:
                 _without(unassigned, created), "the history begins after the case did"
             ),
             _not_checkable(_without(slas, ended), "no event tells how the SLA ended"),
-        ],
-        how="vertical",
+        ]
     )
 
 

@@ -198,12 +198,13 @@ def with_period(frame: Any, column: str, freq: str, tz: str | dt.tzinfo = "UTC")
     Examples
     --------
     >>> import pandas as pd
+    >>> from casesnb.analysis.engine import as_given
     >>> times = pd.DataFrame({"at": pd.to_datetime(["2026-07-02T17:45:00Z"])})
-    >>> times = nw.from_native(times)
-    >>> with_period(times, "at", "6h")["period_at"].item()
-    Timestamp('2026-07-02 12:00:00+0000', tz='UTC')
-    >>> with_period(times, "at", "1d", "Europe/Berlin")["period_at"].item()
-    Timestamp('2026-07-01 22:00:00+0000', tz='UTC')
+    >>> times = as_given(times)
+    >>> str(with_period(times, "at", "6h")["period_at"].item())
+    '2026-07-02 12:00:00+00:00'
+    >>> str(with_period(times, "at", "1d", "Europe/Berlin")["period_at"].item())
+    '2026-07-01 22:00:00+00:00'
     """
     if str(tz) == "UTC":
         return frame.with_columns(period_at=_began(frame, nw.col(column), freq))
@@ -219,6 +220,13 @@ def with_period(frame: Any, column: str, freq: str, tz: str | dt.tzinfo = "UTC")
 
 
 def _began(frame: Any, at: nw.Expr, freq: str) -> nw.Expr:
+    if not frame.implementation.is_pyarrow():
+        return _truncated(at, freq)
+    # Arrow looks a zone's rules up for each time, even UTC's: ten times as slow.
+    return _truncated(at.cast(nw.Datetime("us")), freq).cast(_TIME)
+
+
+def _truncated(at: nw.Expr, freq: str) -> nw.Expr:
     match = _PERIOD.fullmatch(freq)
     number = int(match[1] or 1) if match else 0
     unit = match[2] if match else ""
@@ -228,9 +236,6 @@ def _began(frame: Any, at: nw.Expr, freq: str) -> nw.Expr:
             "minutes that divide an hour (15m) or hours that divide a day (6h)."
         )
     if unit in {"mo", "q", "y"}:
-        if frame.implementation.is_pandas():  # warns about zones otherwise
-            naive = at.dt.replace_time_zone(None).dt.truncate(f"1{unit}")
-            return naive.dt.replace_time_zone("UTC")
         return at.dt.truncate(f"1{unit}")
     if unit == "w":
         number, unit, place = 7, "d", weekday(at) - 1

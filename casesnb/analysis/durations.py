@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import narwhals as nw
 
-from casesnb.analysis.engine import handed_back, opened
+from casesnb.analysis.engine import handed_back, opened, windowed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ def durations(
     """
     if not by:
         raise ValueError("by=() makes no group. Name at least one column.")
-    rows = opened(frame)
+    rows = windowed(opened(frame))
     group = nw.concat_str(
         *(nw.col(name).cast(nw.String).fill_null("\x1e") for name in by),
         separator="\x1f",

@@ -9,7 +9,7 @@ import narwhals as nw
 
 from casesnb.analysis.chain import PART, chained
 from casesnb.analysis.clock import micros_between, moment
-from casesnb.analysis.engine import NO_TEXT, handed_back, opened, rows_of
+from casesnb.analysis.engine import NO_TEXT, handed_back, opened, rows_of, stacked
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
@@ -171,7 +171,7 @@ def time_bounds(
         end_at=nw.col("performed_at"),
         sure=nw.lit(False),
     )
-    spans = nw.concat([earlier, after, ended], how="vertical")
+    spans = stacked([earlier, after, ended])
     spans = spans.with_columns(micros=micros_between(spans, "start_at", "end_at"))
     is_endless = nw.col("micros").is_null()
     spans = spans.with_columns(
@@ -265,7 +265,7 @@ def verify(history: History | Tables | IntoFrameT, current: IntoFrameT) -> IntoF
         current_value=nw.col("value"),
         asked=nw.lit(1, nw.Int8),
     )
-    keys = nw.concat([folded.select(*key), states.select(*key)], how="vertical")
+    keys = stacked([folded.select(*key), states.select(*key)])
     both = (
         keys.unique()
         .join(folded, on=key, how="left")
@@ -410,7 +410,7 @@ def drift(
         .filter(nw.col("what") != "")
         .select(*key, "performed_at", verdict=nw.lit("altered"), what="what")
     )
-    found = nw.concat([came, went, altered], how="vertical")
+    found = stacked([came, went, altered])
     order = ("domain_id", "case_id", "performed_at", "event_id")
     return handed_back(found, earlier.events, order)
 
@@ -418,14 +418,13 @@ def drift(
 def _one_sided(earlier: object, later: object, key: list[str]) -> Any:
     """Return the events of which one capture lists a change that the other does not."""
     names = [*key, "slot", *_VALUES]
-    rows = nw.concat(
+    rows = stacked(
         [
             opened(frame).select(
                 *key, *(nw.col(name).cast(nw.String) for name in names[3:])
             )
             for frame in (earlier, later)
-        ],
-        how="vertical",
+        ]
     ).with_columns(
         said=nw.concat_str(
             *(nw.col(name).fill_null("\x1e") for name in names[3:]), separator="\x1f"

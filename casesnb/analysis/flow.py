@@ -17,6 +17,7 @@ from casesnb.analysis.engine import (
     rows_of,
     texts,
     told_apart,
+    windowed,
 )
 from casesnb.analysis.spells import begun, replaced
 
@@ -78,10 +79,14 @@ def transitions(
         moves = told_apart(moves, "chain", _CASE)  # of one field
     moves = moves.with_columns(one=nw.lit(1, nw.Int64))
     key = ("from_kind", "from_value", "to_kind", "to_value")
-    found = moves.group_by(*key).agg(
-        n=nw.col("one").sum(),
-        n_cases=nw.col("chain").n_unique(),
-        median_hours=nw.col("hours").median(),
+    found = (
+        windowed(moves)
+        .group_by(*key)
+        .agg(
+            n=nw.col("one").sum(),
+            n_cases=nw.col("chain").n_unique(),
+            median_hours=nw.col("hours").median(),
+        )
     )
     found = found.with_columns(
         nw.col("n", "n_cases").cast(nw.Int64), field_id=nw.lit(field_id)
@@ -151,12 +156,15 @@ def handoffs(
     1
     """
     given = as_given(changes)
-    born = given.filter((nw.col("event_type") == "Case.Created").fill_null(False))
-    born = texts(born.group_by(*_CASE).agg(born=nw.col("performed_at").min()))
-    of_holders = nw.col("field_id").is_in(HOLDERS).fill_null(False)
-    linked = _named(begun(given.filter(of_holders), as_of=as_of))
-    linked = _moves(linked).told(*PART, "event_id", "actor")
-    moves = linked.frame.join(born, on=_KEY, how="left")
+    key = _KEY
+    if isinstance(given, nw.DataFrame):  # one short key is quicker to join
+        given, key = told_apart(given, "case", _CASE), ["case"]
+    is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
+    born = given.select(*key, "performed_at", "event_type").filter(is_created)
+    born = texts(born.group_by(*key).agg(born=nw.col("performed_at").min()))
+    linked = _named(begun(given, *HOLDERS, as_of=as_of))
+    linked = _moves(linked).told(*PART, *key, "event_id", "actor")
+    moves = linked.joined(born, key).frame
     # Nobody held it since it was created, if its first change says so.
     from_birth = (
         nw.col("since_at").is_null()
@@ -322,7 +330,7 @@ def variants(
     if max_steps < 1:
         raise ValueError(f"max_steps={max_steps}: give 1 or more.")
     linked = begun(changes, field_id, as_of=as_of).told(*PART, *ORDER)
-    frame = linked.frame.with_columns(one=nw.lit(1, nw.Int64))
+    frame = windowed(linked.frame).with_columns(one=nw.lit(1, nw.Int64))
     frame = frame.with_columns(
         place=nw.col("one").cum_sum().over(*PART, order_by=ORDER)
     ).select(

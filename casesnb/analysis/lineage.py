@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from casesnb.analysis.engine import handed_back, opened, rows_of
+from casesnb.analysis.engine import handed_back, opened, rows_of, texts, whole
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
@@ -91,7 +91,7 @@ def thread_events(events: IntoFrameT) -> IntoFrameT:
     >>> thread["thread_id"].unique().tolist() == [world.showcase[1]]
     True
     """
-    frame = opened(events)
+    frame = texts(whole(events))
     names = frame.collect_schema().names()
     is_counted = nw.col("merge_event_id").is_null() | (
         (nw.col("event_type") == "Case.Merged")
@@ -130,10 +130,10 @@ def thread_changes(changes: IntoFrameT, events: IntoFrameT) -> IntoFrameT:
     >>> len(thread) == len(history.changes)
     True
     """
-    frame = opened(changes)
+    frame = texts(whole(changes))
     names = frame.collect_schema().names()
     key = ["domain_id", "case_id", "event_id"]
-    told = opened(thread_events(events)).select(*key, "thread_id", "is_counted")
+    told = texts(whole(thread_events(events))).select(*key, "thread_id", "is_counted")
     frame = (
         frame.join(told, on=key, how="left")
         .with_columns(

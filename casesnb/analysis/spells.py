@@ -9,7 +9,7 @@ import narwhals as nw
 from casesnb.analysis.calendar import with_work
 from casesnb.analysis.chain import ORDER, PART, Chains, chains, differs
 from casesnb.analysis.clock import micros_between, with_period
-from casesnb.analysis.engine import handed_back, texts
+from casesnb.analysis.engine import handed_back, stacked, texts, windowed
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from casesnb.analysis.calendar import Calendar
 
-_COMPARED = ("old_kind", "old", "new_kind", "new", "prior_kind", "prior")
 _COLUMNS = (
     *PART,
     "kind",
@@ -74,7 +73,8 @@ def spells(
     >>> bool(spells(history.changes, "status")["is_open"].iloc[-1])
     True
     """
-    held = _held(begun(changes, field_id, as_of=as_of), "event_id", "actor")
+    fields = () if field_id is None else (field_id,)
+    held = _held(begun(changes, *fields, as_of=as_of), "event_id", "actor")
     columns: tuple[str, ...] = _COLUMNS
     if calendar is not None:
         held = with_work(held, calendar, start="start_at", end="end_at")
@@ -83,17 +83,15 @@ def spells(
     return handed_back(held, changes, order, columns)
 
 
-def begun(
-    changes: object, field_id: str | None = None, *, as_of: dt.datetime | None = None
-) -> Chains:
+def begun(changes: object, *field_ids: str, as_of: dt.datetime | None = None) -> Chains:
     """Return the changes that begin a spell, each with the value before it.
 
     Parameters
     ----------
     changes : DataFrame
         The columns of ``schema.CHANGES``, in any engine.
-    field_id : str, optional
-        Only this field; all fields otherwise.
+    *field_ids : str
+        Only these fields; all fields if there is none.
     as_of : datetime, optional
         Up to this moment, with its zone; up to the newest change otherwise.
 
@@ -102,29 +100,30 @@ def begun(
     Chains
         What `chains` returns, fewer rows, with ``since_at`` (when the value
         before began, where it is sure), ``until_at`` (when the next spell
-        began), ``then_break`` (1 if it ended in a break) and ``is_same`` (a
-        first change to the value that was there).
+        began), ``then_break`` (it ended in a break) and ``is_same`` (a first
+        change to the value that was there).
     """
-    linked = chains(changes, field_id, as_of=as_of).filter(
-        nw.col("is_first") | nw.col("is_break") | differs("new", "prior")
-    )
+    linked = chains(changes, *field_ids, as_of=as_of)
+    begins = nw.col("is_first") | nw.col("is_break") | differs("new", "prior")
+    if linked.given is None:
+        linked = replaced(linked.filter(begins))  # less to carry through the window
+    else:
+        # What `replaced` finds again need not be copied.
+        begins = linked.frame.select(begins=begins)["begins"]
+        left = linked.frame.drop("prior", "prior_kind", "is_last")
+        linked = linked.of(left).filter(begins)
     linked = linked.with_columns(
         is_same=nw.col("is_first")
         & ~nw.col("old_kind").is_null()
         & ~differs("old", "new"),
-        # A flag shifted past the end would turn into an object in pandas.
-        break_before=nw.col("is_break").cast(nw.Float64),
-    )
-    if linked.given is None:
-        linked = replaced(linked)  # fewer columns to carry through the window
-    linked = linked.beside(
+    ).beside(
         since_at=("performed_at", 1),
         until_at=("performed_at", -1),
-        then_break=("break_before", -1),
+        then_break=("is_break", -1),
     )
     return linked.with_columns(
         since_at=nw.when(~nw.col("is_break")).then("since_at"),
-        then_break=nw.col("then_break").fill_null(0.0),
+        then_break=nw.col("then_break").fill_null(False),
     )
 
 
@@ -144,11 +143,11 @@ def replaced(linked: Chains) -> Chains:
     """
     if "previous" in linked.frame.collect_schema().names():
         return linked
+    if linked.given is not None:
+        # What did not begin a spell left the value before as it was.
+        linked = linked.beside(prior_kind=("new_kind", 1), prior=("new", 1))
     has_old = ~nw.col("old_kind").is_null()
-    has_prior = nw.when(~nw.col("is_first"))
     return linked.with_columns(
-        prior_kind=has_prior.then("prior_kind"), prior=has_prior.then("prior")
-    ).with_columns(
         previous_kind=nw.when(has_old).then("old_kind").otherwise("prior_kind"),
         previous=nw.when(has_old).then("old").otherwise("prior"),
     )
@@ -173,7 +172,7 @@ def _held(linked: Chains, *names: str) -> Any:
     if linked.given is None:
         # One pass: a union would look for every change's neighbours twice.
         sides = [linked.until.with_columns(side=nw.lit(n, nw.Int8)) for n in (0, 1)]
-        both = linked.frame.join(nw.concat(sides, how="vertical"), how="cross")
+        both = linked.frame.join(stacked(sides), how="cross")
         is_after = nw.col("side") == 1
         both = both.filter(is_after | (is_told & ~is_created))
         earlier["sequence"] = nw.lit(-1, nw.Int32)
@@ -189,20 +188,22 @@ def _held(linked: Chains, *names: str) -> Any:
         if len(first.frame):
             before = first.with_columns(**earlier, place=nw.col("place") - 1).frame
             parts = [before.select(*linked.frame.columns), texts(linked.frame)]
-            linked = linked.of(nw.concat(parts, how="vertical").sort("place"))
+            linked = linked.of(stacked(parts).sort("place"))
     found = linked.with_columns(
         kind=nw.col("new_kind"),
         value=nw.col("new"),
         start_at=nw.when(is_sure).then("performed_at"),
         end_at=nw.coalesce("until_at", "as_of"),
         is_open=nw.col("until_at").is_null(),
-        known=(nw.col("then_break") == 0) & is_sure,
+        known=~nw.col("then_break") & is_sure,
     )
-    # What was compared is not told: categories among it would become texts.
-    told = linked.of(found.frame.drop(*_COMPARED)).told(*PART, *names).frame
+    told = found.told(*PART, *names).frame
+    if names and (linked.given is None or told["is_same"].any()):
+        told = told.with_columns(
+            **{name: nw.when(is_sure).then(name) for name in names}
+        )
     return told.with_columns(
-        hours=micros_between(told, "start_at", "end_at").cast(nw.Float64) / 3.6e9,
-        **{name: nw.when(is_sure).then(name) for name in names},
+        hours=micros_between(told, "start_at", "end_at").cast(nw.Float64) / 3.6e9
     )
 
 
@@ -339,22 +340,26 @@ def backlog(
     came = held.select("kind", "value", at=nw.col("start_at"), n_in=one, n_out=none)
     went = held.filter(~nw.col("is_open"))
     went = went.select("kind", "value", at=nw.col("end_at"), n_in=none, n_out=one)
-    moves = nw.concat([came, went], how="vertical")
+    moves = stacked([came, went])
     moves = with_period(moves, "at", freq, tz)
     key = ("period_at", "kind", "value")
     counted = moves.group_by(*key).agg(
         n_in=nw.col("n_in").sum(), n_out=nw.col("n_out").sum()
     )
-    counted = counted.with_columns(
-        net=(nw.col("n_in") - nw.col("n_out")).cast(nw.Int64),
-        # One text that is never missing, as engines differ in what a missing key is.
-        held=nw.concat_str(
-            nw.col("kind").fill_null(""),
-            nw.col("value").fill_null(""),
-            separator="\x1f",
-        ),
-    ).with_columns(
-        n_cases=nw.col("net").cum_sum().over("held", order_by="period_at"),
+    counted = (
+        windowed(counted)
+        .with_columns(
+            net=(nw.col("n_in") - nw.col("n_out")).cast(nw.Int64),
+            # One text that is never missing, as engines differ in what a missing key is.
+            held=nw.concat_str(
+                nw.col("kind").fill_null(""),
+                nw.col("value").fill_null(""),
+                separator="\x1f",
+            ),
+        )
+        .with_columns(
+            n_cases=nw.col("net").cum_sum().over("held", order_by="period_at"),
+        )
     )
     counted = counted.with_columns(
         nw.col("n_in", "n_out", "n_cases").cast(nw.Int64), field_id=nw.lit(field_id)
