@@ -94,8 +94,8 @@ def test_the_unknown_is_hatched_and_the_open_goes_on(plain: cn.History) -> None:
     assert len(hatched) == 1
     # The span before the first change, and the one before a break.
     assert len(hatched[0].get_path().to_polygons()) == 2
-    arrows = [patch for patch in ax.patches if not patch.get_hatch()]
-    assert len(arrows) == 4
+    (arrows,) = (drawn for drawn in ax.collections if drawn.get_zorder() == 3)
+    assert len(arrows.get_paths()) == 4
 
 
 def test_values_are_written_into_their_spans(plain: cn.History) -> None:

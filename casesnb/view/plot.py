@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 
 from casesnb.analysis.spells import spells
@@ -487,15 +488,17 @@ def _draw_spans(
                 rasterized=crowded,
                 zorder=2,
             )
-    for row in np.flatnonzero(is_span & rows.is_open):
-        ax.fill(
-            # From a little inside the box, so that no edge shows between the two.
-            [high - room * 0.1, high, high + room * 0.8, high, high - room * 0.1],
-            y[row] + _HALF * np.array([-1, -1, 0, 1, 1]),
-            facecolor=_EMPTY if empty[row] else _TINTS[tint[row]],
-            edgecolor=GRID if empty[row] else "none",
-            zorder=3,
-        )
+    ends = np.flatnonzero(is_span & rows.is_open)
+    # From a little inside the box, so that no edge shows between the two.
+    across = high + room * np.array([-0.1, 0, 0.8, 0, -0.1])
+    down = y[ends, None] + _HALF * np.array([-1, -1, 0, 1, 1])
+    heads = PolyCollection(
+        np.stack([np.broadcast_to(across, down.shape), down], axis=2),
+        facecolors=[_EMPTY if empty[i] else _TINTS[tint[i]] for i in ends],
+        edgecolors=[GRID if empty[i] else "none" for i in ends],
+        zorder=3,
+    )
+    ax.add_collection(heads, autolim=False)
     words = rows.value.copy()
     words[empty] = np.where(rows.kind[empty] == "empty", _EMPTY_WORD, _NOT_TOLD)
     _write_values(ax, words, left, right, y, shown, pixel, rows.known, empty)
