@@ -192,6 +192,11 @@ def with_work(frame: Any, calendar: Calendar, *, start: str, end: str) -> Any:
         With ``working_hours``, and ``working_micros``, whole numbers that add
         up; missing where a time is.
     """
+    if not isinstance(calendar, Calendar):
+        raise TypeError(
+            f"calendar={calendar!r} is no Calendar. Give cn.Calendar(), or one with "
+            "your hours: cn.Calendar({1: ('08:00', '18:00')}, tz='Europe/Berlin')."
+        )
     one, other = nw.col(start), nw.col(end)
     (span,) = rows_of(
         frame.select(a=one.min(), b=other.min(), c=one.max(), d=other.max())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
@@ -338,10 +338,8 @@ def chained(
         ``before_at`` and ``before_event_id`` (the change before) and
         ``next_at`` (when the next one came).
     """
-    given: Any = nw.from_native(cast("Any", changes))
-    told = chains(changes, *field_ids, as_of=as_of).told(
-        *given.collect_schema().names()
-    )
+    given = as_given(changes)
+    told = chains(given, *field_ids, as_of=as_of).told(*given.collect_schema().names())
     return told.beside(
         before_kind=("new_kind", 1),
         before=("new", 1),

@@ -32,6 +32,7 @@ from casesnb.analysis.engine import (
     stacked,
     windowed,
 )
+from casesnb.tables.given import need_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -277,6 +278,7 @@ def findings(
     >>> set(found["verdict"]) <= {"found", "not_checkable"}
     True
     """
+    need_history(history)
     chosen = RULES if rules is None else tuple(rules)
     if not chosen:
         raise ValueError("There is no rule to check. Leave `rules` out for all.")

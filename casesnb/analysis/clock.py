@@ -98,9 +98,16 @@ def moment(value: dt.datetime) -> dt.datetime:
 
     Raises
     ------
+    TypeError
+        If it is no datetime.
     ValueError
         If it has no zone, or is not a time.
     """
+    if not isinstance(value, dt.datetime):
+        raise TypeError(
+            f"{value!r} is no datetime. Give datetime(2026, 3, 2, 9, tzinfo=UTC) or "
+            "pd.Timestamp('2026-03-02 09:00', tz='UTC')."
+        )
     if value != value or value.tzinfo is None:
         raise ValueError(
             f"{value} names no moment without its zone. Give it one: "

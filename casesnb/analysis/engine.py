@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import narwhals as nw
 
 from casesnb.tables.arrow import as_table, coded, with_texts
+from casesnb.tables.given import need_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,12 +65,13 @@ def as_given(frame: object, *names: str) -> Any:
     ValueError
         If the engine tells times in a zone other than UTC.
     """
-    given: Any = whole(frame)
+    need_table(frame)
+    given: Any = nw.from_native(cast("Any", frame))
     if names:
         given = given.select(*names)
     if given.implementation.is_pandas():
-        return nw.from_native(as_table(given.to_native()))
-    return given
+        given = as_table(given.to_native())
+    return whole(given)
 
 
 def whole(frame: object) -> Any:
@@ -90,14 +92,20 @@ def whole(frame: object) -> Any:
     ValueError
         If the engine tells times in a zone other than UTC.
     """
+    need_table(frame)
     given: Any = nw.from_native(cast("Any", frame))
     for name, dtype in given.collect_schema().items():
         zone = getattr(dtype, "time_zone", None)
         if zone not in {None, "UTC", "Etc/UTC"}:
             raise ValueError(
-                f"{name} is told in {zone}, by the zone of the engine's session. Set "
-                "that to UTC: SET TimeZone='UTC' (DuckDB), "
+                f"{name} is told in {zone}. Tell it in UTC: frame['{name}']"
+                ".dt.tz_convert('UTC') (pandas), SET TimeZone='UTC' (DuckDB), "
                 "spark.conf.set('spark.sql.session.timeZone', 'UTC') (Spark)."
+            )
+        if name == "performed_at" and zone is None and isinstance(given, nw.DataFrame):
+            raise ValueError(
+                "performed_at holds no times with a zone. AWS tells UTC: "
+                "pd.to_datetime(frame['performed_at'], utc=True) (pandas)."
             )
     return given
 

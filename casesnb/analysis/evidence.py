@@ -10,6 +10,7 @@ import narwhals as nw
 from casesnb.analysis.chain import PART, chained
 from casesnb.analysis.clock import micros_between, moment
 from casesnb.analysis.engine import NO_TEXT, handed_back, opened, rows_of, stacked
+from casesnb.tables.given import need_history
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
@@ -366,6 +367,7 @@ def drift(
     >>> len(drift(then, now)) == len(now.events) - len(then.events)
     True
     """
+    need_history(earlier, later)
     first, second = opened(earlier.events), opened(later.events)
     certificate = getattr(earlier, "certificate", None)
     captured_at = captured_at or getattr(certificate, "fetched_at", None)

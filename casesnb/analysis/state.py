@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.chain import PART, differs
+from casesnb.analysis.clock import moment
 from casesnb.analysis.engine import handed_back, rows_of
 from casesnb.analysis.spells import begun, replaced
 
@@ -196,7 +197,7 @@ def diff(changes: IntoFrameT, t1: dt.datetime, t2: dt.datetime) -> IntoFrameT:
     >>> found.query("field_id == 'status'")["to_value"].tolist()
     ['closed']
     """
-    if t2 < t1:
+    if moment(t2) < moment(t1):
         raise ValueError(f"t2={t2} is before t1={t1}. Give the earlier one first.")
     before = _state(changes, t1).select(
         *PART, from_kind="kind", from_value="value", told=nw.lit(1, nw.Int8)

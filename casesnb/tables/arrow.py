@@ -26,8 +26,9 @@ def as_table(frame: Any) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        Its columns, categories as dictionaries, times in microseconds; columns
-        of objects that Arrow does not know are left out.
+        Its columns, categories as dictionaries, times in microseconds and, if
+        they have a zone, in UTC; columns of objects that Arrow does not know are
+        left out.
 
     Examples
     --------
@@ -42,7 +43,8 @@ def as_table(frame: Any) -> pa.Table:
         except (pa.ArrowException, TypeError):
             continue
         if pa.types.is_timestamp(column.type):
-            column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
+            zone = column.type.tz and "UTC"
+            column = column.cast(pa.timestamp("us", zone), safe=False)
         if pa.types.is_null(column.type):
             column = column.cast(TEXT)
         columns[str(name)] = column

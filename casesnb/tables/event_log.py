@@ -15,6 +15,8 @@ from xml.sax.saxutils import quoteattr
 
 import pandas as pd
 
+from casesnb.tables.given import need_history, need_pandas
+
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -63,6 +65,7 @@ def to_pm4py(frame: pd.DataFrame, *, activity: str | None = None) -> pd.DataFram
     >>> log.loc[0, "concept:name"]
     'Case.Created'
     """
+    need_pandas(frame)
     if activity is None:
         activity = "field_id" if "field_id" in frame else "event_type"
     lacks = [name for name in (*_COLUMNS, activity) if name not in frame]
@@ -93,6 +96,7 @@ def to_xes(history: History, path: str | os.PathLike[str]) -> None:
     --------
     to_ocel : The same as OCEL 2.0, which knows more than one kind of object.
     """
+    need_history(history)
     with Path(path).open("w", encoding="utf-8", newline="\n") as out:
         out.write('<?xml version="1.0" encoding="UTF-8"?>\n')
         out.write('<log xes.version="1849-2016" xes.features="">\n')
@@ -131,6 +135,7 @@ def to_ocel(history: History, path: str | os.PathLike[str]) -> None:
     --------
     to_xes : The same as XES.
     """
+    need_history(history)
     log = _ocel(history)
     if Path(path).suffix == ".sqlite":
         _write_sqlite(log, Path(path))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 
 from casesnb.tables.certificate import Certificate
+from casesnb.tables.given import need_history
 from casesnb.tables.history import History
 from casesnb.tables.schema import (
     CHANGES,
@@ -48,6 +49,7 @@ def to_parquet(history: History, path: str | os.PathLike[str]) -> None:
     --------
     read_parquet : Reads it back.
     """
+    need_history(history)
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
     certificate = history.certificate.to_dict()
@@ -115,6 +117,7 @@ def to_csv(history: History, path: str | os.PathLike[str]) -> None:
     --------
     read_csv : Reads it back.
     """
+    need_history(history)
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
     for name in _TABLES:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from casesnb.tables.given import need_pandas
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -189,6 +191,7 @@ def typed(changes: pd.DataFrame, field_id: str) -> pd.DataFrame:
     >>> typed(changes, "score").loc[0, "new"]
     np.float64(2.5)
     """
+    need_pandas(changes)
     rows = changes.loc[changes["field_id"] == field_id].reset_index(drop=True)
     if rows.empty:
         known = ", ".join(map(str, changes["field_id"].unique()[:10])) or "none"

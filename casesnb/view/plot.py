@@ -12,6 +12,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 
 from casesnb.analysis.spells import spells
+from casesnb.tables.given import need_pandas
 from casesnb.view.plot_page import (
     GRID,
     INK,
@@ -142,6 +143,7 @@ def plot_changes(
     ValueError
         If there is no such time zone, or `top` is below 1.
     """
+    need_pandas(changes)
     zone_ = zone(tz)
     if top < 1:
         raise ValueError(f"top={top} leaves nothing to draw. Give 1 or more.")
@@ -492,8 +494,9 @@ def _draw_spans(
     # From a little inside the box, so that no edge shows between the two.
     across = high + room * np.array([-0.1, 0, 0.8, 0, -0.1])
     down = y[ends, None] + _HALF * np.array([-1, -1, 0, 1, 1])
+    corners: Any = np.stack([np.broadcast_to(across, down.shape), down], axis=2)
     heads = PolyCollection(
-        np.stack([np.broadcast_to(across, down.shape), down], axis=2),
+        corners,
         facecolors=[_EMPTY if empty[i] else _TINTS[tint[i]] for i in ends],
         edgecolors=[GRID if empty[i] else "none" for i in ends],
         zorder=3,
@@ -659,6 +662,7 @@ def plot_activity(
     --------
     casesnb.actor_activity : The numbers behind it.
     """
+    need_pandas(events)
     if by not in {"actor_kind", "actor"}:
         raise ValueError(f"by={by!r} is neither 'actor_kind' nor 'actor'.")
     if top < 1:

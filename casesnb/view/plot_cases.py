@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from casesnb.analysis.spells import spells
+from casesnb.tables.given import need_pandas
 from casesnb.view.plot_page import (
     GRID,
     INK,
@@ -86,6 +87,7 @@ def plot_cases(
     ValueError
         If there is no such time zone.
     """
+    need_pandas(events)
     zone_ = zone(tz)
     title = "Every event of " + counted(len(events["case_id"].unique()), "case")
     if events.empty:
@@ -222,6 +224,7 @@ def plot_aging(
     ValueError
         If there is no such time zone, or `top` is below 1.
     """
+    need_pandas(changes)
     zone_ = zone(tz)
     if top < 1:
         raise ValueError(f"top={top} leaves nothing to draw. Give 1 or more.")

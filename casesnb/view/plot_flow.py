@@ -9,6 +9,7 @@ from matplotlib.patches import Patch
 
 from casesnb.analysis.flow import handoffs, transitions
 from casesnb.analysis.spells import backlog, time_in
+from casesnb.tables.given import need_pandas
 from casesnb.view.plot_page import (
     GRID,
     OTHER,
@@ -95,6 +96,7 @@ def plot_transitions(
     --------
     casesnb.transitions : The numbers behind it.
     """
+    need_pandas(changes)
     found = transitions(changes, field_id, as_of=_read_at(changes))
     names = value_names(changes)
     called = field_names(changes).get(field_id, field_id)
@@ -144,6 +146,7 @@ def plot_handoffs(
     --------
     casesnb.handoffs : The numbers behind it.
     """
+    need_pandas(changes)
     if field_id not in {"assigned_user", "assigned_queue"}:
         raise ValueError(
             f"field_id={field_id!r} names no holder. Give 'assigned_user' or "
@@ -209,6 +212,7 @@ def plot_time_in(
     --------
     casesnb.time_in : The numbers behind it.
     """
+    need_pandas(changes)
     _check(top)
     found = time_in(changes, field_id, as_of=_read_at(changes))
     hours = found["hours"].to_numpy(dtype=float)
@@ -320,6 +324,7 @@ def plot_backlog(
     --------
     casesnb.backlog : The numbers behind it.
     """
+    need_pandas(changes)
     _check(top)
     zone_ = zone(tz)
     found = backlog(changes, freq, field_id=field_id, as_of=_read_at(changes), tz=zone_)

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
 from casesnb.analysis.actors import rhythm
+from casesnb.tables.given import need_pandas
 from casesnb.view.plot_page import INK, Drawing, finish, like, nothing, page
 from casesnb.view.plot_time import zone
 from casesnb.view.wording import counted, standing
@@ -56,6 +57,7 @@ def plot_rhythm(
     --------
     casesnb.rhythm : The numbers behind it.
     """
+    need_pandas(events)
     zone_ = zone(tz)
     counts = np.zeros((7, 24), dtype="int64")
     if len(events):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from casesnb.analysis.checks import findings
 from casesnb.analysis.spells import spells
+from casesnb.tables.given import need_history
 from casesnb.tables.history import History
 from casesnb.tables.schema import CHANGES, EVENTS
 from casesnb.view.plot import plot_activity, plot_changes
@@ -179,9 +180,10 @@ def report_html(
     ValueError
         If there is no history to report.
     """
-    histories = [history] if isinstance(history, History) else [*history]
+    histories: Any = [*history] if isinstance(history, list | tuple) else [history]
     if not histories:
         raise ValueError("There is no history to report. Give one that was loaded.")
+    need_history(*histories)
     heading = title if title is not None else _title(histories)
     return "\n".join(_document(histories, heading, title, generated_at)) + "\n"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from casesnb.analysis.spells import spells
+from casesnb.tables.given import need_history
 from casesnb.view.text import shortened, visible
 from casesnb.view.wording import (
     KIND_LABELS,
@@ -68,6 +69,7 @@ def story(history: History, *, most: int = 200) -> str:
     >>> print(cn.story(history).splitlines()[-1])
     complete (...)
     """
+    need_history(history)
     loaded = ["What was loaded", "  " + visible(str(history.certificate))]
     for row in history.unloaded.to_dict("records"):
         why = shortened(f"{row['error']}: {row['message']}", 120)

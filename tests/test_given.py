@@ -1,0 +1,136 @@
+"""What is given by mistake is refused in one sentence that says what to give."""
+
+from __future__ import annotations
+
+import datetime as dt
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import polars as pl
+import pytest
+
+import casesnb as cn
+
+FUNCTIONS = {
+    name: value
+    for name, value in ((name, getattr(cn, name)) for name in cn.__all__)
+    if inspect.isfunction(value)
+}
+
+
+def first(name: str) -> str:
+    return next(iter(inspect.signature(FUNCTIONS[name]).parameters), "")
+
+
+ONE_TABLE = sorted(
+    name
+    for name in FUNCTIONS
+    if first(name) in {"events", "changes", "frame"} and name != "with_names"
+)
+WHOLE = sorted(name for name in FUNCTIONS if first(name) in {"history", "earlier"})
+
+
+@pytest.fixture(scope="module")
+def history() -> cn.History:
+    world = cn.sandbox.World(seed=7)
+    return cn.load_history(cn.connect(world), *world.showcase)
+
+
+def others(name: str, history: cn.History, path: Path) -> dict[str, Any]:
+    """What a function asks for beside the first, as it should be."""
+    noon = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
+    right = {
+        "events": history.events,
+        "changes": history.changes,
+        "t1": noon,
+        "t2": noon,
+        "field_id": "status",
+        "users": pd.DataFrame(),
+        "calendar": cn.Calendar(),
+        "start": "performed_at",
+        "end": "performed_at",
+        "path": path,
+        "later": history,
+        "current": history.changes,
+    }
+    asked = inspect.signature(FUNCTIONS[name]).parameters.values()
+    needed = [each.name for each in asked if each.default is each.empty][1:]
+    return {each: right[each] for each in needed}
+
+
+def test_there_is_much_to_ask() -> None:
+    assert len(ONE_TABLE) > 30
+    assert len(WHOLE) > 6
+
+
+@pytest.mark.parametrize("name", ONE_TABLE)
+def test_a_history_is_no_table(name: str, history: cn.History, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"Give one of them: history\.changes or"):
+        FUNCTIONS[name](history, **others(name, history, tmp_path))
+
+
+@pytest.mark.parametrize("name", [n for n in WHOLE if n != "verify"])
+def test_a_table_is_no_history(name: str, history: cn.History, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    with pytest.raises(TypeError, match="whole history, not DataFrame. Give what load"):
+        FUNCTIONS[name](history.changes, **others(name, history, path))
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", [n for n in ONE_TABLE if n.startswith("plot_")])
+def test_a_plot_says_which_frames_it_draws(name: str, history: cn.History) -> None:
+    frame = pl.from_pandas(getattr(history, first(name)))
+    with pytest.raises(TypeError, match=r"not DataFrame of polars.*to_pandas"):
+        FUNCTIONS[name](frame)
+
+
+@pytest.mark.parametrize("when", ["2026-03-02", dt.date(2026, 3, 2), 7])
+def test_a_moment_is_a_datetime(when: Any, history: cn.History) -> None:
+    with pytest.raises(TypeError, match=r"is no datetime. Give datetime\(2026"):
+        cn.state_at(history.changes, when)
+    with pytest.raises(TypeError, match="is no datetime"):
+        cn.diff(history.changes, when, when)
+
+
+def test_hours_of_work_are_a_calendar(history: cn.History) -> None:
+    with pytest.raises(TypeError, match=r"is no Calendar. Give cn\.Calendar\(\)"):
+        cn.handoffs(history.changes, calendar="9 to 5")  # type: ignore[arg-type]
+
+
+def test_times_without_a_zone_are_refused(history: cn.History) -> None:
+    changes = history.changes
+    naive = changes.assign(performed_at=changes["performed_at"].dt.tz_localize(None))
+    told = changes.assign(performed_at=changes["performed_at"].astype("str"))
+    for frame in (naive, told, pl.from_pandas(naive)):
+        with pytest.raises(ValueError, match=r"no times with a zone.*utc=True"):
+            cn.spells(frame)
+
+
+def test_times_of_another_zone_are_the_same_moments(history: cn.History) -> None:
+    changes = history.changes
+    berlin = changes["performed_at"].dt.tz_convert("Europe/Berlin")
+    found = cn.spells(changes.assign(performed_at=berlin))
+    pd.testing.assert_frame_equal(found, cn.spells(changes))
+
+
+@pytest.mark.parametrize("unit", ["ns", "ms"])
+def test_times_of_another_unit_are_the_same_moments(
+    unit: str, history: cn.History
+) -> None:
+    changes = history.changes
+    other = changes["performed_at"].dt.as_unit(unit)
+    found = cn.spells(changes.assign(performed_at=other))
+    pd.testing.assert_frame_equal(found, cn.spells(changes))
+
+
+def test_columns_of_objects_are_no_hindrance(history: cn.History) -> None:
+    mine = [{"a": [1]}, 7] * len(history.changes)
+    changes = history.changes.assign(mine=mine[: len(history.changes)])
+    found = cn.case_summary(history.events, changes)
+    whole = cn.case_summary(history.events, history.changes)
+    pd.testing.assert_frame_equal(found, whole)
+    assert cn.thread_changes(changes, history.events)["mine"].tolist() == [
+        *changes["mine"]
+    ]
