@@ -134,3 +134,23 @@ def test_columns_of_objects_are_no_hindrance(history: cn.History) -> None:
     assert cn.thread_changes(changes, history.events)["mine"].tolist() == [
         *changes["mine"]
     ]
+
+
+def test_categories_may_have_an_order(history: cn.History) -> None:
+    events, changes = (
+        frame.assign(
+            **{
+                name: values.cat.as_ordered()
+                for name, values in frame.items()
+                if isinstance(values.dtype, pd.CategoricalDtype)
+            }
+        )
+        for frame in (history.events, history.changes)
+    )
+    pd.testing.assert_frame_equal(cn.spells(changes), cn.spells(history.changes))
+    found = cn.case_summary(events, changes)
+    whole = cn.case_summary(history.events, history.changes)
+    pd.testing.assert_frame_equal(found, whole)
+    pd.testing.assert_frame_equal(
+        cn.thread_events(events), cn.thread_events(history.events)
+    )

@@ -160,7 +160,8 @@ def texts(frame: Any) -> Any:
     narwhals.DataFrame or narwhals.LazyFrame
         The same rows.
     """
-    names = [n for n, d in frame.collect_schema().items() if d == nw.Categorical]
+    kinds = nw.Categorical | nw.Enum
+    names = [n for n, d in frame.collect_schema().items() if isinstance(d, kinds)]
     if not names:
         return frame
     native = frame.to_native()
@@ -194,8 +195,8 @@ def told_apart(frame: Any, name: str, columns: Sequence[str]) -> Any:
         *others, last = columns
         if isinstance(frame, nw.DataFrame):  # one domain tells no case from another
             others = [column for column in others if frame[column].n_unique() > 1]
-        whole = nw.concat_str(*others, last, separator="\n") if others else nw.col(last)
-        return frame.with_columns(whole.alias(name))
+        told = nw.concat_str(*others, last, separator="\n") if others else nw.col(last)
+        return frame.with_columns(told.alias(name))
     native = frame.to_native()
     number: Any = 0
     for column in columns:
