@@ -21,6 +21,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 import casesnb as cn
 from casesnb.view.plot_page import KINDS, SERIES
@@ -63,6 +64,52 @@ def png(ax: Axes) -> bytes:
 
 def test_every_plot_is_held_to_these_rules() -> None:
     assert set(PLOTS) == {name for name in cn.__all__ if name.startswith("plot_")}
+
+
+@pytest.fixture(scope="module")
+def doubtful() -> cn.History:
+    """A centre of which much is to be known first, said in a long footer."""
+    world = cn.sandbox.World(seed=7, cases=60)
+    domain_id = world.domains[0].domain_id
+    client = cn.connect(world)
+    history = cn.load_histories(client, domain_id, list(world.case_ids(domain_id)))
+    catalogue = cn.load_catalogue(
+        client, domain_id, connect=cn.connect(world, service_name="connect")
+    )
+    assert history.certificate.reasons
+    return cn.with_names(history, catalogue)
+
+
+@pytest.mark.parametrize("n_reasons", [1, 4, 12])
+@pytest.mark.parametrize("name", PLOTS)
+def test_no_word_goes_off_the_page(
+    name: str, n_reasons: int, doubtful: cn.History
+) -> None:
+    frame = frame_for(name, doubtful).copy()
+    told = frame.attrs["certificate"]
+    frame.attrs["certificate"] = {**told, "reasons": told["reasons"] * n_reasons}
+    ax = PLOTS[name](frame)
+    png(ax)
+    figure = ax.get_figure(root=True)
+    assert isinstance(figure, Figure)
+    width, height = figure.bbox.size
+    texts = [text for text in figure.findobj(Text) if text.get_text()]
+    texts = [text for text in texts if text.get_visible()]
+    assert any("complete, but" in text.get_text() for text in texts)
+    shown = {id(label) for label in (*ax.get_xticklabels(), *ax.get_yticklabels())}
+    for text in texts:
+        box = text.get_window_extent()
+        if type(text) is Text and text in ax.texts:
+            continue  # a value is cut where its span is
+        if text.get_text()[0].isdigit() and id(text) in shown:
+            continue  # a number beyond the axis is not drawn
+        inside = (
+            box.x0 >= -1
+            and box.y0 >= -1
+            and box.x1 <= width + 1
+            and box.y1 <= height + 1
+        )
+        assert inside, text.get_text()
 
 
 @pytest.mark.parametrize("name", PLOTS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import textwrap
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -86,6 +87,9 @@ SERIES = (
 OTHER = "other"
 _LINE = 600  # characters of one line of words
 _SHOWN_DPI = 144
+_SMALL = 8.5  # points
+_LEADING = 1.25
+_FOOT = 3  # lines of a footer
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,13 +289,17 @@ def finish(
         annotation_clip=False,
     )
     partial = "partial" in drawing.footer.rpartition(" · ")[2]
+    lines = _lines(ax, drawable(drawing.footer))
+    if isinstance(ax, _Picture):
+        _heighten(ax, (len(lines) - 1) * _LEADING * _SMALL / 72)
     footer = ax.annotate(
-        drawable(shortened(drawing.footer, 170)),
+        "\n".join(lines),
         (0, 0),
         xytext=(0, -below),
         xycoords="axes fraction",
         textcoords="offset points",
-        fontsize=8.5,
+        fontsize=_SMALL,
+        linespacing=_LEADING,
         va="top",
         color=ALARM if partial else QUIET,
         annotation_clip=False,
@@ -301,6 +309,30 @@ def finish(
     # An Axes of the caller's own carries it as well as ours does.
     ax.casesnb_drawing = drawing  # type: ignore[attr-defined]
     return ax
+
+
+def _lines(ax: Axes, text: str) -> list[str]:
+    """Return a footer in lines that end before the page does."""
+    box, width = ax.get_position(), ax.figure.bbox.width / ax.figure.dpi
+    room = (1 - box.x0) * width * 72 - 8
+    lines = textwrap.wrap(text, max(int(room / (0.58 * _SMALL)), 24))
+    if len(lines) > _FOOT:
+        lines[_FOOT - 1] = shortened(" ".join(lines[_FOOT - 1 :]), len(lines[0]))
+    return lines[:_FOOT]
+
+
+def _heighten(ax: Axes, inches: float) -> None:
+    """Make the page of a fresh plot higher at its foot; the plot stays as it is."""
+    figure = ax.get_figure(root=True)
+    if figure is None or not inches:
+        return
+    box = ax.get_position()
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + inches)
+    foot = box.y0 * height + inches
+    whole = height + inches
+    place = (box.x0, foot / whole, box.width, box.height * height / whole)
+    ax.set_position(place)
 
 
 def legend(ax: Axes, inks: Iterable[Ink], *, line: bool = False) -> None:
