@@ -20,12 +20,14 @@ from casesnb.analysis.engine import (
     whole,
     windowed,
 )
+from casesnb.tables.schema import CHANGES, EVENTS
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
 
 _SERVICE_ROLE = "AWSServiceRoleForAmazonConnect"
 _MINUTE = 60_000_000  # microseconds
+_TIME = nw.Datetime("us", "UTC")
 _COUNTS = ("n_events", "n_changes", "n_cases")
 
 _CASE = ("domain_id", "case_id")
@@ -67,7 +69,8 @@ def actor_activity(
     True
     """
     asked = ("actor", "actor_kind", "performed_at", "n_changes")
-    frame = told_apart(as_given(events, *_CASE, *asked), "case", _CASE)
+    given = whole(events).select(*_CASE, *asked)  # a quarter of what it may hold
+    frame = told_apart(as_given(given), "case", _CASE)
     frame = with_period(frame, "performed_at", freq, tz).select(
         "actor",
         "actor_kind",
@@ -115,7 +118,7 @@ def actor_matrix(events: IntoFrameT) -> IntoFrameT:
     True
     """
     key = ("actor", "actor_kind", "event_type", "related_item_type")
-    frame = told_apart(as_given(events), "case", _CASE).select(
+    frame = told_apart(as_given(events, EVENTS), "case", _CASE).select(
         *key, "performed_at", "case", one=nw.lit(1, nw.Int64)
     )
     counted = frame.group_by(*key).agg(
@@ -159,7 +162,7 @@ def rhythm(events: IntoFrameT, *, tz: str = "UTC") -> IntoFrameT:
     >>> int(hours["n_events"].sum()) == len(history.events)
     True
     """
-    frame = told_apart(as_given(events), "case", _CASE)
+    frame = told_apart(as_given(events, EVENTS), "case", _CASE)
     frame = frame.select(
         "actor_kind", "case", shown=wall(frame, "performed_at", tz)
     ).with_columns(
@@ -207,7 +210,7 @@ def attribution(events: IntoFrameT) -> IntoFrameT:
     >>> attribution(history.events).loc[0, ["worker", "evidence"]].tolist()
     ['automation', "Connect's own role, no user: a flow or a rule"]
     """
-    frame = attributed(opened(events)).select(
+    frame = attributed(opened(events, EVENTS)).select(
         "domain_id",
         "case_id",
         "event_id",
@@ -288,7 +291,7 @@ def work_share(events: IntoFrameT) -> IntoFrameT:
     1.0
     """
     key = ("worker", "evidence", "is_asserted")
-    frame = attributed(texts(told_apart(as_given(events), "case", _CASE)))
+    frame = attributed(texts(told_apart(as_given(events, EVENTS), "case", _CASE)))
     frame = frame.select(
         *key, "case", nw.col("n_changes").cast(nw.Int64), one=nw.lit(1, nw.Int64)
     )
@@ -333,7 +336,7 @@ def off_hours(events: IntoFrameT, calendar: Calendar | None = None) -> IntoFrame
     True
     """
     calendar = calendar or Calendar()
-    frame = opened(events)
+    frame = opened(events, EVENTS)
     key = ("actor", "actor_kind")
     frame = frame.select(*key, shown=wall(frame, "performed_at", calendar.tz))
     shown = nw.col("shown")
@@ -402,7 +405,7 @@ def bursts(
     >>> len(bursts(changes))  # one case is no burst
     0
     """
-    frame = in_bursts(opened(changes), within=within, min_cases=min_cases)
+    frame = in_bursts(opened(changes, CHANGES), within=within, min_cases=min_cases)
     key = ("actor", "actor_kind", "field_id", "new_kind", "new", "burst")
     found = frame.group_by(*key).agg(
         started_at=nw.col("performed_at").min(),
@@ -515,8 +518,8 @@ def with_users(
     Raises
     ------
     ValueError
-        If two rows of `users` hold for one actor at one time, or a column is
-        in both frames.
+        If two rows of `users` hold for one actor at one time, their times have
+        no zone, or a column is in both frames.
 
     Examples
     --------
@@ -531,7 +534,10 @@ def with_users(
     >>> with_users(events, users)["team"].tolist()
     ['desk', 'expert', 'expert']
     """
-    rows, told = texts(whole(frame)), texts(whole(users))
+    rows, told = (nw.maybe_reset_index(texts(whole(each))) for each in (frame, users))
+    told = told.with_columns(
+        _validity(told, n) for n in ("valid_from_at", "valid_to_at")
+    )
     names = rows.collect_schema().names()
     own = ("actor", "valid_from_at", "valid_to_at")
     extra = [name for name in told.collect_schema().names() if name not in own]
@@ -540,12 +546,13 @@ def with_users(
             f"Both frames have {', '.join(both)}. Rename what `users` tells."
         )
     _refuse_overlaps(told.select(*own))
-    key = [
-        name for name in ("domain_id", "case_id", "event_id", "slot") if name in names
-    ]
     at, since, until = map(nw.col, ("performed_at", "valid_from_at", "valid_to_at"))
+    # An actor and a time tell all there is to know, however often they come.
+    key = ["performed_at", "actor_"]
+    rows = rows.with_columns(actor_=nw.col(actor))
     found = (
-        rows.select(*key, "performed_at", actor_=nw.col(actor))
+        rows.select(*key)
+        .unique()
         .join(told, left_on="actor_", right_on="actor", how="inner")
         .filter(
             (since.is_null() | (at >= since).fill_null(False))
@@ -553,9 +560,23 @@ def with_users(
         )
         .select(*key, *extra)
     )
-    order = [name for name in ("domain_id", "case_id", "sequence") if name in names]
+    parts = ("domain_id", "case_id", "sequence", "event_id", "slot")
+    order = [name for name in parts if name in names]
     out = rows.join(found, on=key, how="left").select(*names, *extra)
-    return handed_back(out, frame, [*order, *key])
+    return handed_back(out, frame, order)
+
+
+def _validity(users: Any, name: str) -> nw.Expr:
+    """Return a column of times; nothing but missing values is of any type."""
+    dtype = users.collect_schema()[name]
+    if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
+        return nw.col(name).cast(_TIME)
+    if isinstance(users, nw.DataFrame) and users[name].is_null().all():
+        return nw.lit(None, _TIME).alias(name)
+    raise ValueError(
+        f"{name} of `users` holds no times with a zone: give "
+        f"pd.to_datetime(users['{name}'], utc=True) (pandas)."
+    )
 
 
 def _refuse_overlaps(users: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +14,7 @@ from casesnb.analysis.clock import micros_between, moment, offsets, wall
 from casesnb.analysis.engine import rows_of, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from narwhals.typing import IntoFrameT
 
@@ -21,6 +22,10 @@ _DAY = 86_400_000_000
 _WEEK = 7 * _DAY
 _MONDAY = dt.datetime(1970, 1, 5, tzinfo=dt.UTC)
 _MICRO = dt.timedelta(microseconds=1)
+# Names that no column of a user's has.
+_SHOWN, _BEGAN, *_UNTIL = (f"casesnb working {n}" for n in range(4))
+
+_HOURS = "hours by weekday, as in {1: ('09:00', '17:30')}"
 
 OFFICE = dict.fromkeys(range(1, 6), ("09:00", "17:00"))
 """Monday to Friday, nine to five."""
@@ -43,6 +48,8 @@ class Calendar:
 
     Raises
     ------
+    TypeError
+        If hours or holidays are of another kind.
     ValueError
         If hours are not in order, or there is no such zone.
 
@@ -61,19 +68,30 @@ class Calendar:
 
     def __post_init__(self) -> None:
         offsets(self.tz, _MONDAY, _MONDAY)
+        object.__setattr__(self, "holidays", _days(self.holidays))
+        if not isinstance(self.hours, Mapping):
+            raise TypeError(f"hours={self.hours!r}: give {_HOURS}.")
         for day in self.hours:
             if day not in range(1, 8):
                 raise ValueError(f"{day!r} is no weekday: give 1 (Monday) to 7.")
-            ends = [end for span in self._spans(day) for end in span]
-            if any(a >= b for a, b in pairwise(ends)) or ends[-1:] > [_DAY]:
+            try:
+                spans = self._spans(day)
+            except (TypeError, AttributeError):
+                raise TypeError(
+                    f"The hours of weekday {day} are {self.hours[day]!r}: give {_HOURS}."
+                ) from None
+            within = all(start < end <= _DAY for start, end in spans)
+            if not within or any(a[1] > b[0] for a, b in pairwise(spans)):
                 raise ValueError(
                     f"The hours of weekday {day} are not in order: {self.hours[day]!r}."
                 )
 
     def _spans(self, weekday: int) -> tuple[tuple[int, int], ...]:
         told = self.hours.get(weekday, ())
-        if len(told) == 2 and isinstance(told[0], str):
+        if len(told) and isinstance(told[0], str):
             told = [told]
+        if any(isinstance(span, str) or len(span) != 2 for span in told):
+            raise TypeError
         return tuple((_of_day(start), _of_day(end)) for start, end in told)
 
     def spans_of(self, day: dt.date) -> tuple[tuple[int, int], ...]:
@@ -89,7 +107,7 @@ class Calendar:
         tuple of (int, int)
             From and to, in microseconds of the day.
         """
-        return () if day in set(self.holidays) else self._spans(day.isoweekday())
+        return () if day in self.holidays else self._spans(day.isoweekday())
 
     def weekly(self) -> tuple[tuple[int, int], ...]:
         """Return a week's spans of work, holidays not heeded.
@@ -104,6 +122,20 @@ class Calendar:
             for day in range(1, 8)
             for start, end in self._spans(day)
         )
+
+
+def _days(holidays: Any) -> tuple[dt.date, ...]:
+    """Return holidays as plain dates, in order."""
+    try:
+        days = [day.date() if isinstance(day, dt.datetime) else day for day in holidays]
+    except TypeError:
+        days = [None]
+    for day in days:
+        if not isinstance(day, dt.date):
+            raise TypeError(
+                f"holidays={holidays!r}: give dates, as in [date(2026, 4, 3)]."
+            )
+    return tuple(sorted({*days}))
 
 
 def _of_day(text: str) -> int:
@@ -167,14 +199,20 @@ def with_working_hours(
         )
     if hours in names:
         raise ValueError(f"{hours!r} is there already. Name another with hours=.")
-    worked = with_work(rows, calendar, start=start, end=end)
-    return cast(
-        "IntoFrameT",
-        worked.select(*names, nw.col("working_hours").alias(hours)).to_native(),
-    )
+    times = {"start": start, "end": end}
+    worked = with_work(rows, calendar, **times, hours=hours, micros=_SHOWN)
+    return cast("IntoFrameT", worked.select(*names, hours).to_native())
 
 
-def with_work(frame: Any, calendar: Calendar, *, start: str, end: str) -> Any:
+def with_work(
+    frame: Any,
+    calendar: Calendar,
+    *,
+    start: str,
+    end: str,
+    hours: str = "working_hours",
+    micros: str = "working_micros",
+) -> Any:
     """Return the rows with the hours of work between two of their times.
 
     Parameters
@@ -185,12 +223,14 @@ def with_work(frame: Any, calendar: Calendar, *, start: str, end: str) -> Any:
         The hours of work.
     start, end : str
         Columns of UTC times.
+    hours, micros : str, default "working_hours", "working_micros"
+        The columns to add.
 
     Returns
     -------
     narwhals.DataFrame or narwhals.LazyFrame
-        With ``working_hours``, and ``working_micros``, whole numbers that add
-        up; missing where a time is.
+        With `hours`, and `micros`, whole numbers that add up; missing where a
+        time is.
     """
     if not isinstance(calendar, Calendar):
         raise TypeError(
@@ -203,13 +243,12 @@ def with_work(frame: Any, calendar: Calendar, *, start: str, end: str) -> Any:
     )
     told = [_utc(at) for at in span.values() if at is not None] or [_MONDAY]
     first, last = min(told), max(told)
-    for name in (start, end):
-        frame = _with_worked(frame, calendar, name, first, last)
-    micros = nw.col(f"{end}_worked") - nw.col(f"{start}_worked")
-    frame = frame.with_columns(working_micros=micros)
-    return frame.with_columns(
-        working_hours=nw.col("working_micros").cast(nw.Float64) / 3.6e9
-    ).drop(f"{start}_worked", f"{end}_worked")
+    for name, worked in ((start, _UNTIL[0]), (end, _UNTIL[1])):
+        frame = _with_worked(frame, calendar, name, first, last, worked)
+    until_start, until_end = map(nw.col, _UNTIL)
+    frame = frame.with_columns(**{micros: until_end - until_start})
+    in_hours = nw.col(micros).cast(nw.Float64) / 3.6e9
+    return frame.with_columns(**{hours: in_hours}).drop(*_UNTIL)
 
 
 def _utc(value: dt.datetime) -> dt.datetime:
@@ -217,7 +256,12 @@ def _utc(value: dt.datetime) -> dt.datetime:
 
 
 def _with_worked(
-    frame: Any, calendar: Calendar, name: str, first: dt.datetime, last: dt.datetime
+    frame: Any,
+    calendar: Calendar,
+    name: str,
+    first: dt.datetime,
+    last: dt.datetime,
+    to: str,
 ) -> Any:
     """Return the rows with the microseconds worked since 1970, up to a time.
 
@@ -227,12 +271,12 @@ def _with_worked(
     weekly = calendar.weekly()
     total = sum(end - start for start, end in weekly)
     frame = frame.with_columns(
-        shown=wall(frame, name, calendar.tz), monday=nw.lit(_MONDAY, _TIME)
+        **{_SHOWN: wall(frame, name, calendar.tz), _BEGAN: nw.lit(_MONDAY, _TIME)}
     )
     # A missing time is worked out as any other and left out at the end.
-    micros = micros_between(frame, "monday", "shown").fill_null(0).cast(nw.Int64)
-    frame = frame.with_columns(shown=micros)
-    shown = nw.col("shown")
+    micros = micros_between(frame, _BEGAN, _SHOWN).fill_null(0).cast(nw.Int64)
+    frame = frame.with_columns(**{_SHOWN: micros})
+    shown = nw.col(_SHOWN)
     place = shown % _WEEK
     worked = ((shown - place) / _WEEK).cast(nw.Int64) * total
     for start, end in weekly:
@@ -244,7 +288,7 @@ def _with_worked(
         worked = worked + nw.when(is_since).then(nw.lit(jump)).otherwise(nw.lit(0))
     known = ~nw.col(name).is_null()
     worked = nw.when(known).then(worked)
-    return frame.with_columns(**{f"{name}_worked": worked}).drop("shown", "monday")
+    return frame.with_columns(**{to: worked}).drop(_SHOWN, _BEGAN)
 
 
 _TIME = nw.Datetime("us", "UTC")
@@ -262,7 +306,7 @@ def _free(
     """Return the spans of work that holidays take out, on the wall since 1970."""
     day = dt.timedelta(days=1)
     out = []
-    for holiday in sorted(set(calendar.holidays)):
+    for holiday in calendar.holidays:
         if first.date() - day <= holiday <= last.date() + day:
             midnight = (holiday - _MONDAY.date()) // _MICRO
             spans = calendar._spans(holiday.isoweekday())

@@ -11,6 +11,7 @@ import narwhals as nw
 from casesnb.analysis.clock import moment
 from casesnb.analysis.engine import as_given, rows_of, texts
 from casesnb.tables.arrow import ranked
+from casesnb.tables.schema import CHANGES
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -224,7 +225,7 @@ def chains(
     Chains
         In any engine.
     """
-    given = as_given(changes)
+    given = as_given(changes, CHANGES)
     until = given.select(as_of=nw.col("performed_at").max())
     where = [~nw.col("event_type").str.starts_with("RelatedItem.").fill_null(False)]
     if field_ids:
@@ -338,7 +339,7 @@ def chained(
         ``before_at`` and ``before_event_id`` (the change before) and
         ``next_at`` (when the next one came).
     """
-    given = as_given(changes)
+    given = as_given(changes, CHANGES)
     told = chains(given, *field_ids, as_of=as_of).told(*given.collect_schema().names())
     return told.beside(
         before_kind=("new_kind", 1),

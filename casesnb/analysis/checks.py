@@ -33,6 +33,7 @@ from casesnb.analysis.engine import (
     windowed,
 )
 from casesnb.tables.given import need_history
+from casesnb.tables.schema import CHANGES, EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -71,15 +72,15 @@ class Tables:
 
     @cached_property
     def _events(self) -> Any:
-        return opened(self.events)
+        return opened(self.events, EVENTS)
 
     @cached_property
     def _changes(self) -> Any:
-        return opened(self.changes)
+        return opened(self.changes, CHANGES)
 
     @cached_property
     def _chained(self) -> Chains:
-        return chained(self.changes)
+        return chained(self._changes)
 
     @cached_property
     def _edits(self) -> Any:

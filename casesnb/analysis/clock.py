@@ -151,7 +151,7 @@ def offsets(
     """
     try:
         zone = tz if isinstance(tz, dt.tzinfo) else ZoneInfo(tz)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError, AttributeError):
         raise ValueError(
             f"There is no time zone {tz!r}. Name one as IANA does: 'Europe/Berlin'."
         ) from None
@@ -159,6 +159,8 @@ def offsets(
     def offset(at: dt.datetime) -> dt.timedelta:
         return at.astimezone(zone).utcoffset() or dt.timedelta()
 
+    # Clocks change at whole seconds: between two of them nothing is to be found.
+    first, last = (at.replace(microsecond=0) for at in (first, last))
     found = [(first, offset(first))]
     here, day = first, dt.timedelta(days=1)
     while here < last:
@@ -234,7 +236,7 @@ def _began(frame: Any, at: nw.Expr, freq: str) -> nw.Expr:
 
 
 def _truncated(at: nw.Expr, freq: str) -> nw.Expr:
-    match = _PERIOD.fullmatch(freq)
+    match = _PERIOD.fullmatch(str(freq))
     number = int(match[1] or 1) if match else 0
     unit = match[2] if match else ""
     if not number or {"m": 60, "h": 24}.get(unit, 1) % number:

@@ -19,17 +19,21 @@ if TYPE_CHECKING:
 
     from narwhals.typing import IntoFrameT
 
+    from casesnb.tables.schema import Table
+
 NO_TEXT = nw.lit(None, nw.String)
 """A missing text, typed."""
 
 
-def opened(frame: object) -> Any:
+def opened(frame: object, table: Table | None = None) -> Any:
     """Return a frame of any engine with categories as texts.
 
     Parameters
     ----------
     frame : DataFrame
         Of pandas, Polars, DuckDB or PySpark, or already Narwhals.
+    table : Table, optional
+        Whose columns are kept of a user's frame; all are otherwise.
 
     Returns
     -------
@@ -42,18 +46,19 @@ def opened(frame: object) -> Any:
         If the engine tells times in a zone other than UTC, as DuckDB and Spark
         do where their session has another zone.
     """
-    return texts(as_given(frame))
+    return texts(as_given(frame, table))
 
 
-def as_given(frame: object, *names: str) -> Any:
+def as_given(frame: object, table: Table | None = None) -> Any:
     """Return a frame of any engine, its categories as they are.
 
     Parameters
     ----------
     frame : DataFrame
         Of pandas, Polars, DuckDB or PySpark, or already Narwhals.
-    *names : str
-        The columns that are asked for; all if there is none.
+    table : Table, optional
+        Whose columns are kept of a user's frame, since one of their own may
+        have a name that a step of ours makes; all are otherwise.
 
     Returns
     -------
@@ -67,11 +72,23 @@ def as_given(frame: object, *names: str) -> Any:
     """
     need_table(frame)
     given: Any = nw.from_native(cast("Any", frame))
-    if names:
-        given = given.select(*names)
+    if table is not None and frame is not given:
+        there = given.collect_schema().names()
+        given = given.select(*(name for name in table.names if name in there))
     if given.implementation.is_pandas():
         given = as_table(given.to_native())
-    return whole(given)
+    given = whole(given)
+    if given.implementation.is_pyarrow():
+        return nw.from_native(with_texts(given.to_native(), coded=False))
+    finer = [n for n, d in given.collect_schema().items() if _is_finer(d)]
+    if finer:
+        given = given.with_columns(nw.col(*finer).cast(nw.Datetime("us", "UTC")))
+    return given
+
+
+def _is_finer(dtype: Any) -> bool:
+    is_zoned = isinstance(dtype, nw.Datetime) and dtype.time_zone is not None
+    return is_zoned and dtype.time_unit != "us"
 
 
 def whole(frame: object) -> Any:

@@ -11,6 +11,7 @@ from casesnb.analysis.chain import PART, chained
 from casesnb.analysis.clock import micros_between, moment
 from casesnb.analysis.engine import NO_TEXT, handed_back, opened, rows_of, stacked
 from casesnb.tables.given import need_history
+from casesnb.tables.schema import CASE_FIELDS, CHANGES, EVENTS
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
@@ -55,7 +56,7 @@ def continuity(changes: IntoFrameT) -> IntoFrameT:
     >>> continuity(lost)["found"].unique().tolist()
     ['closed']
     """
-    frame = chained(_with_birth(opened(changes))).frame
+    frame = chained(_with_birth(opened(changes, CHANGES))).frame
     is_unexplained = (
         nw.col("is_first")
         & ~nw.col("old_kind").is_null()
@@ -132,12 +133,12 @@ def time_bounds(
     True
     """
     key = ("domain_id", "case_id")
-    linked = chained(_with_birth(opened(changes)), field_id, as_of=as_of)
+    linked = chained(_with_birth(opened(changes, CHANGES)), field_id, as_of=as_of)
     linked = linked.with_columns(broken=nw.col("is_break").cast(nw.Int8))
     linked = linked.beside(then_break=("broken", -1)).with_as_of()
     frame = linked.frame.with_columns(now_kind=NO_TEXT, now=NO_TEXT)
     if current is not None:
-        states = opened(current).filter(nw.col("field_id") == field_id)
+        states = opened(current, CASE_FIELDS).filter(nw.col("field_id") == field_id)
         states = states.select(*key, now_kind="kind", now="value")
         frame = frame.drop("now_kind", "now").join(states, on=list(key), how="left")
     is_held = _same("new_kind", "new", "now_kind", "now") | nw.col("now_kind").is_null()
@@ -260,7 +261,7 @@ def verify(history: History | Tables | IntoFrameT, current: IntoFrameT) -> IntoF
         & (nw.col("before_at") == nw.col("performed_at")).fill_null(False),
         told=nw.lit(1, nw.Int8),
     )
-    states = opened(current).select(
+    states = opened(current, CASE_FIELDS).select(
         *key,
         current_kind=nw.col("kind"),
         current_value=nw.col("value"),
@@ -368,7 +369,7 @@ def drift(
     True
     """
     need_history(earlier, later)
-    first, second = opened(earlier.events), opened(later.events)
+    first, second = opened(earlier.events, EVENTS), opened(later.events, EVENTS)
     certificate = getattr(earlier, "certificate", None)
     captured_at = captured_at or getattr(certificate, "fetched_at", None)
     if captured_at is None:
@@ -422,7 +423,7 @@ def _one_sided(earlier: object, later: object, key: list[str]) -> Any:
     names = [*key, "slot", *_VALUES]
     rows = stacked(
         [
-            opened(frame).select(
+            opened(frame, CHANGES).select(
                 *key, *(nw.col(name).cast(nw.String) for name in names[3:])
             )
             for frame in (earlier, later)

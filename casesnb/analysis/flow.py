@@ -20,6 +20,7 @@ from casesnb.analysis.engine import (
     windowed,
 )
 from casesnb.analysis.spells import begun, replaced
+from casesnb.tables.schema import CHANGES, EVENTS
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -155,7 +156,7 @@ def handoffs(
     >>> int(found["is_ping_pong"].sum())
     1
     """
-    given = as_given(changes)
+    given = as_given(changes, CHANGES)
     key = _KEY
     if isinstance(given, nw.DataFrame):  # one short key is quicker to join
         given, key = told_apart(given, "case", _CASE), ["case"]
@@ -266,7 +267,7 @@ def reopens(
     if events is None:
         moves = moves.with_columns(closed_by=NO_TEXT)
     else:
-        merged = opened(events).select(
+        merged = opened(events, EVENTS).select(
             *_CASE,
             close_event_id=nw.col("event_id"),
             closed_by=nw.when(nw.col("merge_event_id").is_null())
@@ -422,7 +423,7 @@ def first_times_of(events: object, changes: object, closed: str = CLOSED) -> Any
     narwhals.DataFrame or narwhals.LazyFrame
         One row per case.
     """
-    frame = opened(events)
+    frame = opened(events, EVENTS)
     is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
     is_comment = (nw.col("event_type") == "RelatedItem.Created").fill_null(False) & (
         nw.col("related_item_type") == "Comment"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.engine import handed_back, opened, rows_of, texts, whole
+from casesnb.tables.schema import EVENTS
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
@@ -40,7 +41,7 @@ def merges(events: IntoFrameT) -> IntoFrameT:
     >>> bool((merged["n_primary_events"] > 0).all())
     True
     """
-    frame = opened(events).filter(~nw.col("merge_event_id").is_null())
+    frame = opened(events, EVENTS).filter(~nw.col("merge_event_id").is_null())
     is_primary = nw.col("case_id") == nw.col("primary_case_id")
     frame = frame.with_columns(
         on_primary=is_primary.cast(nw.Int64), on_secondary=(~is_primary).cast(nw.Int64)
@@ -91,14 +92,14 @@ def thread_events(events: IntoFrameT) -> IntoFrameT:
     >>> thread["thread_id"].unique().tolist() == [world.showcase[1]]
     True
     """
-    frame = texts(whole(events))
-    names = frame.collect_schema().names()
+    frame = nw.maybe_reset_index(texts(whole(events)))
+    names = _own(frame)
     is_counted = nw.col("merge_event_id").is_null() | (
         (nw.col("event_type") == "Case.Merged")
         & (nw.col("case_id") == nw.col("primary_case_id")).fill_null(False)
     )
     frame = frame.with_columns(thread_id=_threads(frame), is_counted=is_counted).select(
-        "domain_id", "thread_id", "is_counted", *names[1:]
+        "domain_id", "thread_id", "is_counted", *names
     )
     order = ("domain_id", "thread_id", "performed_at", "case_id", "sequence")
     return handed_back(frame, events, order)
@@ -130,8 +131,8 @@ def thread_changes(changes: IntoFrameT, events: IntoFrameT) -> IntoFrameT:
     >>> len(thread) == len(history.changes)
     True
     """
-    frame = texts(whole(changes))
-    names = frame.collect_schema().names()
+    frame = nw.maybe_reset_index(texts(whole(changes)))
+    names = _own(frame)
     key = ["domain_id", "case_id", "event_id"]
     told = texts(whole(thread_events(events))).select(*key, "thread_id", "is_counted")
     frame = (
@@ -140,7 +141,7 @@ def thread_changes(changes: IntoFrameT, events: IntoFrameT) -> IntoFrameT:
             thread_id=nw.coalesce("thread_id", "case_id"),
             is_counted=nw.col("is_counted").fill_null(True),
         )
-        .select("domain_id", "thread_id", "is_counted", *names[1:])
+        .select("domain_id", "thread_id", "is_counted", *names)
     )
     order = ("domain_id", "thread_id", "performed_at", "case_id", "sequence", "slot")
     return handed_back(frame, changes, order)
@@ -204,10 +205,25 @@ def thread_summary(events: IntoFrameT) -> IntoFrameT:
     return handed_back(found, events, key)
 
 
+def _own(frame: Any) -> list[str]:
+    """Return the columns of a frame that come after those of its thread."""
+    names = frame.collect_schema().names()
+    if there := [name for name in ("thread_id", "is_counted") if name in names]:
+        raise ValueError(
+            f"There is a column {there[0]!r} already. Drop it, or give the frame as it "
+            "was loaded."
+        )
+    return [name for name in names if name != "domain_id"]
+
+
 def _threads(frame: Any) -> nw.Expr:
     """Return each row's thread: its own case where no merge touches it."""
     rows = rows_of(
-        frame.filter(~nw.col("merge_event_id").is_null())
+        frame.filter(
+            ~nw.col("merge_event_id").is_null()
+            & ~nw.col("primary_case_id").is_null()
+            & ~nw.col("secondary_case_id").is_null()
+        )
         .group_by("domain_id", "primary_case_id", "secondary_case_id")
         .agg(at=nw.col("performed_at").max())
         .sort("at", "domain_id", "primary_case_id", "secondary_case_id")

@@ -96,9 +96,10 @@ def blame(changes: IntoFrameT, at: dt.datetime | None = None) -> IntoFrameT:
 
 def _state(changes: object, when: dt.datetime | None, *names: str) -> Any:
     """Return the changes that began what still held, with columns of `blame`."""
-    linked = begun(changes, as_of=when).filter(nw.col("until_at").is_null())
+    linked = begun(changes, as_of=when)
     if "previous" in names:
-        linked = replaced(linked)
+        linked = replaced(linked)  # by its neighbour, which is not among the last
+    linked = linked.filter(nw.col("until_at").is_null())
     is_sure = nw.when(~nw.col("is_same"))
     state = linked.with_columns(
         kind=nw.col("new_kind"),

@@ -11,6 +11,7 @@ from casesnb.analysis.clock import micros_between, moment
 from casesnb.analysis.engine import handed_back, opened
 from casesnb.analysis.flow import CLOSED, first_times_of, handoffs, reopens
 from casesnb.analysis.spells import spells
+from casesnb.tables.schema import CHANGES, EVENTS
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -75,7 +76,7 @@ def case_summary(
     >>> case_summary(history.events, history.changes)["n_reopens"].tolist()
     [1]
     """
-    happened, changed = opened(events), opened(changes)
+    happened, changed = opened(events, EVENTS), opened(changes, CHANGES)
     until = nw.col("performed_at").max()
     if as_of is not None:
         until = nw.lit(moment(as_of), nw.Datetime("us", "UTC"))

@@ -51,13 +51,15 @@ def as_table(frame: Any) -> pa.Table:
     return pa.table(columns)
 
 
-def with_texts(table: pa.Table) -> pa.Table:
+def with_texts(table: pa.Table, *, coded: bool = True) -> pa.Table:
     """Return a table with all its texts of one kind, those of dictionaries too.
 
     Parameters
     ----------
     table : pyarrow.Table
         Any table.
+    coded : bool, default True
+        False leaves dictionaries as they are.
 
     Returns
     -------
@@ -65,7 +67,8 @@ def with_texts(table: pa.Table) -> pa.Table:
         The same rows.
     """
     for place, field in enumerate(table.schema):
-        if pa.types.is_dictionary(field.type) or pa.types.is_string(field.type):
+        is_coded = coded and pa.types.is_dictionary(field.type)
+        if is_coded or pa.types.is_string(field.type):
             told = table.column(place).cast(TEXT)
             table = table.set_column(place, field.name, told)
     return table
