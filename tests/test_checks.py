@@ -310,3 +310,91 @@ def test_edits_after_a_close_are_those_of_the_world() -> None:
 @pytest.mark.slow
 def test_edits_after_a_close_are_those_of_the_world_on_200_seeds() -> None:
     assert check(range(200)) > 200
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_a_status_that_is_saved_along_does_not_hide_an_edit(last: bool) -> None:
+    def edit(**status: Any) -> dict[str, Any]:
+        title = {"title": ("a", "b")}
+        return {**title, **status} if last else {**status, **title}
+
+    story = (
+        Story()
+        .created(ANN_, title=(None, "a"))
+        .then(ANN_, edit(status=("open", "closed")))  # while it is open still
+        .then(BOB_, edit(status=("closed", "closed")))
+        .then(BOB_, edit(status=("closed", "open")))
+    )
+    assert found("edited_after_close", story) == [
+        ("found", "e2", "edited while closed")
+    ]
+
+
+def test_a_close_that_is_saved_again_is_no_close() -> None:
+    story = Story().created(ANN_).then(ANN_, CLOSE)
+    story.then(ANN_, {"status": (None, "closed")})
+    assert [row[1] for row in found("closed_without_comment", story)] == ["e1"]
+    assert [row[1] for row in found("raised_and_closed_by_one", story)] == ["e0 e1"]
+
+
+def test_a_tug_of_war_goes_on_over_a_value_that_is_saved_again() -> None:
+    story = (
+        Story()
+        .created(ANN_, title=(None, "a"))
+        .then(ANN_, {"title": ("a", "b")})
+        .then(ANN_, {"title": ("b", "b")})
+        .then(BOB_, {"title": ("b", "a")})
+    )
+    assert [row[:2] for row in found("tug_of_war", story)] == [("found", "e1 e3")]
+
+
+def test_whom_the_first_change_took_a_case_from_had_it_before() -> None:
+    story = (
+        Story()
+        .created(ANN_)
+        .then(FLOW, {"sla.status": ("Active", "NotMet")})
+        .then(ANN_, {"assigned_user": (ANN, BOB)})
+    )
+    assert found("sla_missed_while_unassigned", story) == []
+
+
+def test_one_rule_need_not_be_in_a_list() -> None:
+    story = Story().created(ANN_).then(ANN_, CLOSE)
+    history = SimpleNamespace(
+        events=events_of(*story.events), changes=changes_of(*story.changes)
+    )
+    named = NAMED["closed_without_comment"]
+    pd.testing.assert_frame_equal(
+        findings(history, named), findings(history, [named]), check_dtype=True
+    )
+
+
+def test_a_rule_that_returns_no_frame_is_named() -> None:
+    @rule
+    def forgetful(tables: Tables) -> Any:
+        """Find nothing, and forget to say so."""
+
+    story = Story().created(ANN_)
+    history = SimpleNamespace(
+        events=events_of(*story.events), changes=changes_of(*story.changes)
+    )
+    with pytest.raises(
+        TypeError, match="Rule forgetful returned NoneType, not a frame"
+    ):
+        findings(history, forgetful)
+
+
+def test_a_rule_may_tell_no_time_and_go_with_the_others() -> None:
+    @rule
+    def every_case(tables: Tables) -> Any:
+        """Find every case."""
+        cases = tables.events[["domain_id", "case_id"]].drop_duplicates()
+        return cases.assign(event_ids=7, message="a case", found_at=None)
+
+    story = Story().created(ANN_).then(ANN_, CLOSE)
+    history = SimpleNamespace(
+        events=events_of(*story.events), changes=changes_of(*story.changes)
+    )
+    frame = findings(history, [*RULES, every_case])
+    assert frame.dtypes.astype(str).to_dict() == FINDINGS.dtypes
+    assert frame.loc[frame["rule"] == "every_case", "event_ids"].tolist() == ["7"]

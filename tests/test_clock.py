@@ -133,3 +133,15 @@ def test_an_engine_of_another_zone_is_refused() -> None:
     )
     with pytest.raises(ValueError, match="SET TimeZone='UTC'"):
         opened(given)
+
+
+@pytest.mark.parametrize("micros", [1, 250_000, 999_999])
+def test_a_time_within_the_second_of_a_clock_change_is_no_end_of_the_world(
+    micros: int,
+) -> None:
+    since = dt.datetime(2026, 3, 29, 1, 0, 0, micros, tzinfo=dt.UTC)
+    for day in range(-3, 3):
+        first = since + dt.timedelta(days=day)
+        found = offsets("Europe/Berlin", first, first + dt.timedelta(days=9))
+        hours = [offset // dt.timedelta(hours=1) for _, offset in found]
+        assert hours == ([1, 2] if day < 0 else [2])

@@ -186,6 +186,85 @@ def test_the_order_of_the_rows_does_not_matter(
     assert_same(QUESTIONS[name](shuffled), answers[name])
 
 
+# Names that steps of ours make on the way.
+STEPS = [
+    "added_",
+    "as_of",
+    "at",
+    "before",
+    "before_at",
+    "begins",
+    "born",
+    "burst",
+    "case",
+    "chain",
+    "closed_by",
+    "commented",
+    "end",
+    "gone",
+    "held",
+    "hidden",
+    "in_merge",
+    "is_back",
+    "is_first",
+    "is_named",
+    "is_same",
+    "known",
+    "left",
+    "lost",
+    "micros",
+    "moved",
+    "name_before",
+    "now",
+    "one",
+    "open",
+    "place",
+    "previous",
+    "prior",
+    "row",
+    "same",
+    "sets",
+    "shown",
+    "side",
+    "size",
+    "starts",
+    "status",
+    "step",
+    "sure",
+    "survived",
+    "told",
+    "total",
+    "until_at",
+    "was",
+    "worker",
+]
+
+
+@pytest.mark.parametrize("engine", ["pandas", "Polars", "lazy Polars"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        n
+        for n in QUESTIONS
+        if n not in {"thread_events", "thread_changes", "with_users"}
+    ],
+)
+def test_columns_of_a_users_own_are_in_nobodys_way(
+    name: str, engine: str, frames: Frames, answers: dict[str, Any]
+) -> None:
+    given: Frames = {}
+    for key, frame in frames.items():
+        own = {n: "mine" for n in STEPS if n not in frame}
+        more: Any = frame if key == "users" else frame.assign(**own)
+        if engine != "pandas":
+            more = pl.from_pandas(more)
+        given[key] = more.lazy() if engine == "lazy Polars" else more
+    found = QUESTIONS[name](given)
+    if engine == "lazy Polars":
+        found = found.collect()
+    assert_same(found, answers[name])
+
+
 def texts(frame: pd.DataFrame) -> pd.DataFrame:
     categories = frame.select_dtypes("category").columns
     return frame.astype(dict.fromkeys(categories, "str"))

@@ -154,3 +154,52 @@ def test_categories_may_have_an_order(history: cn.History) -> None:
     pd.testing.assert_frame_equal(
         cn.thread_events(events), cn.thread_events(history.events)
     )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"holidays": ["2026-04-03"]},
+        {"holidays": None},
+        {"holidays": dt.date(2026, 4, 3)},
+        {"hours": {1: ("09:00", "12:00", "17:00")}},
+        {"hours": {1: "09:00-17:00"}},
+        {"hours": {1: (9, 17)}},
+        {"hours": {1: None}},
+        {"hours": None},
+    ],
+)
+def test_a_calendar_says_what_it_takes(given: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=r"give (dates|hours by weekday), as in"):
+        cn.Calendar(**given)
+
+
+def test_holidays_may_come_once_and_with_a_time() -> None:
+    day = dt.date(2026, 4, 3)
+    for holidays in ((each for each in [day]), pd.DatetimeIndex([day]), {day}):
+        calendar = cn.Calendar(holidays=holidays)
+        for _ in range(2):
+            assert calendar.spans_of(day) == ()
+
+
+def test_a_column_that_is_there_is_left_alone() -> None:
+    times = pd.to_datetime(["2026-03-02T09:00Z", "2026-03-02T12:00Z"], utc=True)
+    frame = pd.DataFrame({"a": times[:1], "b": times[1:], "working_hours": [7.5]})
+    frame = frame.assign(shown=1, monday=2, working_micros=3, a_worked=4)
+    found = cn.with_working_hours(
+        frame, cn.Calendar(), start="a", end="b", hours="again"
+    )
+    pd.testing.assert_frame_equal(found, frame.assign(again=3.0))
+
+
+def test_a_field_is_asked_for_by_its_id(history: cn.History) -> None:
+    for name in ("spells", "time_in", "transitions", "variants", "backlog"):
+        arguments: dict[str, Any] = {"field_id": ["status"]}
+        with pytest.raises(TypeError, match=r"field_id=\['status'\]: give one field's"):
+            getattr(cn, name)(history.changes, **arguments)
+
+
+def test_a_thread_is_told_once(history: cn.History) -> None:
+    told = cn.thread_events(history.events)
+    with pytest.raises(ValueError, match="There is a column 'thread_id' already"):
+        cn.thread_events(told)

@@ -106,7 +106,9 @@ def of_plot(name: str, plain: cn.History, named: cn.History) -> None:
         figure.canvas.draw()  # mathtext and missing glyphs would speak up here
         texts = [t for t in figure.findobj(mpl.text.Text) if t.get_visible()]
         assert not [t for t in texts if "$" in t.get_text() and t.get_parse_math()]
-        assert max(len(t.get_text()) for t in texts) <= 200
+        lines = [line for t in texts for line in t.get_text().split("\n")]
+        assert max(map(len, lines)) <= 200
+        assert max(t.get_text().count("\n") for t in texts) < 3
         assert not [t for t in texts if NOT_TEXT.search(t.get_text())]
         words = cn.describe(ax)
         assert not NOT_TEXT.search(words)

@@ -452,6 +452,8 @@ def in_bursts(frame: Any, *, within: dt.timedelta, min_cases: int) -> Any:
     ValueError
         If `within` is negative, or `min_cases` is below 2.
     """
+    if not isinstance(within, dt.timedelta):
+        raise TypeError(f"within={within!r}: give a timedelta(minutes=1).")
     if within < dt.timedelta() or min_cases < 2:
         raise ValueError(
             f"within={within}, min_cases={min_cases}: a burst is at least 2 cases, and "

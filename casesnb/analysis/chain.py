@@ -228,6 +228,11 @@ def chains(
     given = as_given(changes, CHANGES)
     until = given.select(as_of=nw.col("performed_at").max())
     where = [~nw.col("event_type").str.starts_with("RelatedItem.").fill_null(False)]
+    for name in field_ids:
+        if not isinstance(name, str):
+            raise TypeError(
+                f"field_id={name!r}: give one field's id, such as 'status'."
+            )
     if field_ids:
         is_asked = [nw.col("field_id") == name for name in field_ids]
         where.append(nw.any_horizontal(*is_asked, ignore_nulls=True).fill_null(False))

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, overload
 import narwhals as nw
 
 from casesnb.analysis.actors import attributed, in_bursts
-from casesnb.analysis.chain import Chains, chained
+from casesnb.analysis.chain import Chains, chained, differs
 from casesnb.analysis.clock import moment
 from casesnb.analysis.engine import (
     NO_TEXT,
@@ -86,6 +86,7 @@ class Tables:
     def _edits(self) -> Any:
         """What was edited, each beside the state of its case just then.
 
+        ``was`` is the status before the event, ``sets`` the one that it sets.
         Merges are left out, which edit nothing, and so is what Cases keeps itself.
         """
         merged = self._events.filter(~nw.col("merge_event_id").is_null())
@@ -93,7 +94,9 @@ class Tables:
         frame = frame.with_columns(
             status_=_set("status", nw.col("new").str.to_lowercase()),
             holder_=_set("assigned_user", nw.col("new")),
-            is_status=(nw.col("field_id") == "status").cast(nw.Int8),
+            left_=nw.when(~nw.col("old_kind").is_null()).then(
+                _set("assigned_user", nw.col("old"))
+            ),
         )
         order = ("sequence", "slot")
         frame = windowed(frame).with_columns(
@@ -103,8 +106,27 @@ class Tables:
             holder=nw.col("holder_")
             .fill_null(strategy="forward")
             .over(*_CASE, order_by=order),
-            sets_status=nw.col("is_status").max().over(*_EVENT) == 1,
+            # Before anybody is named, whoever the first change took it from.
+            left=nw.col("left_")
+            .fill_null(strategy="backward")
+            .over(*_CASE, order_by=order),
         )
+        frame = frame.with_columns(
+            holder=nw.coalesce("holder", "left"),
+            before=nw.col("status").shift(1).over(*_CASE, order_by=order),
+        )
+        told = nw.when(~nw.col("old_kind").is_null()).then(
+            nw.col("old").str.to_lowercase().fill_null("")
+        )
+        frame = frame.with_columns(before=_set("status", nw.coalesce(told, "before")))
+        frame = frame.with_columns(
+            before=nw.col("before").max().over(*_EVENT),
+            sets=nw.col("status_").max().over(*_EVENT),
+        )
+        is_set = ~nw.col("sets").is_null()
+        frame = frame.with_columns(
+            was=nw.when(is_set).then("before").otherwise("status")
+        ).drop("before")
         edits = as_given(frame).filter(~nw.col("field_id").is_in(BOOKKEEPING))
         return edits.join(merged.select(*_EVENT), on=list(_EVENT), how="anti")
 
@@ -139,31 +161,38 @@ class Rule:
 
     def __call__(self, tables: Tables) -> Any:
         """Return the rule's findings, with all columns."""
-        found = opened(self.function(tables))
+        given = self.function(tables)
+        try:
+            found = opened(given)
+        except TypeError as error:
+            raise TypeError(
+                f"Rule {self.name} returned {type(given).__name__}, not a frame of "
+                "findings."
+            ) from error
         names = found.collect_schema().names()
         if missing := {*_CASE, "event_ids", "message"} - {*names}:
             raise ValueError(
                 f"Rule {self.name} returned no column {', '.join(sorted(missing))}. A "
                 "finding says its case, its events and what was found."
             )
-        given = {name: nw.col(name) for name in names}
+        told = {name: nw.col(name) for name in names}
         defaults = {
             "verdict": nw.lit("found"),
             "field_id": NO_TEXT,
             "actor": NO_TEXT,
             "found_at": nw.lit(None, nw.Datetime("us", "UTC")),
         }
-        columns = {**defaults, **given}
+        columns = {**defaults, **told}
         return found.select(
             *_CASE,
             rule=nw.lit(self.name),
             severity=nw.lit(self.severity),
-            verdict=columns["verdict"],
-            field_id=columns["field_id"],
-            found_at=columns["found_at"],
-            actor=columns["actor"],
-            event_ids=nw.col("event_ids"),
-            message=nw.col("message"),
+            verdict=columns["verdict"].cast(nw.String),
+            field_id=columns["field_id"].cast(nw.String),
+            found_at=columns["found_at"].cast(nw.Datetime("us", "UTC")),
+            actor=columns["actor"].cast(nw.String),
+            event_ids=nw.col("event_ids").cast(nw.String),
+            message=nw.col("message").cast(nw.String),
         )
 
     def with_options(self, **options: Any) -> Rule:
@@ -238,7 +267,7 @@ def _as_rule(function: Callable[..., Any], *, severity: str) -> Rule:
 
 def findings(
     history: History | Tables,
-    rules: Iterable[Rule] | None = None,
+    rules: Rule | Iterable[Rule] | None = None,
     *,
     as_of: dt.datetime | None = None,
 ) -> Any:
@@ -251,7 +280,7 @@ def findings(
     history : History
         Anything with ``events`` and ``changes``, in pandas, Polars, DuckDB or
         PySpark.
-    rules : iterable of Rule, optional
+    rules : Rule or iterable of Rule, optional
         Which rules; all of ``RULES`` otherwise.
     as_of : datetime, optional
         When the history was read, with its zone; by default as its certificate
@@ -280,7 +309,8 @@ def findings(
     True
     """
     need_history(history)
-    chosen = RULES if rules is None else tuple(rules)
+    chosen = RULES if rules is None else rules
+    chosen = (chosen,) if isinstance(chosen, Rule) else tuple(chosen)
     if not chosen:
         raise ValueError("There is no rule to check. Leave `rules` out for all.")
     for each in chosen:
@@ -355,7 +385,7 @@ def _closes(tables: Tables) -> Any:
     return tables._edits.filter(
         (nw.col("field_id") == "status")
         & (nw.col("status_") == "closed")
-        & (nw.col("old").str.to_lowercase().fill_null("") != "closed")
+        & (nw.col("was").fill_null("") != "closed")
     )
 
 
@@ -366,8 +396,9 @@ def edited_after_close(tables: Tables) -> Any:
     of_case = ~nw.col("event_type").str.starts_with("RelatedItem.")
     found = edits.filter(
         of_case
-        & ~nw.col("sets_status")
-        & (nw.col("status") == "closed").fill_null(False)
+        & (nw.col("field_id") != "status")
+        & (nw.col("was") == "closed").fill_null(False)
+        & (nw.col("sets") == "closed").fill_null(True)  # no edit that opens it
     )
     told = tables._changes.filter(nw.col("field_id") == "status")
     return stacked(
@@ -416,8 +447,14 @@ def tug_of_war(tables: Tables) -> Any:
     """Find values that were changed and that somebody else changed back."""
     workers = attributed(tables._events).select(*_EVENT, "worker")
     merged = tables._events.filter(~nw.col("merge_event_id").is_null())
-    linked = tables._chained.beside(
-        first_actor=("actor", 1), first_kind=("old_kind", 1), first=("old", 1)
+    # To save a value again changes nothing.
+    linked = tables._chained.filter(
+        nw.col("is_first") | nw.col("is_break") | differs("new", "prior")
+    ).beside(
+        before_event_id=("event_id", 1),
+        first_actor=("actor", 1),
+        first_kind=("old_kind", 1),
+        first=("old", 1),
     )
     frame = linked.frame
     back = (

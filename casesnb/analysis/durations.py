@@ -31,8 +31,8 @@ def durations(
     Parameters
     ----------
     frame : DataFrame
-        With the columns of `by`, `hours` and ``is_open``, such as `spells` or
-        `case_summary` return them, in pandas, Polars, DuckDB or PySpark.
+        With the columns of `by`, `hours` and ``is_open``, as `spells` returns
+        them, in pandas, Polars, DuckDB or PySpark.
     by : sequence of str, default ("field_id", "kind", "value")
         The columns that make a group.
     hours : str, default "hours"

@@ -173,7 +173,16 @@ def time_bounds(
         end_at=nw.col("performed_at"),
         sure=nw.lit(False),
     )
-    spans = stacked([earlier, after, ended])
+    # So does what GetCase tells where the last change does not.
+    told = frame.filter(nw.col("is_last") & ~is_held).select(
+        *key,
+        kind=nw.col("now_kind"),
+        value=nw.col("now"),
+        start_at=nw.col("performed_at"),
+        end_at=nw.col("performed_at"),
+        sure=nw.lit(False),
+    )
+    spans = stacked([earlier, after, ended, told])
     spans = spans.with_columns(micros=micros_between(spans, "start_at", "end_at"))
     is_endless = nw.col("micros").is_null()
     spans = spans.with_columns(

@@ -74,7 +74,7 @@ def transitions(
     >>> found.loc[found["to_value"] == "escalated", "from_value"].tolist()
     ['in_progress']
     """
-    linked = _moves(begun(changes, field_id, as_of=as_of))
+    linked = moves_of(begun(changes, field_id, as_of=as_of))
     moves = linked.filter(~nw.col("from_kind").is_null()).frame
     if linked.given is None:
         moves = told_apart(moves, "chain", _CASE)  # of one field
@@ -96,8 +96,20 @@ def transitions(
     return handed_back(found, changes, key, columns)
 
 
-def _moves(linked: Chains) -> Chains:
-    """Return of what `begun` does the changes of a value, after creation."""
+def moves_of(linked: Chains) -> Chains:
+    """Return of what `begun` does the changes of a value, after creation.
+
+    Parameters
+    ----------
+    linked : Chains
+        From `begun`.
+
+    Returns
+    -------
+    Chains
+        Fewer rows, with both values, ``at`` and ``hours``, the time that the
+        value before had held.
+    """
     moves = replaced(linked)
     if moves.given is not None:  # each filter copies what there is
         done = ("old", "old_kind", "prior", "prior_kind", "until_at", "then_break")
@@ -164,7 +176,7 @@ def handoffs(
     born = given.select(*key, "performed_at", "event_type").filter(is_created)
     born = texts(born.group_by(*key).agg(born=nw.col("performed_at").min()))
     linked = _named(begun(given, *HOLDERS, as_of=as_of))
-    linked = _moves(linked).told(*PART, *key, "event_id", "actor")
+    linked = moves_of(linked).told(*PART, *key, "event_id", "actor")
     moves = linked.joined(born, key).frame
     # Nobody held it since it was created, if its first change says so.
     from_birth = (
@@ -298,6 +310,8 @@ def variants(
 ) -> IntoFrameT:
     """One row per way that cases took through a field's values.
 
+    A way begins with the first value that the history tells a case to get.
+
     Parameters
     ----------
     changes : DataFrame
@@ -328,7 +342,7 @@ def variants(
     >>> variants(history.changes, max_steps=3)["variant"].tolist()
     ['open → in_progress → waiting_on_customer → …']
     """
-    if max_steps < 1:
+    if not isinstance(max_steps, int) or max_steps < 1:
         raise ValueError(f"max_steps={max_steps}: give 1 or more.")
     linked = begun(changes, field_id, as_of=as_of).told(*PART, *ORDER)
     frame = windowed(linked.frame).with_columns(one=nw.lit(1, nw.Int64))
@@ -448,9 +462,13 @@ def first_times_of(events: object, changes: object, closed: str = CLOSED) -> Any
     moves = moves.join(merges, on=[*_KEY, "event_id"], how="left")
     own = nw.col("in_merge").fill_null(0) == 0
     is_assigned = (nw.col("field_id") == "assigned_user") & ~nw.col("new").is_null()
+    before = nw.when(nw.col("old_kind").is_null()).then("before").otherwise("old")
     is_close = (
-        (nw.col("field_id") == "status") & (nw.col("new") == closed).fill_null(False)
-    ) & own
+        (nw.col("field_id") == "status")
+        & (nw.col("new") == closed).fill_null(False)
+        & (before != closed).fill_null(True)  # to close it again is no close
+        & own
+    )
     names = {"first_assigned_at": is_assigned, "first_closed_at": is_close}
     set_ = moves.select(
         *_CASE,

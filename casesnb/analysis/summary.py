@@ -9,8 +9,14 @@ import narwhals as nw
 from casesnb.analysis.chain import chained
 from casesnb.analysis.clock import micros_between, moment
 from casesnb.analysis.engine import handed_back, opened
-from casesnb.analysis.flow import CLOSED, first_times_of, handoffs, reopens
-from casesnb.analysis.spells import spells
+from casesnb.analysis.flow import (
+    CLOSED,
+    first_times_of,
+    handoffs,
+    moves_of,
+    reopens,
+)
+from casesnb.analysis.spells import begun, spells
 from casesnb.tables.schema import CHANGES, EVENTS
 
 if TYPE_CHECKING:
@@ -88,10 +94,9 @@ def case_summary(
     chain = chained(changed).frame.select(
         *_CASE,
         n_breaks=nw.col("is_break").cast(nw.Int64),
-        n_status_changes=((nw.col("field_id") == "status") & ~nw.col("is_first")).cast(
-            nw.Int64
-        ),
     )
+    steps = moves_of(begun(changed, "status")).told(*_CASE).frame
+    steps = steps.select(*_CASE, n_status_changes=nw.lit(1, nw.Int64))
     moves = opened(handoffs(changed)).with_columns(
         is_named=~nw.col("from_value").is_null() & ~nw.col("to_value").is_null(),
         is_user=nw.col("field_id") == "assigned_user",
@@ -103,7 +108,7 @@ def case_summary(
         n_ping_pongs=nw.col("is_ping_pong").cast(nw.Int64),
     )
     again = opened(reopens(changed)).select(*_CASE, n_reopens=nw.lit(1, nw.Int64))
-    for part in (chain, moves, again):
+    for part in (chain, steps, moves, again):
         names = [n for n in part.collect_schema().names() if n not in _CASE]
         sums = part.group_by(*_CASE).agg(nw.col(*names).sum())
         found = found.join(sums, on=_KEY, how="left")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from casesnb.analysis.spells import spells
 from casesnb.tables.given import need_history
 from casesnb.view.text import shortened, visible
@@ -70,6 +72,8 @@ def story(history: History, *, most: int = 200) -> str:
     complete (...)
     """
     need_history(history)
+    if most < 1:
+        raise ValueError(f"most={most} tells nothing. Give 1 or more.")
     loaded = ["What was loaded", "  " + visible(str(history.certificate))]
     for row in history.unloaded.to_dict("records"):
         why = shortened(f"{row['error']}: {row['message']}", 120)
@@ -96,10 +100,17 @@ def cases_of(history: History) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     tuple of DataFrame
         The events and the changes of one case.
     """
-    changes = dict(iter(history.changes.groupby("case_id", observed=True, sort=False)))
+    changes = dict(_by_case(history.changes, "sequence", "slot"))
     none = history.changes.iloc[:0]
-    for case_id, events in history.events.groupby("case_id", observed=True, sort=False):
-        yield events, changes.get(case_id, none)
+    for case, events in _by_case(history.events, "sequence"):
+        yield events, changes.get(case, none)
+
+
+def _by_case(rows: pd.DataFrame, *order: str) -> Iterator[tuple[Any, pd.DataFrame]]:
+    """Yield each case's rows in order, the cases as they come."""
+    key = ["domain_id", "case_id"]
+    for case, found in rows.groupby(key, observed=True, sort=False):
+        yield case, found.iloc[np.lexsort([found[name] for name in reversed(order)])]
 
 
 def doer(actor: Any, kind: Any, names: Mapping[str, str]) -> str:
@@ -272,8 +283,14 @@ def _happenings(
         did = deed(row["event_type"], row["related_item_type"])
         if not is_missing(row["merge_event_id"]):
             pair = row["primary_case_id"], row["secondary_case_id"]
-            other = [case for case in pair if case != row["case_id"]]
-            did = f"{did} [merge with case {shortened(str(other[0]), 60)}]".strip()
+            other = [
+                shortened(str(case), 60)
+                for case in pair
+                if case != row["case_id"] and not is_missing(case)
+            ]
+            did = (
+                f"{did} [merge{' with case ' * bool(other)}{', '.join(other)}]".strip()
+            )
         unsure = "" if row["order_known"] else "  (order not known)"
         yield f"  {at:%H:%M:%S}  {f'{who} {did}'.rstrip()}{unsure}"
         for change in details.get(row["event_id"], ()):

@@ -1,0 +1,138 @@
+"""What a few changes, told by hand, must give: saved again, closed again, not told."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import polars as pl
+import pytest
+from test_actors import changes_of, event, events_of
+
+import casesnb as cn
+from casesnb.tables.schema import CASE_FIELDS
+
+Told = tuple[str | None, str | None]
+ENGINES = ("pandas", "Polars", "lazy Polars")
+
+
+def case(*steps: Told | str, created: bool = True, field: str = "status") -> Any:
+    """Changes of one field, an hour apart; an old value of None was not sent."""
+    rows = []
+    for number, step in enumerate(steps):
+        old, new = step if isinstance(step, tuple) else (None, step)
+        row = event(number, f"2026-03-02T{number:02}:00Z", actor="ann")
+        if created and number == 0:
+            row["event_type"] = "Case.Created"
+        told = {"field_id": field, "slot": 0, "old": old, "new": new}
+        kinds = {"old_kind": old and "string", "new_kind": "string"}
+        rows.append({**row, **told, **kinds})
+    return changes_of(*rows)
+
+
+def on(engine: str, frame: Any) -> Any:
+    if engine == "pandas":
+        return frame
+    told = pl.from_pandas(frame)
+    return told.lazy() if engine == "lazy Polars" else told
+
+
+def off(frame: Any) -> Any:
+    frame = frame.collect() if hasattr(frame, "collect") else frame
+    return frame if isinstance(frame, pd.DataFrame) else frame.to_pandas()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_was_there_before_is_told_though_aws_did_not_send_it(engine: str) -> None:
+    changes = on(engine, case("open", "waiting", "closed"))
+    assert off(cn.blame(changes))["previous"].tolist() == ["waiting"]
+    assert off(cn.blame(changes))["previous_kind"].tolist() == ["string"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_status_saved_again_is_no_change_of_it(engine: str) -> None:
+    changes = case("open", ("open", "open"), ("open", "open"), ("open", "closed"))
+    events = events_of(*(event(n, f"2026-03-02T{n:02}:00Z") for n in range(4)))
+    found = off(cn.case_summary(on(engine, events), on(engine, changes)))
+    assert found["n_status_changes"].tolist() == [1]
+
+
+def test_the_first_change_of_a_history_that_begins_later_is_one() -> None:
+    changes = case(("open", "closed"), created=False)
+    events = events_of(event(0, "2026-03-02T00:00Z"))
+    assert cn.case_summary(events, changes)["n_status_changes"].tolist() == [1]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("sent", [True, False])
+def test_closing_a_closed_case_is_no_close(engine: str, sent: bool) -> None:
+    again = ("closed", "closed") if sent else "closed"
+    changes = case("open", ("open", "closed"), again)
+    rows = [event(number, f"2026-03-02T{number:02}:00Z") for number in range(3)]
+    rows[1] |= {"merge_event_id": "m", "primary_case_id": "p"}
+    events = events_of(*rows)
+    found = off(cn.first_times(on(engine, events), on(engine, changes)))
+    assert found["first_closed_at"].isna().all()  # a merge closed it
+
+
+def test_what_getcase_tells_may_have_held_since_the_last_change() -> None:
+    changes = case("open", ("open", "waiting"), ("waiting", "open"))
+    current = CASE_FIELDS.cast(
+        pd.DataFrame(
+            [{"domain_id": "d", "case_id": "c", "field_id": "status"}]
+        ).reindex(columns=CASE_FIELDS.names)
+    ).assign(kind="string", value="closed")
+    later = pd.Timestamp("2026-03-02T06:00Z")
+    found = cn.time_bounds(changes, current=current, as_of=later)
+    told = found.set_index("value")[["hours_min", "hours_max"]]
+    assert told.loc["closed"].tolist() == [0, 4]
+    assert told.loc["open"].tolist() == [1, 5]
+
+
+def test_a_story_keeps_the_cases_of_two_domains_apart() -> None:
+    world = cn.sandbox.World(seed=7)
+    history = cn.load_history(cn.connect(world), *world.showcase)
+    once = cn.story(history)
+    twice = SimpleNamespace(
+        events=pd.concat(
+            [history.events, history.events.assign(domain_id="other")]
+        ).sample(frac=1, random_state=1),
+        changes=pd.concat([history.changes, history.changes.assign(domain_id="other")]),
+        certificate=history.certificate,
+        unloaded=history.unloaded,
+    )
+    told = cn.story(twice)  # type: ignore[arg-type]
+    body = once[: once.index("What was loaded")]
+    assert told.count(body.splitlines()[2]) == 2
+    assert told.startswith(body.rstrip())
+
+
+def test_a_merge_that_names_no_case_is_a_thread_of_nobody() -> None:
+    world = cn.sandbox.World(seed=7)
+    history = cn.load_history(cn.connect(world), *world.showcase)
+    events = history.events.copy()
+    events["merge_event_id"] = "m"
+    told = cn.thread_events(events)
+    assert set(told["thread_id"]) == {world.showcase[1]}
+    same = events.assign(
+        primary_case_id=events["case_id"], secondary_case_id=events["case_id"]
+    )
+    for frame in (events, same):
+        lone = SimpleNamespace(
+            events=frame,
+            changes=history.changes,
+            certificate=history.certificate,
+            unloaded=history.unloaded,
+        )
+        assert "[merge]" in cn.story(lone)  # type: ignore[arg-type]
+
+
+def test_times_of_polars_may_be_finer() -> None:
+    changes = case("open", ("open", "closed"))
+    fine = pl.from_pandas(changes).with_columns(
+        pl.col("performed_at").cast(pl.Datetime("ns", "UTC"))
+    )
+    for name in ("time_bounds", "backlog", "spells"):
+        whole = pl.from_pandas(getattr(cn, name)(changes))
+        assert getattr(cn, name)(fine).equals(whole)
