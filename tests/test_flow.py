@@ -65,6 +65,14 @@ def test_the_first_change_of_a_history_that_begins_later_is_one() -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_back_to_whom_a_late_history_first_names_is_ping_pong(engine: str) -> None:
+    steps = (("ann", "bob"), ("bob", "ann"), ("ann", "eve"), ("eve", "bob"))
+    changes = case(*steps, created=False, field="assigned_user")
+    found = off(cn.handoffs(on(engine, changes)))
+    assert found["is_ping_pong"].tolist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("sent", [True, False])
 def test_closing_a_closed_case_is_no_close(engine: str, sent: bool) -> None:
     again = ("closed", "closed") if sent else "closed"
