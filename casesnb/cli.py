@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import casesnb as cn
 from casesnb.sandbox.server import add_arguments as add_sandbox_arguments
 from casesnb.sandbox.server import serve
+from casesnb.wire.client import AWS_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0 if all went well.
+        The exit status: 0 if all went well, 1 if a report differs, 2 if what
+        was asked for cannot be had.
     """
     parser = argparse.ArgumentParser(
         prog="casesnb",
@@ -82,7 +84,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     verify.set_defaults(run=_verify)
     arguments = parser.parse_args(argv)
-    status: int = arguments.run(arguments)
+    try:
+        status: int = arguments.run(arguments)
+    except (OSError, ValueError, ModuleNotFoundError, *AWS_ERRORS) as error:
+        # What was asked for cannot be had: one line says why, none where in our code.
+        print(error, *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
+        return 2
     return status
 
 
@@ -149,6 +156,7 @@ def _explore(arguments: argparse.Namespace) -> int:
     if arguments.sandbox is not None:
         asked = f"cn.sandbox.World(seed={arguments.sandbox})"
     elif arguments.recordings is not None:
+        cn.connect(arguments.recordings)  # or say now that there is none
         asked = repr(str(arguments.recordings.resolve()))
     elif arguments.endpoint_url is not None:
         asked = f"endpoint_url={arguments.endpoint_url!r}"
@@ -166,11 +174,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    try:
-        found = cn.verify_report(arguments.report, _source(arguments.against))
-    except (OSError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    found = cn.verify_report(arguments.report, _source(arguments.against))
     print(found)
     return 1 if found.has_differences else 0
 
@@ -180,7 +184,10 @@ def _source(where: str) -> Any:
     if where == "live":
         return None
     if where.startswith("sandbox:"):
-        return cn.sandbox.World(seed=int(where.removeprefix("sandbox:")))
+        seed = where.removeprefix("sandbox:")
+        if not seed.isdecimal():
+            raise ValueError(f"{where} names no world. Give a number: sandbox:7.")
+        return cn.sandbox.World(seed=int(seed))
     return where
 
 

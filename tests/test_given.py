@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 import casesnb as cn
+from casesnb.cli import main
 
 FUNCTIONS = {
     name: value
@@ -58,6 +59,82 @@ def others(name: str, history: cn.History, path: Path) -> dict[str, Any]:
     asked = inspect.signature(FUNCTIONS[name]).parameters.values()
     needed = [each.name for each in asked if each.default is each.empty][1:]
     return {each: right[each] for each in needed}
+
+
+@pytest.fixture(scope="module")
+def world() -> cn.sandbox.World:
+    return cn.sandbox.World(seed=7, cases=8)
+
+
+@pytest.mark.parametrize(
+    ("case_ids", "told"),
+    [
+        ("9f-2", r"'9f-2' is one text. Give several in a list: \['9f-2'\]"),
+        (pd.DataFrame({"case_id": ["9f-2"]}), "no list of ids. Give one column of it"),
+        (None, "None is no list of ids"),
+    ],
+)
+def test_cases_are_several_ids(
+    case_ids: Any, told: str, world: cn.sandbox.World
+) -> None:
+    client = cn.connect(world)
+    with pytest.raises(TypeError, match=told):
+        cn.load_histories(client, world.domains[0].domain_id, case_ids)
+
+
+def test_what_a_search_takes(world: cn.sandbox.World) -> None:
+    client, domain_id = cn.connect(world), world.domains[0].domain_id
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"fields": "status"}, "Give several in a list"),
+        ({"filter": "status == open"}, r"give cn\.where\('status'\) == 'open'"),
+        ({"limit": -1}, "limit=-1: give how many"),
+    ]
+    for asked, told in wrong:
+        with pytest.raises((TypeError, ValueError), match=told):
+            cn.load_cases(client, domain_id, **asked)
+
+
+@pytest.mark.parametrize("load", [cn.load_domains, cn.load_fields, cn.load_case])
+def test_a_world_is_no_client_yet(load: Any, world: cn.sandbox.World) -> None:
+    asked = {"load_domains": (), "load_fields": ("d",), "load_case": ("d", "c")}
+    with pytest.raises(TypeError, match=r"World is no boto3 client.*cn\.connect"):
+        load(world, *asked[load.__name__])
+
+
+def test_aws_asks_for_a_region_and_credentials(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(Exception, match="specify a region") as caught:
+        cn.connect()
+    assert "cn.connect(region_name=" in caught.value.__notes__[0]
+    with pytest.raises(Exception, match="Unable to locate credentials") as caught:
+        cn.load_domains(cn.connect(region_name="eu-west-2", pace=False))
+    assert "AWS_PROFILE" in caught.value.__notes__[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("verify none.html", "No such file or directory: 'none.html'"),
+        ("report d c --from sandbox:x", "sandbox:x names no world. Give a number"),
+        ("report d c --from sandbox:7", "Domain d not found"),
+        ("report d c --from /none", "There is no recording at /none"),
+        ("explore --recordings /none", "There is no recording at /none"),
+        ("sandbox --port 99999", "port=99999: give 1 to 65535, or 0"),
+    ],
+)
+def test_a_command_says_in_a_line_what_cannot_be_had(
+    arguments: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments.split()) == 2
+    assert told in capsys.readouterr().err
 
 
 def test_there_is_much_to_ask() -> None:

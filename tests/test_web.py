@@ -12,6 +12,8 @@ import pytest
 from casesnb.cli import main
 from casesnb.view import web
 
+RECORDINGS = Path(__file__).parents[1] / "notebooks" / "recordings"
+
 
 @pytest.mark.parametrize(
     ("arguments", "source", "domain"),
@@ -20,7 +22,7 @@ from casesnb.view import web
         (["--domain", "d'1"], "cn.connect()", "d'1"),
         (["--sandbox"], "cn.connect(cn.sandbox.World(seed=0))", ""),
         (["--sandbox", "7"], "cn.connect(cn.sandbox.World(seed=7))", ""),
-        (["--recordings", "/r"], "cn.connect('/r')", ""),
+        (["--recordings", str(RECORDINGS)], f"cn.connect({str(RECORDINGS)!r})", ""),
         (["--endpoint-url", "http://x"], "cn.connect(endpoint_url='http://x')", ""),
     ],
 )

@@ -133,6 +133,10 @@ class SandboxServer:
         latency: float = 0.0,
         faults: Iterable[Fault | str] = (),
     ) -> None:
+        if not 0 <= port <= 65_535:
+            raise ValueError(
+                f"port={port}: give 1 to 65535, or 0 for any that is free."
+            )
         self.host = host
         self.port = port
         self.n_requests = 0
@@ -401,6 +405,8 @@ def serve(
     ------
     OSError
         If the port is taken.
+    ValueError
+        If there is no such port.
     """
     server = SandboxServer(
         world,

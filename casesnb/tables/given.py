@@ -67,3 +67,24 @@ def need_history(*given: object) -> None:
                 f"This takes a whole history, not {type(each).__name__}. Give what "
                 "load_history or load_histories returned."
             )
+
+
+def need_ids(given: object) -> None:
+    """Refuse what holds no ids, but would be read as if it did.
+
+    Parameters
+    ----------
+    given : object
+        What should be several ids.
+
+    Raises
+    ------
+    TypeError
+        If it is one text, a frame or nothing.
+    """
+    if isinstance(given, str):
+        raise TypeError(f"{given!r} is one text. Give several in a list: [{given!r}].")
+    if isinstance(given, pd.DataFrame):
+        raise TypeError("A DataFrame is no list of ids. Give one column of it.")
+    if given is None:
+        raise TypeError("None is no list of ids. Give them: ['...', '...'].")

@@ -20,6 +20,7 @@ import pandas as pd
 
 from casesnb.tables.certificate import Certificate, counted
 from casesnb.tables.decode import decode
+from casesnb.tables.given import need_ids
 from casesnb.tables.schema import UNLOADED
 from casesnb.tables.tidy import OPERATION, tidy
 from casesnb.wire.client import source_of
@@ -223,6 +224,8 @@ def load_histories(
 
     Raises
     ------
+    TypeError
+        If `case_ids` is one text or a whole frame.
     ValueError
         If `errors` is neither of the two or `workers` is below 1.
     PageError
@@ -244,6 +247,7 @@ def load_histories(
         raise ValueError(f"errors={errors!r} is neither 'raise' nor 'collect'.")
     if workers < 1:
         raise ValueError(f"workers={workers} asks for nobody. Give 1 or more.")
+    need_ids(case_ids)
     asked = list(dict.fromkeys(case_ids))
     stop = threading.Event()
 

@@ -7,10 +7,12 @@ to its last page or raises: a load is never quietly short.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
+from casesnb.tables.given import need_ids
 from casesnb.tables.schema import (
     CASE_FIELDS,
     CASES,
@@ -25,7 +27,7 @@ from casesnb.tables.values import as_type, utc_text, value_text
 from casesnb.wire.pages import PageError, ask, iter_pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from casesnb.wire.client import Client
     from casesnb.wire.pages import Page
@@ -106,6 +108,11 @@ def iter_cases(
     botocore.exceptions.ClientError
         Whatever the service answers instead.
     """
+    need_ids(fields)
+    if filter is not None and not isinstance(filter, Mapping):
+        raise TypeError(
+            f"filter={filter!r}: give cn.where('status') == 'open', or a CaseFilter."
+        )
     sorts = [sort] if isinstance(sort, str) else list(sort or ())
     asked = {
         "maxResults": page_size,
@@ -347,6 +354,9 @@ def load_cases(
     botocore.exceptions.ClientError
         Whatever the service answers instead.
     """
+    if limit is not None and limit < 0:
+        raise ValueError(f"limit={limit}: give how many cases to stop after.")
+    need_ids(fields)
     names = list(dict.fromkeys(fields))
     rows = []
     page_size = 100 if limit is None else max(1, min(limit, 100))

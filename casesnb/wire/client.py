@@ -17,6 +17,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.client import BaseClient
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from casesnb.wire.address import is_loopback
 from casesnb.wire.pace import Limiter, limiter
@@ -25,6 +26,9 @@ from casesnb.wire.responder import Request, Responder, Response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+AWS_ERRORS = (BotoCoreError, ClientError)
+"""What boto3 raises: before a request is answered, and for an answer that is an error."""
 
 Client = BaseClient
 """Any boto3 client of the ``connectcases`` service, ours or not."""
@@ -284,9 +288,19 @@ def _live_client(
         config = config.merge(Config(signature_version=UNSIGNED))
         region_name = region_name or _OFFLINE_REGION
     session = session or boto3.session.Session()
-    return session.client(  # type: ignore[call-overload, no-any-return]
-        service_name, region_name=region_name, endpoint_url=endpoint_url, config=config
-    )
+    try:
+        return session.client(  # type: ignore[call-overload, no-any-return]
+            service_name,
+            region_name=region_name,
+            endpoint_url=endpoint_url,
+            config=config,
+        )
+    except NoRegionError as error:
+        error.add_note(
+            "That of your Connect instance: cn.connect(region_name='eu-west-2'), or "
+            "AWS_REGION. Without AWS, try cn.connect(cn.sandbox.World(seed=7))."
+        )
+        raise
 
 
 def _limiter(

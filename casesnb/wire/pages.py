@@ -16,11 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from botocore import xform_name
+from botocore.exceptions import NoCredentialsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from casesnb.wire.client import Client
+
+
+_CREDENTIALS = (
+    "Name a profile (AWS_PROFILE), or hand one over: "
+    "cn.connect(session=boto3.Session(profile_name=...)). Without AWS, try "
+    "cn.connect(cn.sandbox.World(seed=7))."
+)
 
 
 class PageError(ValueError):
@@ -186,13 +194,20 @@ def ask(
 
     Raises
     ------
+    TypeError
+        If `client` is none that has the operation.
     PageError
         If the answer is not one whole JSON object.
     botocore.exceptions.ClientError
         Whatever the service answers instead of a page, with a note that names it.
     """
+    method = getattr(client, xform_name(operation), None)
+    if method is None:
+        raise TypeError(
+            f"{type(client).__name__} is no boto3 client that can {operation}. Give "
+            "what cn.connect(...) returns."
+        )
     _hook(client)
-    method = getattr(client, xform_name(operation))
     seen: dict[str, Any] = {}
     _capture.seen = seen
     try:
@@ -201,6 +216,8 @@ def ask(
         # It stays boto3's own error; its traceback tells which page it was about.
         asked = Page(operation, params, number, b"")
         error.add_note(f"casesnb was asking for {asked}.")
+        if isinstance(error, NoCredentialsError):
+            error.add_note(_CREDENTIALS)
         raise
     finally:
         _capture.seen = None
