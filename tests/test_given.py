@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 import casesnb as cn
+from casesnb.analysis.checks import Tables
 from casesnb.cli import main
 
 FUNCTIONS = {
@@ -280,3 +281,16 @@ def test_a_thread_is_told_once(history: cn.History) -> None:
     told = cn.thread_events(history.events)
     with pytest.raises(ValueError, match="There is a column 'thread_id' already"):
         cn.thread_events(told)
+
+
+def test_texts_may_be_objects(history: cn.History) -> None:
+    def objects(frame: pd.DataFrame) -> pd.DataFrame:
+        kinds = {n: object for n, t in frame.dtypes.items() if t in {"str", "category"}}
+        return frame.astype(kinds)
+
+    told = Tables(objects(history.events), objects(history.changes))
+    plain = Tables(history.events, history.changes)
+    pd.testing.assert_frame_equal(cn.findings(told), cn.findings(plain))
+    pd.testing.assert_frame_equal(cn.drift(told, plain), cn.drift(plain, plain))
+    found = cn.reopens(history.changes, told.events)
+    pd.testing.assert_frame_equal(found, cn.reopens(history.changes, history.events))
