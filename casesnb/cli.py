@@ -86,7 +86,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         status: int = arguments.run(arguments)
-    except (OSError, ValueError, ModuleNotFoundError, *AWS_ERRORS) as error:
+    except (
+        OSError,
+        ValueError,
+        ModuleNotFoundError,
+        cn.RecordingNotFound,
+        *AWS_ERRORS,
+    ) as error:
         # What was asked for cannot be had: one line says why, none where in our code.
         print(error, *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
         return 2

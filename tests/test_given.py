@@ -10,6 +10,8 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pytest
+from answers import Pages
+from answers import event as answer_event
 
 import casesnb as cn
 from casesnb.analysis.checks import Tables
@@ -294,3 +296,50 @@ def test_texts_may_be_objects(history: cn.History) -> None:
     pd.testing.assert_frame_equal(cn.drift(told, plain), cn.drift(plain, plain))
     found = cn.reopens(history.changes, told.events)
     pd.testing.assert_frame_equal(found, cn.reopens(history.changes, history.events))
+
+
+@pytest.mark.parametrize("texts", [["4711", "1234"], ["00420815"], ["now"], ["today"]])
+def test_a_text_that_pandas_takes_for_a_time_stays_text(texts: list[str]) -> None:
+    changes = pd.DataFrame({"field_id": "f", "old_kind": None, "old": None}, range(9))
+    changes = changes.assign(new_kind="string", new=(texts * 9)[:9]).astype(
+        {"old": "str"}
+    )
+    changes["new"] = changes["new"].astype("str")
+    assert cn.typed(changes, "f")["new"].tolist() == (texts * 9)[:9]
+
+
+def test_files_that_a_spreadsheet_saved_or_cut(
+    history: cn.History, tmp_path: Path
+) -> None:
+    cn.to_csv(history, tmp_path)
+    events = tmp_path / "events.csv"
+    text = events.read_text("utf-8-sig")
+    events.write_text(text.replace("True", "TRUE"), "utf-8")
+    pd.testing.assert_frame_equal(cn.read_csv(tmp_path).events, history.events)
+    events.write_text("\n".join(text.splitlines()[:4]) + "\n", "utf-8")
+    with pytest.raises(ValueError, match="it has 3 rows, not 30"):
+        cn.read_csv(tmp_path)
+
+
+def test_a_report_of_a_case_without_changes_is_verified(tmp_path: Path) -> None:
+    told = [{**answer_event(0), "fields": []}, {**answer_event(1), "fields": []}]
+    client = cn.connect(Pages(told))
+    history = cn.load_history(client, "d", "c")
+    assert history.changes.empty
+    path = cn.write_report(history, tmp_path / "r.html")
+    assert not cn.verify_report(path, Pages(told)).has_differences
+
+
+def test_a_recording_without_the_answer_is_told_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(tmp_path / "kept")
+    cn.load_domains(cn.connect(cn.sandbox.World(seed=7), record=folder))
+    assert main(["report", "d", "c", "--from", folder]) == 2
+    assert "holds no answer to GetCaseAuditEvents" in capsys.readouterr().err
+
+
+def test_the_advice_about_a_region_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-2")
+    assert cn.connect().meta.region_name == "eu-west-2"

@@ -132,6 +132,7 @@ def to_csv(history: History, path: str | os.PathLike[str]) -> None:
     told = {
         "certificate": history.certificate.to_dict(),
         "attrs": {name: getattr(history, name).attrs for name in _TABLES},
+        "n_rows": {name: len(getattr(history, name)) for name in _TABLES},
     }
     text = json.dumps(told, indent=1, ensure_ascii=False)
     (folder / "certificate.json").write_text(text + "\n", "utf-8")
@@ -168,6 +169,12 @@ def read_csv(path: str | os.PathLike[str]) -> History:
         with (folder / f"{name}.csv").open(encoding="utf-8-sig", newline="") as lines:
             csv.field_size_limit(2**31 - 1)
             header, *rows = csv.reader(lines, strict=True)
+        n_rows = told.get("n_rows", {}).get(name, len(rows))
+        if len(rows) != n_rows:
+            raise ValueError(
+                f"{folder / name}.csv is not as to_csv wrote it: it has {len(rows)} "
+                f"rows, not {n_rows}. Write it again."
+            )
         odd = [row for row in rows if len(row) != len(header)]
         if odd or not set(table.names) <= set(header):
             raise ValueError(
@@ -218,8 +225,11 @@ def _column(cells: list[str], dtype: str) -> pd.Series[Any]:
         texts = pd.Series([cell or None for cell in cells], dtype="str")
         times: Any = pd.to_datetime(texts, utc=True, format="ISO8601")
         return cast("pd.Series[Any]", times.astype(TIME))
-    if dtype == "bool":
-        return pd.Series([cell == "True" for cell in cells], dtype="bool")
+    if dtype == "bool":  # a spreadsheet writes TRUE
+        flags = [cell.lower() for cell in cells]
+        if odd := sorted({*flags} - {"true", "false"}):
+            raise ValueError(f"{odd[0]!r} is neither true nor false. Write it again.")
+        return pd.Series([flag == "true" for flag in flags], dtype="bool")
     if dtype not in {ID, TEXT}:
         numbers: Any = pd.Series(cells, dtype="str")
         return cast("pd.Series[Any]", numbers.astype(dtype))

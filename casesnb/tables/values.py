@@ -152,7 +152,9 @@ def as_type(text: pd.Series[Any], field_type: str) -> pd.Series[Any]:
     """
     match field_type:
         case "DateTime":
-            times = pd.to_datetime(text, utc=True, format="ISO8601", errors="coerce")
+            # pandas reads "4711" as a year and "now" as this moment.
+            told = text.where(text.str.fullmatch(_ISO.pattern, na=False).astype(bool))
+            times = pd.to_datetime(told, utc=True, format="ISO8601", errors="coerce")
             return times.astype("datetime64[us, UTC]")
         case "Number":
             return pd.to_numeric(text, errors="coerce").astype("Float64")

@@ -679,7 +679,7 @@ def explain(error: Exception, of: str) -> str:
         case "NoCredentialsError" | "NoRegionError" | "ProfileNotFound":
             return (
                 f"{message}. Sign in first, such as with `aws sso login`, and set "
-                "AWS_PROFILE and AWS_REGION."
+                "AWS_PROFILE and AWS_DEFAULT_REGION."
             )
         case "ExpiredTokenException" | "UnrecognizedClientException":
             return f"Your AWS sign-in is not valid any more: {message}. Sign in again."

@@ -10,6 +10,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from casesnb.tables.certificate import Certificate
 from casesnb.tables.history import History, load_histories
 from casesnb.view.report import FORMAT, report_html
@@ -228,7 +230,8 @@ def _as_reported(now: History, told: Mapping[str, Any]) -> History:
 
     def kept(frame: pd.DataFrame) -> pd.DataFrame:
         pairs = zip(frame["case_id"], frame["event_id"], strict=True)
-        return frame[[pair in keys for pair in pairs]].reset_index(drop=True)
+        there = np.array([pair in keys for pair in pairs], bool)  # of no row, too
+        return frame[there].reset_index(drop=True)
 
     events, changes = kept(now.events), kept(now.changes)
     said = Certificate.from_dict(told["certificate"])

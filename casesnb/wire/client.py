@@ -298,7 +298,7 @@ def _live_client(
     except NoRegionError as error:
         error.add_note(
             "That of your Connect instance: cn.connect(region_name='eu-west-2'), or "
-            "AWS_REGION. Without AWS, try cn.connect(cn.sandbox.World(seed=7))."
+            "AWS_DEFAULT_REGION. Without AWS, try cn.connect(cn.sandbox.World(seed=7))."
         )
         raise
 
