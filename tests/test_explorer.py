@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from typing import Any
 
 import ipywidgets as widgets
@@ -58,10 +59,10 @@ def leafed(explorer: cn.CaseExplorer, *titles: str) -> cn.CaseExplorer:
     return explorer
 
 
-def seen(widget: widgets.Widget) -> list[Any]:
-    """What a person sees of a widget and all in it."""
+def seen(widget: widgets.Widget, where: str = "") -> dict[str, Any]:
+    """What a person sees of a widget and all in it, by its place."""
     shown = {
-        name: getattr(widget, name)
+        f"{where}.{name}": getattr(widget, name)
         for name in (
             "value",
             "description",
@@ -73,11 +74,12 @@ def seen(widget: widgets.Widget) -> list[Any]:
         if widget.has_trait(name)
     }
     if hasattr(widget, "options"):
-        shown["options"] = [label for label, _ in _pairs(widget.options)]
+        shown[f"{where}.options"] = [label for label, _ in _pairs(widget.options)]
     if widget.has_trait("layout"):
-        shown["display"] = widget.layout.display
-    inside = [seen(child) for child in getattr(widget, "children", ())]
-    return [type(widget).__name__, shown, inside]
+        shown[f"{where}.display"] = widget.layout.display
+    for n, child in enumerate(getattr(widget, "children", ())):
+        shown |= seen(child, f"{where}/{n}{type(child).__name__}")
+    return shown
 
 
 def _pairs(options: Any) -> list[tuple[str, Any]]:
@@ -213,6 +215,28 @@ def test_the_next_cell_never_goes_on_from_half_a_case() -> None:
     explorer.case_id = SHOWN
     threading.Timer(0.3, gate.set).start()
     assert len(explorer.changes) > 10  # reading it waited
+
+
+def test_what_is_chosen_while_a_case_comes_holds() -> None:
+    gate = threading.Event()
+
+    def slow(request: cn.Request) -> cn.Response:
+        if request.operation == "GetCaseAuditEvents":
+            assert gate.wait(60)
+        return WORLD(request)
+
+    client = cn.connect(slow)
+    when = dt.datetime(2026, 2, 9, 12, tzinfo=dt.UTC)
+    meanwhile = cn.CaseExplorer(client, domain_id=DOMAIN, case_id=SHOWN)
+    choose = {"when": when, "field_id": "status", "order": "newest first"}
+    for name, value in choose.items():
+        setattr(meanwhile.selection, name, value)
+    gate.set()
+    after = made(client, **choose)
+    assert meanwhile.wait(60)
+    assert meanwhile.when == when
+    assert_frame_equal(meanwhile.changes, after.changes)
+    assert seen(leafed(meanwhile)) == seen(leafed(after))
 
 
 def test_a_page_is_there_before_the_service_has_answered() -> None:
@@ -415,7 +439,7 @@ def test_every_case_in_turn_leaves_nothing_behind(client: Any) -> None:
 def _walk(selection: Any, dice: random.Random) -> str:
     """Make one choice that a person could make; return its name."""
     cases = [case_id for _, case_id in selection.case_options] or [SHOWN]
-    domains = [domain_id for _, domain_id in selection.domain_options]
+    domains = [domain_id for _, domain_id in selection.domain_options] or [DOMAIN]
     fields = [field_id for _, field_id in selection.field_options]
     actors = [actor for _, actor in selection.actor_options]
     moments = selection.moments or [None]
@@ -440,6 +464,14 @@ def _walk(selection: Any, dice: random.Random) -> str:
 
 def test_a_short_walk_never_leaves_a_stale_page(client: Any) -> None:
     stroll(client, seed=5, steps=25)
+
+
+def test_a_walk_quicker_than_the_service_never_leaves_a_stale_page() -> None:
+    def slow(request: cn.Request) -> cn.Response:
+        time.sleep(0.02)
+        return WORLD(request)
+
+    stroll(cn.connect(slow), seed=7, steps=50)
 
 
 @pytest.mark.slow

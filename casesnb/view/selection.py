@@ -413,7 +413,7 @@ class CaseSelection(tl.HasTraits):
 
     def _on_sieve(self, _: object) -> None:
         with self.lock:
-            self.changes = self._sieved()
+            self.changes = self._sieved(self.history, self.catalogue)
 
     # -------------------------------------------------------------------- loads
 
@@ -465,7 +465,7 @@ class CaseSelection(tl.HasTraits):
 
         def take(catalogue: Catalogue) -> str:
             self._catalogues[domain_id] = catalogue
-            self.changes = self._sieved(catalogue)
+            self.changes = self._sieved(self.history, catalogue)
             self.catalogue = catalogue
             return ""
 
@@ -515,9 +515,11 @@ class CaseSelection(tl.HasTraits):
         def take(result: tuple[tuple[str, ...], History]) -> str:
             self.thread, history = result
             events = history.events
-            self.when = events["performed_at"].max() if len(events) else None
+            # A moment, a field or an order may have been chosen meanwhile.
+            if self.when is None and len(events):
+                self.when = events["performed_at"].max()
             # The history last: whoever sees it finds the rest in place.
-            self.changes = self._renamed(history.changes)
+            self.changes = self._sieved(history, self.catalogue)
             self.history = history
             return ""
 
@@ -611,16 +613,14 @@ class CaseSelection(tl.HasTraits):
 
     # ------------------------------------------------------------------ changes
 
-    def _renamed(
-        self, changes: pd.DataFrame, catalogue: Catalogue | None = None
+    def _sieved(
+        self, history: History | None, catalogue: Catalogue | None
     ) -> pd.DataFrame:
-        known = catalogue or self.catalogue
-        return changes if known is None else with_names(changes, known)
-
-    def _sieved(self, catalogue: Catalogue | None = None) -> pd.DataFrame:
-        if self.history is None:
+        if history is None:
             return CHANGES.empty()
-        changes: pd.DataFrame = self._renamed(self.history.changes, catalogue)
+        changes = history.changes
+        if catalogue is not None:
+            changes = with_names(changes, catalogue)
         if self.field_id:
             changes = changes[changes["field_id"] == self.field_id]
         if self.actor:
