@@ -116,6 +116,24 @@ def test_groups_of_one_kind_are_one_group() -> None:
     assert valid(a & (b | c)) == {"andAll": [dict(a), {"orAll": [dict(b), dict(c)]}]}
 
 
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (np.datetime64("2026-03-01T09:00"), "2026-03-01 09:00:00 has no time zone"),
+        (np.datetime64("2026-03-01T09:00", "ns"), "has no time zone"),
+        (np.datetime64("NaT"), "NaT has no time zone"),
+        (pd.NaT, "NaT has no time zone"),
+        (np.timedelta64(5, "h"), "is not a value of a case"),
+        (np.timedelta64(5, "ns"), "is not a value of a case"),
+        (pd.Series(["open"]), "is not a value of a case"),
+        (np.array(["open"]), "is not a value of a case"),
+    ],
+)
+def test_what_numpy_and_pandas_have_is_no_number(value: Any, says: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=says):
+        cn.where("f").__ge__(value)
+
+
 @pytest.mark.parametrize("n", [1, 10, 11, 20, 21, 100, 101, 1234])
 def test_no_group_is_wider_than_aws_takes_and_nothing_is_lost(n: int) -> None:
     condition = cn.where("f").is_in([f"v{i}" for i in range(n)])

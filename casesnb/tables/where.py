@@ -8,6 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -274,7 +277,9 @@ def where_tag(key: str) -> CaseTag:
 
 def _union(value: Any) -> dict[str, Any]:
     """Return a Python value as AWS's union."""
-    if hasattr(value, "item"):  # a numpy scalar
+    if isinstance(value, np.datetime64):  # it has no time zone to have
+        value = pd.Timestamp(value)
+    elif isinstance(value, np.generic) and not isinstance(value, np.timedelta64):
         value = value.item()
     match value:
         case None:
