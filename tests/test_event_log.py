@@ -10,6 +10,7 @@ import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,20 @@ def test_ocel_sqlite_says_what_the_json_says(
             "SELECT count(*) FROM object_case WHERE ocel_changed_field IS NOT NULL"
         ).fetchone()[0]
         assert values == history.changes["new_kind"].notna().sum()
+
+
+def test_a_history_of_which_events_were_left_out_is_a_log(tmp_path: Path) -> None:
+    history = strange()
+    events = history.events.assign(
+        performed_at=history.events["performed_at"].dt.tz_convert("Asia/Tokyo")
+    )
+    cn.to_ocel(replace(history, events=events[:1]), tmp_path / "log.json")
+    log = json.loads((tmp_path / "log.json").read_text("utf-8"))
+    assert [event["time"] for event in log["events"]] == ["2026-03-01T00:00:00.000000Z"]
+    assert [each["id"] for each in log["objects"] if each["type"] == "case"] == [
+        "case:c"
+    ]
+    cn.to_ocel(replace(history, events=events[:0]), tmp_path / "none.json")
 
 
 def test_no_events_are_a_log_too(tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def _records(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for name in frame.columns:
         values = frame[name]
         if isinstance(values.dtype, pd.DatetimeTZDtype):
-            values = values.dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            values = values.dt.tz_convert("UTC").dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         plain = values.astype(object)
         columns.append(plain.where(plain.notna(), None))
     for row in zip(*columns, strict=True):
@@ -249,6 +249,7 @@ def _ocel(history: History) -> dict[str, Any]:
     for change in _records(history.changes):
         if change["new_kind"] is not None:
             fields.setdefault(change["field_id"])
+            thing("case", change["case_id"])  # its events may have been filtered out
             objects["case", change["case_id"]]["attributes"].append(
                 {
                     "name": change["field_id"],
