@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from answers import Pages
 from answers import event as answer_event
@@ -74,15 +75,53 @@ def world() -> cn.sandbox.World:
     [
         ("9f-2", r"'9f-2' is one text. Give several in a list: \['9f-2'\]"),
         (pd.DataFrame({"case_id": ["9f-2"]}), "no list of ids. Give one column of it"),
+        (pl.DataFrame({"case_id": ["9f-2"]}), "no list of ids. Give one column of it"),
+        (pa.table({"case_id": ["9f-2"]}), "no list of ids. Give one column of it"),
+        (b"9f-2", r"b'9f-2' is one text\. Give several in a list: \[b'9f-2'\]"),
+        ([b"9f-2"], r"b'9f-2' is no id: ids are text"),
+        (
+            ["9f-2", float("nan")],
+            r"nan is no id: ids are text\. Leave out what is miss",
+        ),
         (None, "None is no list of ids"),
+        (7, "7 is no list of ids"),
     ],
 )
-def test_cases_are_several_ids(
+def test_several_ids_are_a_list_of_texts(
     case_ids: Any, told: str, world: cn.sandbox.World
 ) -> None:
-    client = cn.connect(world)
-    with pytest.raises(TypeError, match=told):
-        cn.load_histories(client, world.domains[0].domain_id, case_ids)
+    client, domain_id = cn.connect(world), world.domains[0].domain_id
+    for load in (
+        lambda: cn.load_histories(client, domain_id, case_ids),
+        lambda: cn.load_cases(client, domain_id, fields=case_ids),
+        lambda: cn.iter_cases(client, domain_id, fields=case_ids),
+        lambda: cn.load_fields(client, domain_id, field_ids=case_ids),
+        lambda: cn.load_catalogue(client, domain_id, field_ids=case_ids),
+    ):
+        with pytest.raises(TypeError, match=told):
+            load()
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        list,
+        tuple,
+        pd.Series,
+        pd.Index,
+        pl.Series,
+        pa.array,
+        lambda ids: pd.Series(ids, dtype="category"),
+        lambda ids: pa.chunked_array([ids]),
+        lambda ids: (each for each in ids),
+    ],
+)
+def test_a_column_of_any_engine_is_a_list_of_ids(
+    made: Any, world: cn.sandbox.World
+) -> None:
+    domain_id, case_id = world.showcase
+    found = cn.load_histories(cn.connect(world), domain_id, made([case_id]))
+    assert found.certificate.n_cases == 1
 
 
 def test_what_a_search_takes(world: cn.sandbox.World) -> None:
@@ -97,11 +136,13 @@ def test_what_a_search_takes(world: cn.sandbox.World) -> None:
             cn.load_cases(client, domain_id, **asked)
 
 
-@pytest.mark.parametrize("load", [cn.load_domains, cn.load_fields, cn.load_case])
+@pytest.mark.parametrize(
+    "load", [cn.load_domains, cn.load_fields, cn.load_case, cn.load_catalogue]
+)
 def test_a_world_is_no_client_yet(load: Any, world: cn.sandbox.World) -> None:
-    asked = {"load_domains": (), "load_fields": ("d",), "load_case": ("d", "c")}
+    asked = {"load_domains": (), "load_case": ("d", "c")}
     with pytest.raises(TypeError, match=r"World is no boto3 client.*cn\.connect"):
-        load(world, *asked[load.__name__])
+        load(world, *asked.get(load.__name__, ("d",)))
 
 
 def test_aws_asks_for_a_region_and_credentials(

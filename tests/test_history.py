@@ -135,6 +135,7 @@ def test_no_cases_are_an_empty_history() -> None:
     history = cn.load_histories(cn.connect(Cases()), "d", [])
     assert_frame_equal(history.events, EVENTS.empty())
     assert history.certificate.n_cases == 0
+    assert history.certificate.reasons == ("no case was asked for",)
 
 
 def test_a_denied_case_is_set_down_beside_the_rest() -> None:
@@ -193,6 +194,44 @@ def test_ctrl_c_returns_what_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     assert history.certificate.reasons == ("stopped after 4 of 40 cases",)
     assert not history.certificate.reached_end
     assert len(seen) < 12
+
+
+def test_ctrl_c_does_not_wait_for_what_is_under_way() -> None:
+    gate, answer = threading.Event(), Cases(deny=("c1",))
+    late: list[str] = []
+
+    def stuck(request: cn.Request) -> cn.Response:
+        case_id = request.path.split("/")[4]
+        if case_id not in {"c0", "c1"} and not gate.wait(20):
+            late.append(case_id)
+        return answer(request)
+
+    def tell(n: int) -> None:
+        if n == 2:
+            raise KeyboardInterrupt
+
+    history = cn.load_histories(
+        cn.connect(stuck),
+        "d",
+        [f"c{i}" for i in range(40)],
+        workers=2,
+        errors="collect",
+        progress=tell,
+    )
+    gate.set()
+    assert late == []
+    # What was told of is not lost, and each reason is of all that was asked for.
+    assert history.certificate.n_cases + len(history.unloaded) == 1
+    (stopped, *failed) = history.certificate.reasons
+    assert stopped == f"stopped after {history.certificate.n_cases} of 40 cases"
+    assert all(each == "1 of 40 cases could not be loaded" for each in failed)
+
+
+def test_a_history_is_itself_and_no_other() -> None:
+    history = cn.load_histories(cn.connect(Cases()), "d", ["c1"])
+    assert history == history
+    assert len({history, history}) == 1
+    assert history != cn.load_histories(cn.connect(Cases()), "d", ["c1"])
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pandas as pd
+import pytest
 from answers import reply
 from pandas.testing import assert_frame_equal
 
@@ -158,3 +159,61 @@ def test_a_case_has_a_row_for_each_field_it_was_given() -> None:
         ["status", "string", "open"],
         ["summary", "empty", "-"],
     ]
+
+
+CUSTOM = {
+    "fieldId": "score",
+    "fieldArn": f"{ARN}/field/score",
+    "name": "Score",
+    "type": "Number",
+    "namespace": "Custom",
+}
+
+
+def found(*cases: Any) -> Any:
+    """Answer a search with cases, and say what the field ``score`` is."""
+
+    def answer(request: cn.Request) -> cn.Response:
+        is_search = request.operation == "SearchCases"
+        return reply({"cases": [*cases]} if is_search else {"fields": [CUSTOM]})
+
+    return cn.connect(answer)
+
+
+def test_columns_have_their_types_whatever_matches() -> None:
+    held = {"id": "score", "value": {"doubleValue": 2}}
+    case = {"caseId": "c", "templateId": "t", "fields": [held]}
+    some, none = (
+        cn.load_cases(client, "d", fields=["score", "created_datetime"])
+        for client in (found(case), found())
+    )
+    assert some["score"].tolist() == [2.0]
+    assert_frame_equal(some[:0], none)
+
+
+def test_a_value_of_an_unknown_kind_is_not_its_members_name() -> None:
+    odd = {"id": "title", "value": {"listValue": ["a"]}}
+    case = {"caseId": "c", "templateId": "t", "fields": [odd, None]}
+    frame = cn.load_cases(found(case), "d", fields=["title"])
+    assert frame["title"].isna().tolist() == [True]
+    client = cn.connect(listing("fields", [odd]))
+    row = cn.load_case(client, "d", "c", fields=["title"]).loc[0]
+    assert (row["kind"], row["value"]) == ("unknown", "listValue")
+
+
+@pytest.mark.parametrize(
+    ("case", "why"),
+    [
+        ({"templateId": "t", "fields": []}, r"\(no caseId\)"),
+        ({"caseId": "c", "fields": [{"value": {}}]}, r"\(no id\)"),
+        (
+            {"caseId": "c", "fields": [{"id": "f", "value": {"doubleValue": "x"}}]},
+            "'x'",
+        ),
+        ({"caseId": "c", "fields": [7]}, "'int' object"),
+        ("c", r"item that is not one of cases: 'c'"),
+    ],
+)
+def test_an_odd_item_names_its_page(case: Any, why: str) -> None:
+    with pytest.raises(cn.PageError, match=f"SearchCases page 1 of domainId d .*{why}"):
+        cn.load_cases(found(case), "d")

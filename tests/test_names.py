@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+import polars as pl
 import pytest
 from answers import Pages, event, reply
 from pandas.testing import assert_frame_equal
@@ -12,6 +13,7 @@ from pandas.testing import assert_frame_equal
 import casesnb as cn
 from casesnb.tables.names import load_users
 from casesnb.tables.schema import CHANGES, EVENTS, NAMES, OPTIONS, QUEUES, USERS
+from casesnb.view.wording import value_name, value_names
 
 INSTANCE = "arn:aws:connect:us-east-1:111122223333:instance/i-1"
 ANNA = f"{INSTANCE}/agent/a-1"
@@ -357,3 +359,37 @@ def test_the_sandbox_names_everything_but_the_deleted_user() -> None:
     deleted = set(history.changes["actor"].dropna()) - set(found.users["user_arn"])
     deleted = {actor for actor in deleted if "/agent/" in actor}
     assert named.attrs["names"]["n_unnamed"]["actors"] == len(deleted)
+
+
+def test_names_come_from_a_catalogue_and_stand_in_pandas() -> None:
+    frame, names = (
+        changes(change("status", None, {"stringValue": "open"})),
+        catalogue(Domain()),
+    )
+    with pytest.raises(
+        TypeError, match=r"NoneType is no catalogue\. Give what load_cat"
+    ):
+        cn.with_names(frame, None)  # type: ignore[call-overload]
+    with pytest.raises(
+        TypeError, match="takes a pandas DataFrame, not DataFrame of po"
+    ):
+        cn.with_names(pl.from_pandas(frame), names)  # type: ignore[call-overload]
+
+
+def test_a_domain_that_is_not_there_has_no_catalogue() -> None:
+    gone = Domain("GetDomain", code="ResourceNotFoundException")
+    with pytest.raises(Exception, match="ResourceNotFoundException"):
+        catalogue(gone)
+    # Recordings of a domain's cases may hold no domain: a refusal is none either.
+    assert catalogue(Domain("GetDomain")).unread[0] == (
+        "the domain (AccessDeniedException)"
+    )
+
+
+def test_a_value_of_an_unknown_kind_is_called_what_it_is() -> None:
+    frame = changes(change("status", {"stringValue": "open"}, {"listValue": ["a"]}))
+    names = value_names(frame)
+    assert value_name(names, "status", "listValue") == (
+        "(a value of the unknown kind listValue)"
+    )
+    assert value_name(names, "status", "open") == "open"

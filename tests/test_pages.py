@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -68,12 +69,33 @@ def test_a_repeated_token_raises() -> None:
         b"<html>busy</html>",
         b'{"auditEvents":[{"eventId":"e',
         b"[]",
+        b'{"auditEvents":[NaN]}',
         b'{"nextToken":7}',
     ],
 )
 def test_a_page_that_is_not_whole_raises_and_is_named(body: bytes) -> None:
     with pytest.raises(cn.PageError, match=r"GetCaseAuditEvents page 1 of .*caseId c"):
         audit(lambda request: reply(body))
+
+
+def test_half_of_a_surrogate_pair_is_a_text() -> None:
+    cut = json.dumps({"auditEvents": [event(0)]}).replace("t0", "t\\ud83d").encode()
+    history = cn.load_history(cn.connect(lambda request: reply(cut)), "d", "c")
+    assert history.changes["new"].tolist() == ["t\\ud83d"]
+    assert history.certificate.reasons == (
+        "unknown to casesnb, kept as they came: text that is not Unicode, escaped (1)",
+    )
+
+
+@pytest.mark.parametrize("date", ["yesterday", "Mon, 99 Mar 2026 12:00:00 GMT", ""])
+def test_a_date_that_cannot_be_read_loses_nothing(date: str) -> None:
+    def answer(request: cn.Request) -> cn.Response:
+        return reply({"auditEvents": [event(0)]}, date=date)
+
+    before = dt.datetime.now(dt.UTC)
+    certificate = cn.load_history(cn.connect(answer), "d", "c").certificate
+    assert certificate.verdict == "complete"
+    assert before <= certificate.fetched_at <= dt.datetime.now(dt.UTC)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 
@@ -69,22 +71,42 @@ def need_history(*given: object) -> None:
             )
 
 
-def need_ids(given: object) -> None:
-    """Refuse what holds no ids, but would be read as if it did.
+def as_ids(given: object) -> list[str]:
+    """Return several ids as a list, each once, in the order given.
 
     Parameters
     ----------
-    given : object
-        What should be several ids.
+    given : iterable of str
+        The ids: a list, a column of any engine's frame.
+
+    Returns
+    -------
+    list of str
+        The ids.
 
     Raises
     ------
     TypeError
-        If it is one text, a frame or nothing.
+        If it holds no ids, but could be read as if it did: one text, a frame,
+        nothing, or a list in which something is no text.
+
+    Examples
+    --------
+    >>> as_ids(["b", "a", "b"])
+    ['b', 'a']
     """
-    if isinstance(given, str):
+    if isinstance(given, (str, bytes)):
         raise TypeError(f"{given!r} is one text. Give several in a list: [{given!r}].")
-    if isinstance(given, pd.DataFrame):
+    if hasattr(given, "columns"):
         raise TypeError("A DataFrame is no list of ids. Give one column of it.")
-    if given is None:
-        raise TypeError("None is no list of ids. Give them: ['...', '...'].")
+    if hasattr(given, "to_pylist"):  # Arrow's values are no text by themselves
+        given = given.to_pylist()
+    if not isinstance(given, Iterable):
+        raise TypeError(f"{given!r:.80} is no list of ids. Give them: ['...', '...'].")
+    ids = list(dict.fromkeys(given))
+    for each in ids:
+        if not isinstance(each, str):
+            raise TypeError(
+                f"{each!r:.80} is no id: ids are text. Leave out what is missing."
+            )
+    return ids

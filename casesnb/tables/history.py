@@ -11,7 +11,6 @@ import hashlib
 import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
@@ -20,11 +19,11 @@ import pandas as pd
 
 from casesnb.tables.certificate import Certificate, counted
 from casesnb.tables.decode import decode
-from casesnb.tables.given import need_ids
+from casesnb.tables.given import as_ids
 from casesnb.tables.schema import UNLOADED
 from casesnb.tables.tidy import OPERATION, tidy
 from casesnb.wire.client import source_of
-from casesnb.wire.pages import Page, PageError, iter_pages
+from casesnb.wire.pages import Page, PageError, error_code, iter_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,7 +36,8 @@ _T = TypeVar("_T")
 _PAGE = 25  # the most that AWS gives in one audit page
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+# Two frames are equal cell by cell, not as one truth: a History equals itself.
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class History:
     """What happened to one case or many, and how complete that is.
 
@@ -178,7 +178,7 @@ def load_history(
     """
     pages = iter_audit_pages(client, domain_id, case_id, page_size=page_size)
     read = list(_shown(pages, "pages", progress=progress))
-    return _history(client, domain_id, [read])
+    return _history(client, domain_id, [read], n_asked=1)
 
 
 def load_histories(
@@ -247,21 +247,20 @@ def load_histories(
         raise ValueError(f"errors={errors!r} is neither 'raise' nor 'collect'.")
     if workers < 1:
         raise ValueError(f"workers={workers} asks for nobody. Give 1 or more.")
-    need_ids(case_ids)
-    asked = list(dict.fromkeys(case_ids))
+    asked = as_ids(case_ids)
     stop = threading.Event()
 
     def read(case_id: str) -> list[Page]:
         pages = []
         for page in iter_audit_pages(client, domain_id, case_id, page_size=page_size):
             pages.append(page)
-            if stop.is_set():
-                raise _Stopped
+            if stop.is_set():  # nobody asks for the outcome any more
+                break
         return pages
 
     whole: dict[str, list[Page]] = {}
     failed: dict[str, dict[str, str]] = {}
-    stopped = None
+    is_stopped = False
     pool = ThreadPoolExecutor(min(workers, max(1, len(asked))), "casesnb-load")
     try:
         # A case at a time is handed over as a worker falls free: an error or Ctrl-C
@@ -280,10 +279,11 @@ def load_histories(
             else:
                 failed[case_id] = _unloaded(domain_id, case_id, error)
     except KeyboardInterrupt:
-        stopped = f"stopped after {len(whole)} of {len(asked)} cases"
+        is_stopped = True
     finally:
         stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
+        # Nobody waits for what is under way, or a second Ctrl-C would lose it all.
+        pool.shutdown(wait=False, cancel_futures=True)
 
     def history() -> History:
         return _history(
@@ -291,7 +291,8 @@ def load_histories(
             domain_id,
             [whole[case_id] for case_id in asked if case_id in whole],
             [failed[case_id] for case_id in asked if case_id in failed],
-            stopped,
+            n_asked=len(asked),
+            is_stopped=is_stopped,
         )
 
     try:
@@ -304,10 +305,6 @@ def load_histories(
         del whole[case_id]
         failed[case_id] = _unloaded(domain_id, case_id, odd)
     return history()
-
-
-class _Stopped(Exception):  # noqa: N818 - never seen outside
-    """The load was given up while this case was being read."""
 
 
 def _as_they_come(
@@ -348,15 +345,9 @@ def _unloaded(domain_id: str, case_id: str, error: Exception) -> dict[str, str]:
     return {
         "domain_id": domain_id,
         "case_id": case_id,
-        "error": _kind(error),
+        "error": error_code(error),
         "message": str(error),
     }
-
-
-def _kind(error: Exception) -> str:
-    """Return an error's name as AWS gives it, or as Python does."""
-    answer = getattr(error, "response", None) or {}
-    return str(answer.get("Error", {}).get("Code") or type(error).__name__)
 
 
 def _history(
@@ -364,12 +355,19 @@ def _history(
     domain_id: str,
     cases: Sequence[Sequence[Page]],
     unloaded: Sequence[Mapping[str, str]] = (),
-    stopped: str | None = None,
+    *,
+    n_asked: int,
+    is_stopped: bool = False,
 ) -> History:
     """Return the History of whole cases, each given as all its pages."""
     events, changes, counts = tidy(page for pages in cases for page in pages)
+    partial = []
+    if is_stopped:
+        partial.append(f"stopped after {len(cases)} of {n_asked} cases")
+    if unloaded:
+        partial.append(f"{len(unloaded)} of {n_asked} cases could not be loaded")
     certificate = _certificate(
-        client, domain_id, cases, events, changes, counts, unloaded, stopped
+        client, domain_id, cases, events, changes, counts, partial
     )
     for frame in (events, changes):
         frame.attrs["certificate"] = certificate.to_dict()
@@ -384,21 +382,17 @@ def _certificate(
     events: pd.DataFrame,
     changes: pd.DataFrame,
     counts: Counts,
-    unloaded: Sequence[Mapping[str, str]],
-    stopped: str | None,
+    partial: Sequence[str],
 ) -> Certificate:
     pages = [page for case in cases for page in case]
     created = events.loc[events["event_type"] == "Case.Created", "case_id"].nunique()
     known = events["performed_at"].agg(["min", "max"])
-    partial = [stopped] if stopped else []
-    if len(unloaded):
-        partial.append(
-            f"{len(unloaded)} of {len(cases) + len(unloaded)} cases could not be loaded"
-        )
     reasons = [
         *partial,
         *_reasons(counts, n_without=len(cases) - created, n_cases=len(cases)),
     ]
+    if not (cases or partial):
+        reasons.append("no case was asked for")
     return Certificate(
         verdict="partial" if partial else "complete_but" if reasons else "complete",
         reasons=tuple(reasons),
@@ -449,8 +443,8 @@ def _reasons(counts: Counts, *, n_without: int, n_cases: int) -> Iterator[str]:
 
 def _fetched_at(pages: Sequence[Page]) -> dt.datetime:
     # The service's own clock: a recording says when it was made, not when it is read.
-    dates = [parsedate_to_datetime(page.date) for page in pages if page.date]
-    return max(dates).astimezone(dt.UTC) if dates else dt.datetime.now(dt.UTC)
+    dates = [date for page in pages if (date := page.sent_at)]
+    return max(dates, default=None) or dt.datetime.now(dt.UTC)
 
 
 def _sha256(cases: Sequence[Sequence[Page]]) -> str:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
-from casesnb.tables.given import need_ids
+from casesnb.tables.given import as_ids
 from casesnb.tables.schema import (
     CASE_FIELDS,
     CASES,
@@ -27,7 +29,7 @@ from casesnb.tables.values import as_type, utc_text, value_text
 from casesnb.wire.pages import PageError, ask, iter_pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from casesnb.wire.client import Client
     from casesnb.wire.pages import Page
@@ -77,7 +79,7 @@ def iter_cases(
     fields: Iterable[str] = CASE_COLUMNS,
     page_size: int = 100,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the cases that match, as AWS sent them, page by page as needed.
+    """Return the cases that match, as AWS sent them, page by page as needed.
 
     Parameters
     ----------
@@ -96,25 +98,38 @@ def iter_cases(
     page_size : int, default 100
         Cases a page, 1 to 100.
 
-    Yields
-    ------
-    dict
-        One case's JSON.
+    Returns
+    -------
+    iterator of dict
+        Each case's JSON.
 
     Raises
     ------
+    TypeError
+        If `filter` is no mapping, or `fields` are no ids.
     PageError
         If an answer is not a whole page, or a token comes twice.
     botocore.exceptions.ClientError
         Whatever the service answers instead.
     """
-    need_ids(fields)
+    asked = _search(search, filter, sort, as_ids(fields), page_size)
+    return listed(client, "SearchCases", "cases", domainId=domain_id, **asked)
+
+
+def _search(
+    search: str | None,
+    filter: Mapping[str, Any] | None,  # noqa: A002 - AWS's word
+    sort: str | Sequence[str] | None,
+    fields: Sequence[str],
+    page_size: int,
+) -> dict[str, Any]:
+    """Return what to ask SearchCases."""
     if filter is not None and not isinstance(filter, Mapping):
         raise TypeError(
             f"filter={filter!r}: give cn.where('status') == 'open', or a CaseFilter."
         )
     sorts = [sort] if isinstance(sort, str) else list(sort or ())
-    asked = {
+    asked: dict[str, Any] = {
         "maxResults": page_size,
         "fields": [{"id": name} for name in fields],
         "sorts": [
@@ -129,8 +144,7 @@ def iter_cases(
         asked["searchTerm"] = search
     if filter is not None and len(filter):  # a CaseFilter is neither true nor false
         asked["filter"] = dict(filter)
-    for page in iter_pages(client, "SearchCases", domainId=domain_id, **asked):
-        yield from (case for case in page.items("cases") if case is not None)
+    return asked
 
 
 # ------------------------------------------------------------------------ lists
@@ -161,11 +175,15 @@ def load_domains(client: Client) -> pd.DataFrame:
     >>> list(cn.load_domains(client).columns)
     ['domain_id', 'domain_arn', 'name']
     """
-    found = listed(client, "ListDomains", "domains", maxResults=10)
-    rows = [
-        {"domain_id": d["domainId"], "domain_arn": d["domainArn"], "name": d["name"]}
-        for d in found
-    ]
+
+    def row(item: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "domain_id": item["domainId"],
+            "domain_arn": item["domainArn"],
+            "name": item["name"],
+        }
+
+    rows = listed(client, "ListDomains", "domains", row, maxResults=10)
     return _table(DOMAINS, rows).sort_values(["name", "domain_id"], ignore_index=True)
 
 
@@ -194,30 +212,31 @@ def load_fields(
     botocore.exceptions.ClientError
         Whatever the service answers instead.
     """
-    found = list(
-        listed(client, "ListFields", "fields", domainId=domain_id, maxResults=100)
+    mentioned = as_ids(field_ids)
+
+    def row(item: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "domain_id": domain_id,
+            "field_id": item["fieldId"],
+            "name": item["name"],
+            "type": item["type"],
+            "namespace": item["namespace"],
+            "field_arn": item["fieldArn"],
+            "is_deleted": bool(item.get("deleted", False)),
+        }
+
+    rows = list(
+        listed(client, "ListFields", "fields", row, domainId=domain_id, maxResults=100)
     )
-    known = {field["fieldId"] for field in found}
-    others = [name for name in dict.fromkeys(field_ids) if name not in known]
+    known = {each["field_id"] for each in rows}
+    others = [name for name in mentioned if name not in known]
     for some in _by(50, others):
         page = ask(
             client,
             "BatchGetField",
             {"domainId": domain_id, "fields": [{"id": name} for name in some]},
         )
-        found.extend(field for field in page.items("fields") if field is not None)
-    rows = [
-        {
-            "domain_id": domain_id,
-            "field_id": f["fieldId"],
-            "name": f["name"],
-            "type": f["type"],
-            "namespace": f["namespace"],
-            "field_arn": f["fieldArn"],
-            "is_deleted": bool(f.get("deleted", False)),
-        }
-        for f in found
-    ]
+        rows.extend(_rows(page, "fields", row))
     by = ["namespace", "name", "field_id"]
     return _table(FIELDS, rows).sort_values(
         by, ascending=[False, True, True], ignore_index=True
@@ -251,19 +270,24 @@ def load_options(
     if field_ids is None:
         fields = load_fields(client, domain_id)
         field_ids = fields.loc[fields["type"] == "SingleSelect", "field_id"]
-    rows = [
-        {
+
+    def row(field_id: str, item: Mapping[str, Any]) -> dict[str, Any]:
+        return {
             "domain_id": domain_id,
             "field_id": field_id,
-            "value": option["value"],
-            "name": option["name"],
-            "is_active": bool(option.get("active", True)),
+            "value": item["value"],
+            "name": item["name"],
+            "is_active": bool(item.get("active", True)),
         }
-        for field_id in dict.fromkeys(field_ids)
-        for option in listed(
+
+    rows = [
+        found
+        for field_id in as_ids(field_ids)
+        for found in listed(
             client,
             "ListFieldOptions",
             "options",
+            partial(row, field_id),
             domainId=domain_id,
             fieldId=field_id,
             maxResults=100,
@@ -292,24 +316,25 @@ def load_templates(client: Client, domain_id: str) -> pd.DataFrame:
     botocore.exceptions.ClientError
         Whatever the service answers instead.
     """
-    found = listed(
+
+    def row(item: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "domain_id": domain_id,
+            "template_id": item["templateId"],
+            "name": item["name"],
+            "template_arn": item["templateArn"],
+            "is_active": item["status"] == "Active",
+        }
+
+    rows = listed(
         client,
         "ListTemplates",
         "templates",
+        row,
         domainId=domain_id,
         maxResults=100,
         status=["Active", "Inactive"],
     )
-    rows = [
-        {
-            "domain_id": domain_id,
-            "template_id": t["templateId"],
-            "name": t["name"],
-            "template_arn": t["templateArn"],
-            "is_active": t["status"] == "Active",
-        }
-        for t in found
-    ]
     by = ["name", "template_id"]
     return _table(TEMPLATES, rows).sort_values(by, ignore_index=True)
 
@@ -347,7 +372,8 @@ def load_cases(
     -------
     DataFrame
         The columns of ``schema.CASES`` and one per field: times in UTC, numbers
-        as Float64, booleans as boolean, all else as text.
+        as Float64, booleans as boolean, all else as text. A value of a kind that
+        casesnb does not know is missing here; `load_case` names its kind.
 
     Raises
     ------
@@ -356,31 +382,25 @@ def load_cases(
     """
     if limit is not None and limit < 0:
         raise ValueError(f"limit={limit}: give how many cases to stop after.")
-    need_ids(fields)
-    names = list(dict.fromkeys(fields))
-    rows = []
+    names = as_ids(fields)
+
+    def row(item: Mapping[str, Any]) -> dict[str, Any]:
+        held = {
+            "domain_id": domain_id,
+            "case_id": item["caseId"],
+            "template_id": item.get("templateId"),
+        }
+        for each in item["fields"]:
+            if each is not None:
+                kind, text = value_text(each.get("value"))
+                held[each["id"]] = None if kind == "unknown" else text
+        return held
+
     page_size = 100 if limit is None else max(1, min(limit, 100))
-    found = iter_cases(
-        client,
-        domain_id,
-        search=search,
-        filter=filter,
-        sort=sort,
-        fields=names,
-        page_size=page_size,
-    )
-    if limit != 0:
-        for case in found:
-            row = {
-                "domain_id": domain_id,
-                "case_id": case["caseId"],
-                "template_id": case.get("templateId"),
-            }
-            row |= {f["id"]: value_text(f.get("value"))[1] for f in case["fields"] if f}
-            rows.append(row)
-            if len(rows) == limit:
-                break
-    types = _field_types(client, domain_id, names) if rows else SYSTEM_FIELDS
+    asked = _search(search, filter, sort, names, page_size)
+    found = listed(client, "SearchCases", "cases", row, domainId=domain_id, **asked)
+    rows = list(islice(found, limit))
+    types = _field_types(client, domain_id, names)
     frame = _table(CASES, rows)
     for name in names:
         if name not in frame:
@@ -418,25 +438,23 @@ def load_case(
     """
     if fields is None:
         fields = load_fields(client, domain_id)["field_id"]
-    names = list(dict.fromkeys(fields))
-    rows = []
+    names = as_ids(fields)
+
+    def row(item: Mapping[str, Any]) -> dict[str, Any]:
+        kind, text = value_text(item.get("value"))
+        return {
+            "domain_id": domain_id,
+            "case_id": case_id,
+            "field_id": item["id"],
+            "kind": kind,
+            "value": text,
+        }
+
+    rows: list[dict[str, Any]] = []
     for some in _by(220, names):  # the most that one call takes
         asked = [{"id": name} for name in some]
-        for page in iter_pages(
-            client, "GetCase", domainId=domain_id, caseId=case_id, fields=asked
-        ):
-            for item in page.items("fields"):
-                if item is not None:
-                    kind, text = value_text(item.get("value"))
-                    rows.append(
-                        {
-                            "domain_id": domain_id,
-                            "case_id": case_id,
-                            "field_id": item["id"],
-                            "kind": kind,
-                            "value": text,
-                        }
-                    )
+        about = {"domainId": domain_id, "caseId": case_id, "fields": asked}
+        rows.extend(listed(client, "GetCase", "fields", row, **about))
     return _table(CASE_FIELDS, rows)
 
 
@@ -465,38 +483,34 @@ def load_related_items(client: Client, domain_id: str, case_id: str) -> pd.DataF
     botocore.exceptions.ClientError
         Whatever the service answers instead.
     """
-    rows = []
-    for page in iter_pages(
-        client, "SearchRelatedItems", domainId=domain_id, caseId=case_id, maxResults=25
-    ):
-        for item in page.items("relatedItems"):
-            if item is None:
-                continue
-            content = item.get("content") or {}
-            inner = {name: content.get(name) or {} for name in _ITEM_CONTENTS}
-            sla = inner["sla"].get("slaConfiguration") or {}
-            by = item.get("performedBy") or {}
-            rows.append(
-                {
-                    "domain_id": domain_id,
-                    "case_id": case_id,
-                    "related_item_id": item["relatedItemId"],
-                    "related_item_type": item["type"],
-                    "associated_at": _time(page, item.get("associationTime")),
-                    "user_arn": by.get("userArn"),
-                    "custom_entity": by.get("customEntity"),
-                    "contact_arn": inner["contact"].get("contactArn"),
-                    "channel": inner["contact"].get("channel"),
-                    "comment": inner["comment"].get("body"),
-                    "file_arn": inner["file"].get("fileArn"),
-                    "sla_name": sla.get("name"),
-                    "sla_status": sla.get("status"),
-                    "sla_target_at": _time(page, sla.get("targetTime")),
-                    "sla_completed_at": _time(page, sla.get("completionTime")),
-                    "linked_case_id": inner["connectCase"].get("caseId"),
-                    "content": json.dumps(content, ensure_ascii=False),
-                }
-            )
+
+    def row(item: Mapping[str, Any]) -> dict[str, Any]:
+        content = item.get("content") or {}
+        inner = {name: content.get(name) or {} for name in _ITEM_CONTENTS}
+        sla = inner["sla"].get("slaConfiguration") or {}
+        by = item.get("performedBy") or {}
+        return {
+            "domain_id": domain_id,
+            "case_id": case_id,
+            "related_item_id": item["relatedItemId"],
+            "related_item_type": item["type"],
+            "associated_at": _time(item.get("associationTime")),
+            "user_arn": by.get("userArn"),
+            "custom_entity": by.get("customEntity"),
+            "contact_arn": inner["contact"].get("contactArn"),
+            "channel": inner["contact"].get("channel"),
+            "comment": inner["comment"].get("body"),
+            "file_arn": inner["file"].get("fileArn"),
+            "sla_name": sla.get("name"),
+            "sla_status": sla.get("status"),
+            "sla_target_at": _time(sla.get("targetTime")),
+            "sla_completed_at": _time(sla.get("completionTime")),
+            "linked_case_id": inner["connectCase"].get("caseId"),
+            "content": json.dumps(content, ensure_ascii=False),
+        }
+
+    about = {"domainId": domain_id, "caseId": case_id, "maxResults": 25}
+    rows = listed(client, "SearchRelatedItems", "relatedItems", row, **about)
     by_time = ["associated_at", "related_item_id"]
     return _table(RELATED_ITEMS, rows).sort_values(by_time, ignore_index=True)
 
@@ -505,7 +519,12 @@ def load_related_items(client: Client, domain_id: str, case_id: str) -> pd.DataF
 
 
 def listed(
-    client: Client, operation: str, member: str, **params: Any
+    client: Client,
+    operation: str,
+    member: str,
+    row: Callable[[Mapping[str, Any]], dict[str, Any]] = dict,
+    /,
+    **params: Any,
 ) -> Iterator[dict[str, Any]]:
     """Yield the items of any listing to its last page, nulls left out.
 
@@ -517,31 +536,51 @@ def listed(
         The operation's name, such as ``"ListFields"``.
     member : str
         The answer's member that holds the list.
+    row : callable, default dict
+        What to make of an item's JSON.
     **params : Any
         The call's own parameters, as boto3 spells them.
 
     Yields
     ------
     dict
-        One item's JSON.
+        One item.
 
     Raises
     ------
     PageError
-        If an answer is not a whole page, or a token comes twice.
+        If an answer is not a whole page, a token comes twice, or `row` cannot
+        read an item.
     """
     for page in iter_pages(client, operation, **params):
-        yield from (item for item in page.items(member) if item is not None)
+        yield from _rows(page, member, row)
 
 
-def _time(page: Page, value: Any) -> Any:
+def _rows(
+    page: Page, member: str, row: Callable[[Mapping[str, Any]], dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    for item in page.items(member):
+        if item is None:
+            continue
+        try:
+            made = row(item)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            why = f"no {error.args[0]}" if isinstance(error, KeyError) else error
+            raise PageError(
+                f"{page} holds an item that is not one of {member}: {item!r:.120} "
+                f"({why})."
+            ) from error
+        yield made
+
+
+def _time(value: Any) -> Any:
     """Return a time as AWS may send it, in UTC."""
     if value is None:
         return None
     try:
         return pd.Timestamp(utc_text(value))
     except (ValueError, OverflowError, OSError, TypeError) as error:
-        raise PageError(f"{page} has {value!r:.80} where a time should be.") from error
+        raise ValueError(f"{value!r:.80} is not a time") from error
 
 
 def _by(size: int, items: Sequence[_T]) -> Iterator[Sequence[_T]]:
@@ -550,7 +589,7 @@ def _by(size: int, items: Sequence[_T]) -> Iterator[Sequence[_T]]:
         yield items[start : start + size]
 
 
-def _table(table: Table, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def _table(table: Table, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return table.cast(pd.DataFrame(list(rows), columns=table.names))
 
 

@@ -11,12 +11,12 @@ import datetime as dt
 import json
 import re
 from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
 
+from casesnb.tables.given import need_pandas
 from casesnb.tables.history import History
 from casesnb.tables.load import listed, load_fields, load_options, load_templates
 from casesnb.tables.schema import (
@@ -27,25 +27,24 @@ from casesnb.tables.schema import (
     TEMPLATES,
     USERS,
 )
-from casesnb.wire.pages import ask
+from casesnb.wire.pages import ask, error_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from casesnb.wire.client import Client
+    from casesnb.wire.pages import Page
 
 _INSTANCE = re.compile(r"(?:.*:instance/)?([^/:]+)(?:/.*)?")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SERVICE = "Amazon Connect"
 _SERVICE_ROLE = "AWSServiceRoleForAmazonConnect"
-_REFUSED = frozenset(
-    {
-        "AccessDeniedException",
-        "AccessDenied",
-        "UnauthorizedException",
-        "ResourceNotFoundException",
-    }
-)
+_NOT_FOUND = frozenset({"ResourceNotFoundException"})
+_REFUSED = _NOT_FOUND | {
+    "AccessDeniedException",
+    "AccessDenied",
+    "UnauthorizedException",
+}
 _DTYPES = NAMES.dtypes
 
 
@@ -127,7 +126,8 @@ def load_catalogue(
     Raises
     ------
     botocore.exceptions.ClientError
-        Whatever the service answers other than a refusal.
+        Whatever the service answers other than a refusal; a missing domain is
+        ``ResourceNotFoundException``.
 
     See Also
     --------
@@ -146,18 +146,26 @@ def load_catalogue(
     """
     unread: list[str] = []
 
-    def read(what: str, load: Callable[[], Any], otherwise: Any) -> Any:
+    def read(
+        what: str,
+        load: Callable[[], Any],
+        otherwise: Any,
+        refused: frozenset[str] = _REFUSED,
+    ) -> Any:
         try:
             return load()
-        except client.exceptions.ClientError as error:
-            code = error.response.get("Error", {}).get("Code")
-            if code not in _REFUSED:
+        except Exception as error:
+            code = error_code(error)
+            if code not in refused:
                 raise
             unread.append(f"{what} ({code})")
             return otherwise
 
-    domain = read(
-        "the domain", lambda: ask(client, "GetDomain", {"domainId": domain_id}), None
+    domain: Page | None = read(
+        "the domain",
+        lambda: ask(client, "GetDomain", {"domainId": domain_id}),
+        None,
+        _REFUSED - _NOT_FOUND,  # a domain that is not there has no names at all
     )
     fields = read(
         "fields",
@@ -187,10 +195,9 @@ def load_catalogue(
         else:
             users = read("users", lambda: load_users(connect, instance), users)
             queues = read("queues", lambda: load_queues(connect, instance), queues)
-    date = parsedate_to_datetime(domain.date) if domain and domain.date else None
     return Catalogue(
         domain_id,
-        (date or dt.datetime.now(dt.UTC)).astimezone(dt.UTC),
+        (domain and domain.sent_at) or dt.datetime.now(dt.UTC),
         fields,
         OPTIONS.cast(pd.concat(options, ignore_index=True))
         if options
@@ -226,8 +233,8 @@ def load_users(connect: Client, instance_id: str) -> pd.DataFrame:
     asked: dict[str, Any] = {"InstanceId": instance_id}
     try:
         found = list(listed(connect, "SearchUsers", "Users", **asked, MaxResults=500))
-    except connect.exceptions.ClientError as error:
-        if error.response.get("Error", {}).get("Code") not in _REFUSED:
+    except Exception as error:
+        if error_code(error) not in _REFUSED:
             raise
         found = list(
             listed(connect, "ListUsers", "UserSummaryList", **asked, MaxResults=1000)
@@ -325,12 +332,18 @@ def with_names(
     >>> "field" in with_names(history.changes, catalogue)
     True
     """
+    if not isinstance(catalogue, Catalogue):
+        raise TypeError(
+            f"{type(catalogue).__name__} is no catalogue. Give what load_catalogue "
+            "returned."
+        )
     if isinstance(frame, History):
         return replace(
             frame,
             events=with_names(frame.events, catalogue),
             changes=with_names(frame.changes, catalogue),
         )
+    need_pandas(frame)
     out = frame.copy(deep=False)
     n_unnamed: dict[str, int] = {}
     if "field_id" in frame:

@@ -22,6 +22,7 @@ from casesnb.tables.schema import CASES, CHANGES, DOMAINS
 from casesnb.tables.where import where
 from casesnb.view.text import shortened
 from casesnb.view.wording import actor_names, field_names
+from casesnb.wire.pages import error_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -654,7 +655,7 @@ def explain(error: Exception, of: str) -> str:
     """
     answer = getattr(error, "response", None) or {}
     told = answer.get("Error", {})
-    name = str(told.get("Code") or type(error).__name__)
+    name = error_code(error)
     message = shortened(str(told.get("Message") or error), 300).rstrip(".")
     match name:
         case "AccessDeniedException":

@@ -11,7 +11,8 @@ import datetime as dt
 import json
 import threading
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -90,6 +91,15 @@ class Page:
         if not isinstance(items, list):
             raise PageError(f"{self} holds no list of {member}. Load it again.")
         return items
+
+    @property
+    def sent_at(self) -> dt.datetime | None:
+        """When the service sent it, UTC; None where it did not say so readably."""
+        try:
+            sent = parsedate_to_datetime(self.date or "")
+        except ValueError:
+            return None
+        return sent.replace(tzinfo=sent.tzinfo or dt.UTC).astimezone(dt.UTC)
 
     def __str__(self) -> str:
         """Name the page for a person: what was asked, which page, with which token."""
@@ -233,22 +243,50 @@ def ask(
         throttles=seen.get("throttles", 0),
     )
     try:
-        envelope = _envelope.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        token = _token(body)
+    except (ValueError, RecursionError) as error:
         raise PageError(
             f"{page} is not whole JSON ({error}). Something between you and the "
             "service cut or replaced it: load it again."
         ) from error
-    return Page(
-        page.operation,
-        page.params,
-        page.number,
-        page.body,
-        envelope.nextToken or envelope.NextToken or None,
-        page.date,
-        page.retries,
-        page.throttles,
-    )
+    return replace(page, next_token=token)
+
+
+def _token(body: bytes) -> str | None:
+    try:
+        envelope = _envelope.decode(body)
+    except ValueError:
+        # Python takes what msgspec does not: half of a surrogate pair.
+        envelope = msgspec.convert(
+            json.loads(body, parse_constant=_refused), type=_Envelope
+        )
+    return envelope.nextToken or envelope.NextToken or None
+
+
+def _refused(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def error_code(error: BaseException) -> str:
+    """Return an error's name as AWS gives it, or as Python does.
+
+    Parameters
+    ----------
+    error : BaseException
+        What a call raised.
+
+    Returns
+    -------
+    str
+        Such as ``"AccessDeniedException"``.
+
+    Examples
+    --------
+    >>> error_code(TimeoutError())
+    'TimeoutError'
+    """
+    answer = getattr(error, "response", None) or {}
+    return str(answer.get("Error", {}).get("Code") or type(error).__name__)
 
 
 def _hook(client: Client) -> None:
