@@ -173,8 +173,17 @@ def _explore(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    client = cn.connect(_source(arguments.source))
-    history = cn.load_histories(client, arguments.domain_id, arguments.case_id)
+    source, domain_id = _source(arguments.source), arguments.domain_id
+    history = cn.load_histories(cn.connect(source), domain_id, arguments.case_id)
+    catalogue = cn.load_catalogue(
+        cn.connect(source),
+        domain_id,
+        connect=cn.connect(source, service_name="connect"),
+        field_ids=history.changes["field_id"],
+    )
+    if catalogue.unread:
+        print(f"Without the names of {'; '.join(catalogue.unread)}.", file=sys.stderr)
+    history = cn.with_names(history, catalogue)
     print(cn.write_report(history, arguments.out, title=arguments.title))
     return 0
 

@@ -523,6 +523,36 @@ def test_the_code_of_a_walk_gives_the_same_frames(client: Any) -> None:
                 assert given.get("when") == explorer.when
 
 
+def test_a_deleted_field_is_called_by_its_name(client: Any) -> None:
+    explorer = made(client)
+    fields = explorer.selection.catalogue.fields
+    deleted = fields.loc[fields["is_deleted"], ["field_id", "name"]]
+    assert len(deleted)
+    names = dict(zip(deleted["field_id"], deleted["name"], strict=True))
+    changes = explorer.changes
+    shown = changes.loc[changes["field_id"].isin(names), ["field_id", "field"]]
+    assert dict(shown.itertuples(index=False)) == names
+    assert all(name in html(leafed(explorer)) for name in names.values())
+    assert not any(key in html(explorer) for key in names)
+
+
+def test_a_deleted_field_is_asked_for_once() -> None:
+    asked: list[str] = []
+
+    def answer(request: cn.Request) -> cn.Response:
+        asked.append(request.operation)
+        if request.operation == "BatchGetField":
+            return reply({"fields": [], "errors": []})  # not even by name
+        return WORLD(request)
+
+    explorer = made(cn.connect(answer))
+    assert asked.count("BatchGetField") == 1
+    for case_id in (AWKWARD["one event"], SHOWN):
+        explorer.case_id = case_id
+        assert explorer.wait(60)
+    assert asked.count("BatchGetField") == 1
+
+
 def test_names_stand_for_ids_everywhere() -> None:
     people = cn.connect(WORLD, service_name="connect")
     explorer = cn.CaseExplorer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -269,6 +270,20 @@ def test_what_is_refused_is_left_out_and_said(
     assert named.attrs["names"]["unread"] == list(unread)
     assert named["field"].notna().all()
     assert all(f"not read: {'; '.join(unread)}" in repr(found) for _ in unread)
+
+
+def test_what_was_not_recorded_is_left_out_and_said(tmp_path: Path) -> None:
+    recorder = cn.connect(Domain(), record=tmp_path)
+    cn.load_fields(recorder, "d")
+    people = cn.connect(tmp_path, service_name="connect")
+    found = cn.load_catalogue(cn.connect(tmp_path), "d", connect=people)
+    assert found.fields["name"].tolist() == ["Status"]
+    assert found.unread == (
+        "the domain (RecordingNotFound)",
+        "options of status (RecordingNotFound)",
+        "templates (RecordingNotFound)",
+        "users and queues (the instance is not known)",
+    )
 
 
 def test_another_error_is_not_a_missing_name() -> None:

@@ -532,6 +532,6 @@ def test_a_history_without_names_is_no_failure(desk: Desk) -> None:
     desk.errors["ListFields"] = error("ValidationException", 400)
     selection = CaseSelection(cn.connect(desk), domain_id="d1", case_id="c1")
     assert selection.wait(30)
-    assert selection.status.startswith("Ids are shown without names. The service")
+    assert selection.status.startswith("Some ids are shown without names. The service")
     assert not selection.has_failed
     assert len(selection.changes) == 20

@@ -222,3 +222,22 @@ def test_the_commands_write_and_verify(
     assert "differs: h0c0 agents" in capsys.readouterr().out
     assert main(["verify", str(tmp_path / "none"), "--against", "sandbox:7"]) == 2
     assert "none" in capsys.readouterr().err
+
+
+def test_a_report_of_the_command_has_names_and_says_which_it_lacks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = cn.sandbox.World(seed=7)
+    path, kept = tmp_path / "r.html", tmp_path / "kept"
+    where = ["report", *world.showcase, "--out", str(path), "--from"]
+    assert main([*where, "sandbox:7"]) == 0
+    assert capsys.readouterr().err == ""
+    page = path.read_text("utf-8")
+    assert all(name in page for name in ("Claim amount", "Priya Mensah", "Claims"))
+    assert main(["verify", str(path), "--against", "sandbox:7"]) == 0
+    cn.load_history(cn.connect(world, record=kept), *world.showcase)
+    assert main([*where, str(kept)]) == 0
+    assert "Without the names of the domain (RecordingNotFound); fi" in (
+        capsys.readouterr().err
+    )
+    assert main(["verify", str(path), "--against", str(kept)]) == 0

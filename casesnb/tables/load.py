@@ -200,7 +200,8 @@ def load_fields(
         The domain.
     field_ids : iterable of str
         Fields that a history mentions. Those that are no longer listed are asked
-        for by name, which finds deleted fields; a field unknown to AWS has no row.
+        for by name, which finds deleted fields; a field unknown to AWS has no row,
+        nor has a related item's own member, such as ``comment.body``.
 
     Returns
     -------
@@ -229,7 +230,7 @@ def load_fields(
         listed(client, "ListFields", "fields", row, domainId=domain_id, maxResults=100)
     )
     known = {each["field_id"] for each in rows}
-    others = [name for name in mentioned if name not in known]
+    others = [name for name in mentioned if name not in known and is_field(name)]
     for some in _by(50, others):
         page = ask(
             client,
@@ -516,6 +517,27 @@ def load_related_items(client: Client, domain_id: str, case_id: str) -> pd.DataF
 
 
 # ---------------------------------------------------------------------- reading
+
+
+def is_field(field_id: str) -> bool:
+    """Say whether an id of a history's changes is that of a field of the case.
+
+    Parameters
+    ----------
+    field_id : str
+        The id.
+
+    Returns
+    -------
+    bool
+        False for a related item's own member.
+
+    Examples
+    --------
+    >>> is_field("status"), is_field("comment.body")
+    (True, False)
+    """
+    return "." not in field_id
 
 
 def listed(

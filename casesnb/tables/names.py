@@ -18,7 +18,13 @@ import pandas as pd
 
 from casesnb.tables.given import need_pandas
 from casesnb.tables.history import History
-from casesnb.tables.load import listed, load_fields, load_options, load_templates
+from casesnb.tables.load import (
+    is_field,
+    listed,
+    load_fields,
+    load_options,
+    load_templates,
+)
 from casesnb.tables.schema import (
     FIELDS,
     NAMES,
@@ -44,6 +50,7 @@ _REFUSED = _NOT_FOUND | {
     "AccessDeniedException",
     "AccessDenied",
     "UnauthorizedException",
+    "RecordingNotFound",  # a folder of recordings need not hold the names
 }
 _DTYPES = NAMES.dtypes
 
@@ -349,7 +356,8 @@ def with_names(
     if "field_id" in frame:
         names = _names(catalogue.fields, "field_id", "name")
         # A related item's own members, such as comment.body, are called what they are.
-        names |= {name: name for name in frame["field_id"].unique() if "." in str(name)}
+        ids = frame["field_id"].dropna().unique()
+        names |= {name: name for name in ids if not is_field(name)}
         out["field"], n_unnamed["fields"] = _named(frame["field_id"], names)
         values = _value_names(catalogue)
         unnamed: set[tuple[str, str]] = set()

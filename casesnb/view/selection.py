@@ -16,7 +16,7 @@ import traitlets as tl
 
 from casesnb.tables.certificate import counted
 from casesnb.tables.history import load_histories, load_history
-from casesnb.tables.load import load_cases, load_domains
+from casesnb.tables.load import is_field, load_cases, load_domains, load_fields
 from casesnb.tables.names import load_catalogue, with_names
 from casesnb.tables.schema import CASES, CHANGES, DOMAINS
 from casesnb.tables.where import where
@@ -155,6 +155,7 @@ class CaseSelection(tl.HasTraits):
         self.client = client
         self.connect = connect
         self._catalogues: dict[str, Catalogue] = {}
+        self._sought: dict[str, set[str]] = {}  # fields that no list names any more
         # One lock for all that changes the model from a thread of its own: whoever
         # waits for a load also waits until everything that observes it is done.
         self.lock = threading.Condition(threading.RLock())
@@ -219,6 +220,7 @@ class CaseSelection(tl.HasTraits):
                 self._read_case()
             if "names" in kinds and self.domain_id:
                 self._catalogues.pop(self.domain_id, None)
+                self._sought.pop(self.domain_id, None)
                 self._read_names()
 
     def report(self, error: Exception, of: str) -> None:
@@ -273,8 +275,10 @@ class CaseSelection(tl.HasTraits):
             lines.append("changes = history.changes")
             if self.catalogue is not None:
                 who = ", connect=connect" if self.connect is not None else ""
+                of = f"{domain}{who}, field_ids=mentioned"
                 lines += [
-                    f"catalogue = cn.load_catalogue(client, {domain}{who})",
+                    "mentioned = changes['field_id']  # deleted fields among them",
+                    f"catalogue = cn.load_catalogue(client, {of})",
                     "changes = cn.with_names(changes, catalogue)",
                 ]
             if self.field_id:
@@ -465,12 +469,39 @@ class CaseSelection(tl.HasTraits):
             return load_catalogue(self.client, domain_id, connect=self.connect)
 
         def take(catalogue: Catalogue) -> str:
-            self._catalogues[domain_id] = catalogue
-            self.changes = self._sieved(self.history, catalogue)
-            self.catalogue = catalogue
+            self._take_names(catalogue)
             return ""
 
         self._start("names", "the names", read, take)
+
+    def _take_names(self, catalogue: Catalogue) -> None:
+        self._catalogues[catalogue.domain_id] = catalogue
+        self.changes = self._sieved(self.history, catalogue)
+        self.catalogue = catalogue
+        self._read_deleted()
+
+    def _read_deleted(self) -> None:
+        """Look up the fields of the case that the domain does not list any more."""
+        catalogue = self.catalogue
+        if catalogue is None or self.history is None:
+            return
+        known = {*catalogue.fields["field_id"]}
+        sought = self._sought.setdefault(self.domain_id, set())
+        mentioned = self.history.changes["field_id"].unique()
+        unknown = {name for name in mentioned if is_field(name)} - known
+        if unknown <= sought:
+            return
+
+        def read(_: _Load) -> pd.DataFrame:
+            asked = sorted(known | unknown)
+            return load_fields(self.client, catalogue.domain_id, field_ids=asked)
+
+        def take(fields: pd.DataFrame) -> str:
+            sought.update(unknown)
+            self._take_names(replace(catalogue, fields=fields))
+            return ""
+
+        self._start("names", "the names of deleted fields", read, take)
 
     @property
     def named(self) -> History | None:
@@ -522,6 +553,7 @@ class CaseSelection(tl.HasTraits):
             # The history last: whoever sees it finds the rest in place.
             self.changes = self._sieved(history, self.catalogue)
             self.history = history
+            self._read_deleted()
             return ""
 
         self._start("case", f"case {case_id}", read, take)
@@ -574,7 +606,7 @@ class CaseSelection(tl.HasTraits):
             except Exception as caught:  # noqa: BLE001 - nowhere else to be seen
                 error, text = caught, explain(caught, load.of)
             if error is not None and load.kind == "names":
-                error, text = None, f"Ids are shown without names. {text}"
+                error, text = None, f"Some ids are shown without names. {text}"
             self._note(load.kind, text, is_error=error is not None)
             self._say()
             self.lock.notify_all()
