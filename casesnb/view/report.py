@@ -337,22 +337,28 @@ def _now(changes: pd.DataFrame, as_of: dt.datetime) -> pd.DataFrame:
 
 
 _Fact = tuple[str, str, str, "Iterable[str]"]
+# A field, what its value and its length are called, and both where it holds none.
+_HELD = (
+    ("status", "Status", "In this status for", "not told", "Not told for"),
+    ("assigned_user", "Held by", "Held for", "nobody", "Held by nobody for"),
+)
 
 
 def _facts(
     events: pd.DataFrame, changes: pd.DataFrame, now: pd.DataFrame, as_of: dt.datetime
 ) -> Iterator[_Fact]:
     values, names = value_names(changes), actor_names(changes) | actor_names(events)
-    for field_id, label in (("status", "Status"), ("assigned_user", "Held by")):
+    for field_id, label, length, nothing, no_length in _HELD:
         for row in now[now["field_id"] == field_id].to_dict("records"):
-            text = "nobody" if field_id == "assigned_user" else "not told"
-            if not is_missing(row["value"]):
+            if is_missing(row["value"]):
+                text, length = nothing, no_length
+            else:
                 text = value_name(values, field_id, row["value"])
                 text = names.get(row["value"], text)
             since = [] if is_missing(row["event_id"]) else [row["event_id"]]
             yield field_id, label, text, since
             if since:
-                yield f"{field_id} for", "… for", hours_text(row["hours"]), since
+                yield f"{field_id} for", length, hours_text(row["hours"]), since
     first, last = events["performed_at"].min(), events["performed_at"].max()
     ids = events["event_id"].to_numpy()
     whole = (events["event_type"] == "Case.Created").any()
