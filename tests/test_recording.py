@@ -85,9 +85,24 @@ def test_a_miss_names_the_request_and_the_call_that_records_it(tmp_path: Path) -
     assert str(caught.value) == (
         f"{tmp_path} holds no answer to GetCaseAuditEvents (POST "
         '/domains/d/cases/another/audit-history {"maxResults": 25}). To record it, '
-        f"make the same call with client = cn.connect(record={str(tmp_path)!r}, "
-        "redact=False)."
+        f"make the same call with client = cn.connect(source, record={str(tmp_path)!r})"
+        ", its source what was recorded here: {'source': 'Pages'}."
     )
+
+
+def test_what_records_it_again_is_what_recorded_it(tmp_path: Path) -> None:
+    world = cn.sandbox.World(seed=3, cases=2)
+    cn.load_domains(cn.connect(world, record=tmp_path / "sandbox"))
+    with pytest.raises(cn.RecordingNotFound, match=r"'seed': 3, .*'cases': 2"):
+        cn.load_fields(cn.connect(tmp_path / "sandbox"), "d")
+    with cn.sandbox.SandboxServer(world) as server:
+        cn.load_domains(
+            cn.connect(endpoint_url=server.url, record=tmp_path / "live", redact=False)
+        )
+    with pytest.raises(
+        cn.RecordingNotFound, match=r"record='.*live', redact=False\)\."
+    ):
+        cn.load_fields(cn.connect(tmp_path / "live"), "d")
 
 
 def test_no_folder_and_no_recording_are_one_sentence_each(tmp_path: Path) -> None:
@@ -114,8 +129,37 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
     recorded(tmp_path, 1)
     (file,) = tmp_path.glob("GetCaseAuditEvents/*.json")
     file.write_text("{")
-    with pytest.raises(ValueError, match=rf"{file.name} is not JSON"):
-        cn.load_history(cn.connect(tmp_path), "d", "c")
+    for text, why in {
+        "{": "not JSON: Expecting",
+        "[]": "no answer in it: TypeError",
+        '{"request": {}}': "no answer in it: KeyError",
+        '{"response": {"status": 200, "headers": {}, "base64": 7}}': "no answer in it",
+    }.items():
+        file.write_text(text)
+        with pytest.raises(ValueError, match=rf"{file.name} is broken \({why}"):
+            cn.load_history(cn.connect(tmp_path), "d", "c")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", r"manifest\.json is broken \(not JSON"),
+        ("[]", r"manifest\.json is broken \(no manifest"),
+        ('{"format": 1}', r"manifest\.json is broken \(no manifest"),
+        (
+            '{"format": 2, "recorded_from": {}}',
+            r"is of format 2, and this casesnb reads 1\. Use the casesnb that",
+        ),
+    ],
+)
+def test_a_manifest_that_cannot_be_read_is_named(
+    text: str, told: str, tmp_path: Path
+) -> None:
+    recorded(tmp_path, 1)
+    (tmp_path / "manifest.json").write_text(text)
+    for source in ({"source": tmp_path}, {"source": Pages([]), "record": tmp_path}):
+        with pytest.raises(ValueError, match=told):
+            cn.connect(**source)  # type: ignore[arg-type]
 
 
 def test_throttles_and_faults_are_not_recorded(

@@ -58,7 +58,7 @@ class Recording:
         if provenance is not None:
             self.provenance = dict(provenance)
             if manifest.exists():
-                self._refuse_a_mixture(_read(manifest))
+                self._refuse_a_mixture(_manifest(manifest))
             else:
                 _write(manifest, {"format": _FORMAT, "recorded_from": self.provenance})
             return
@@ -73,7 +73,7 @@ class Recording:
                 f"{self.path} is not a recording: it holds no manifest.json. Give the "
                 "folder that cn.connect(record=...) wrote."
             )
-        self.provenance = dict(_read(manifest)["recorded_from"])
+        self.provenance = dict(_manifest(manifest)["recorded_from"])
 
     def __repr__(self) -> str:
         return f"Recording({str(self.path)!r})"
@@ -83,8 +83,11 @@ class Recording:
         file = self._file(request)
         if not file.is_file():
             raise RecordingNotFound(self._how_to_record(request))
-        answer = _read(file)["response"]
-        return Response(answer["status"], answer["headers"], _body(answer))
+        try:
+            answer = _read(file)["response"]
+            return Response(answer["status"], answer["headers"], _body(answer))
+        except (AttributeError, KeyError, TypeError) as error:
+            raise _broken(file, f"no answer in it: {error!r}") from error
 
     def keep(self, request: Request, response: Response) -> None:
         """Write one answer; the same request asked again replaces it.
@@ -127,16 +130,14 @@ class Recording:
         if request.body:
             asked += f" {request.body.decode('utf-8', 'backslashreplace')[:300]}"
         source = self.provenance.get("source")
-        call = (
-            "cn.connect(cn.sandbox.World({}), record={!r})".format(
-                f"seed={self.provenance.get('seed')}", str(self.path)
-            )
-            if source == "sandbox"
-            else f"cn.connect(record={str(self.path)!r}, redact=False)"
-        )
+        if source == "live":
+            call, what = f"record={str(self.path)!r}, redact=False", ""
+        else:
+            call = f"source, record={str(self.path)!r}"
+            what = f", its source what was recorded here: {self.provenance}"
         return (
             f"{self.path} holds no answer to {request.operation} ({asked}). To record "
-            f"it, make the same call with client = {call}."
+            f"it, make the same call with client = cn.connect({call}){what}."
         )
 
     def _refuse_a_mixture(self, manifest: Mapping[str, Any]) -> None:
@@ -179,10 +180,26 @@ def _read(file: Path) -> Any:
     try:
         return json.loads(file.read_text("utf-8"))
     except ValueError as error:
+        raise _broken(file, f"not JSON: {error}") from error
+
+
+def _manifest(file: Path) -> dict[str, Any]:
+    found = _read(file)
+    if not isinstance(found, dict) or not isinstance(found.get("recorded_from"), dict):
+        raise _broken(file, "no manifest: it does not say what was recorded")
+    if found.get("format") != _FORMAT:
         raise ValueError(
-            f"{file} is not JSON ({error}). Restore it from git, or delete it and "
-            "record the answer again."
-        ) from error
+            f"{file} is of format {found.get('format')!r}, and this casesnb reads "
+            f"{_FORMAT}. Use the casesnb that recorded it, or record it again."
+        )
+    return found
+
+
+def _broken(file: Path, why: str) -> ValueError:
+    return ValueError(
+        f"{file} is broken ({why}). Restore it from git, or delete it and record it "
+        "again."
+    )
 
 
 def _write(file: Path, value: Any) -> None:
