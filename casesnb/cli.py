@@ -11,6 +11,7 @@ import casesnb as cn
 from casesnb.sandbox.server import add_arguments as add_sandbox_arguments
 from casesnb.sandbox.server import serve
 from casesnb.wire.client import AWS_ERRORS
+from casesnb.wire.recording import Recording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,22 +67,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     report.add_argument("case_id", nargs="+", help="the cases")
     report.add_argument("--out", type=Path, default=Path("report.html"))
     report.add_argument("--title", help="the heading")
-    report.add_argument(
-        "--from",
-        dest="source",
-        default="live",
-        metavar="WHERE",
-        help="live, a folder of recordings, or sandbox:SEED (default: %(default)s)",
-    )
+    _add_where(report, "--from")
     report.set_defaults(run=_report)
     verify = commands.add_parser("verify", help="make a report again and compare")
     verify.add_argument("report", type=Path, help="a file that `report` wrote")
-    verify.add_argument(
-        "--against",
-        default="live",
-        metavar="WHERE",
-        help="live, a folder of recordings, or sandbox:SEED (default: %(default)s)",
-    )
+    _add_where(verify, "--against")
     verify.set_defaults(run=_verify)
     arguments = parser.parse_args(argv)
     try:
@@ -162,7 +152,7 @@ def _explore(arguments: argparse.Namespace) -> int:
     if arguments.sandbox is not None:
         asked = f"cn.sandbox.World(seed={arguments.sandbox})"
     elif arguments.recordings is not None:
-        cn.connect(arguments.recordings)  # or say now that there is none
+        Recording(arguments.recordings)  # or say now that there is none
         asked = repr(str(arguments.recordings.resolve()))
     elif arguments.endpoint_url is not None:
         asked = f"endpoint_url={arguments.endpoint_url!r}"
@@ -173,12 +163,13 @@ def _explore(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    source, domain_id = _source(arguments.source), arguments.domain_id
-    history = cn.load_histories(cn.connect(source), domain_id, arguments.case_id)
+    where, domain_id = _where(arguments), arguments.domain_id
+    client = cn.connect(**where)
+    history = cn.load_histories(client, domain_id, arguments.case_id)
     catalogue = cn.load_catalogue(
-        cn.connect(source),
+        client,
         domain_id,
-        connect=cn.connect(source, service_name="connect"),
+        connect=cn.connect(**where, service_name="connect"),
         field_ids=history.changes["field_id"],
     )
     if catalogue.unread:
@@ -189,21 +180,39 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    found = cn.verify_report(arguments.report, _source(arguments.against))
+    where = _where(arguments)
+    against = cn.connect(**where) if "endpoint_url" in where else where.get("source")
+    found = cn.verify_report(arguments.report, against)
     print(found)
     return 1 if found.has_differences else 0
 
 
-def _source(where: str) -> Any:
-    """Return what `cn.connect` takes for a place named on the command line."""
+def _add_where(parser: argparse.ArgumentParser, name: str) -> None:
+    """Tell a parser how to name who answers."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        name,
+        dest="where",
+        default="live",
+        metavar="WHERE",
+        help="live, a folder of recordings, or sandbox:SEED (default: %(default)s)",
+    )
+    where.add_argument("--endpoint-url", help="another service than AWS")
+
+
+def _where(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what `cn.connect` takes for who is named on the command line."""
+    where: str = arguments.where
+    if arguments.endpoint_url is not None:
+        return {"endpoint_url": arguments.endpoint_url}
     if where == "live":
-        return None
+        return {}
     if where.startswith("sandbox:"):
         seed = where.removeprefix("sandbox:")
         if not seed.isdecimal():
             raise ValueError(f"{where} names no world. Give a number: sandbox:7.")
-        return cn.sandbox.World(seed=int(seed))
-    return where
+        return {"source": cn.sandbox.World(seed=int(seed))}
+    return {"source": where}
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import boto3
 import botocore.exceptions
@@ -184,3 +185,63 @@ def test_a_plain_client_that_connect_never_saw_gives_the_same_frames() -> None:
     ours = cn.load_history(cn.connect(pages), "d", "c")
     assert live.changes.equals(ours.changes)
     assert live.certificate.sha256 == ours.certificate.sha256
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "told"),
+    [
+        (
+            {"source": cn.sandbox.World},
+            TypeError,
+            r"World is a class.*connect\(World\(",
+        ),
+        ({"endpoint_url": "localhost:8700"}, ValueError, "as 'http://localhost:8700'"),
+        ({"source": domains, "pace": "2"}, TypeError, "pace='2' is not a rate. Give"),
+        ({"source": domains, "pace": -1}, ValueError, "pace=-1 is not a rate. Give"),
+    ],
+)
+def test_what_connect_cannot_take_is_one_sentence(
+    arguments: dict[str, Any], error: type[Exception], told: str
+) -> None:
+    with pytest.raises(error, match=told):
+        cn.connect(**arguments)
+
+
+def test_a_profile_that_is_not_there_is_told_with_what_to_try(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "none")
+    with pytest.raises(botocore.exceptions.ProfileNotFound) as caught:
+        cn.connect(region_name="eu-west-2")
+    assert "`aws configure list-profiles` shows" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (botocore.exceptions.UnauthorizedSSOTokenError(), "`aws sso login`"),
+        (
+            botocore.exceptions.SSOTokenLoadError(error_msg="expired"),
+            "`aws sso login`",
+        ),
+        (
+            botocore.exceptions.PartialCredentialsError(provider="env", cred_var="x"),
+            "Give both",
+        ),
+        (
+            botocore.exceptions.EndpointConnectionError(endpoint_url="https://x"),
+            "Check the Region",
+        ),
+    ],
+)
+def test_an_error_before_the_answer_says_what_to_try(
+    error: Exception, told: str
+) -> None:
+    def fails(_: cn.Request) -> cn.Response:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        cn.load_domains(cn.connect(fails))
+    asked, advice = caught.value.__notes__
+    assert asked == "casesnb was asking for ListDomains page 1 of the list."
+    assert told in advice

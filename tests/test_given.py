@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import inspect
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,14 @@ def test_aws_asks_for_a_region_and_credentials(
         ("report d c --from /none", "There is no recording at /none"),
         ("explore --recordings /none", "There is no recording at /none"),
         ("sandbox --port 99999", "port=99999: give 1 to 65535, or 0"),
+        ("sandbox --latency -1", "latency=-1.0: give seconds"),
+        ("explore --port -1", "port=-1: give 1 to 65535"),
+        ("report d c --endpoint-url localhost:99", "such as 'http://localhost:99'"),
+        (
+            "report d c --endpoint-url http://127.0.0.1:9",
+            "Check the Region, endpoint_u",
+        ),
+        (f"verify {sys.executable}", "is not a report that this casesnb can read"),
     ],
 )
 def test_a_command_says_in_a_line_what_cannot_be_had(

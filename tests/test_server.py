@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -132,7 +135,7 @@ def test_it_stops_with_its_block_and_lets_go_of_the_port() -> None:
     with SandboxServer(WORLD, port=server.port) as again:
         assert again.url == server.url
         with (
-            pytest.raises(OSError, match="is not free .* Give another port"),
+            pytest.raises(OSError, match="Nothing can listen at .* another port"),
             SandboxServer(WORLD, port=server.port),
         ):
             pass
@@ -401,6 +404,53 @@ def test_a_fault_is_read_from_the_command_line(text: str, fault: Fault) -> None:
 def test_a_fault_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not NAME"):
         Fault.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ({"latency": -1}, "latency=-1: give seconds"),
+        ({"latency": math.nan}, "latency=nan: give seconds"),
+        ({"quotas": -1}, "quotas=-1: give a share"),
+        (
+            {"faults": "throttle:2"},
+            r"one text\. Give several in a list: \['throttle:2'\]",
+        ),
+    ],
+)
+def test_what_a_server_cannot_do_is_refused(how: dict[str, Any], told: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=told):
+        SandboxServer(WORLD, **how)
+
+
+def test_an_address_that_is_not_this_machines_is_told() -> None:
+    with (
+        pytest.raises(OSError, match="Give an address of this machine, such as 127"),
+        SandboxServer(WORLD, host="203.0.113.7"),
+    ):
+        pass
+
+
+def test_no_setting_of_this_machine_keeps_the_sandbox_away(tmp_path: Path) -> None:
+    code = (
+        "import casesnb as cn\n"
+        "world = cn.sandbox.World(seed=0)\n"
+        "print(len(cn.load_domains(cn.connect(world))))\n"
+        "with cn.sandbox.SandboxServer(world) as server:\n"
+        "    print(len(cn.load_domains(cn.connect(endpoint_url=server.url))))\n"
+    )
+    config = tmp_path / "config"
+    config.write_text("[no brackets", "utf-8")
+    nobody = dict.fromkeys(("HTTP_PROXY", "http_proxy"), "http://127.0.0.1:9")
+    settings = {"AWS_PROFILE": "none", "AWS_CONFIG_FILE": str(config), **nobody}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **settings},
+    )
+    assert (done.stdout.split(), done.stderr) == (["2", "2"], "")
 
 
 def test_the_command_line_serves_what_it_was_told(

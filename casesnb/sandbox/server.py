@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import math
 import socket
 import struct
 import threading
@@ -137,6 +138,14 @@ class SandboxServer:
             raise ValueError(
                 f"port={port}: give 1 to 65535, or 0 for any that is free."
             )
+        if not 0 <= latency < math.inf:
+            raise ValueError(f"latency={latency}: give seconds, such as 0.08.")
+        if not 0 <= float(quotas) < math.inf:
+            raise ValueError(f"quotas={quotas}: give a share of AWS's, such as 0.5.")
+        if isinstance(faults, str):
+            raise TypeError(
+                f"faults={faults!r} is one text. Give several in a list: [{faults!r}]."
+            )
         self.host = host
         self.port = port
         self.n_requests = 0
@@ -198,7 +207,8 @@ class SandboxServer:
         if failed:
             self._thread.join()
             raise OSError(
-                f"{self.url} is not free ({failed[0]}). Give another port, or 0 for any."
+                f"Nothing can listen at {self.url} ({failed[0]}). Give an address of "
+                "this machine, such as 127.0.0.1, and another port, or 0 for any."
             ) from failed[0]
         return self
 

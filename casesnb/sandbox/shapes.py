@@ -13,12 +13,13 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote
 
-import botocore.session
+from botocore.loaders import create_loader
+from botocore.model import ServiceModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from botocore.model import ServiceModel, Shape
+    from botocore.model import Shape
 
     from casesnb.wire.responder import Request
 
@@ -56,9 +57,9 @@ class Shapes:
     """
 
     def __init__(self, service: str) -> None:
-        self._model: ServiceModel = botocore.session.get_session().get_service_model(
-            service
-        )
+        # Not by a session, which asks for this machine's profile first.
+        described = create_loader().load_service_model(service, "service-2")
+        self._model = ServiceModel(described, service)
         self._checks: dict[str, Any] = {}
         self._making = RLock()
 

@@ -142,7 +142,8 @@ def verify_report(path: str | Path, against: Any = None) -> Verification:
     botocore.exceptions.ClientError
         Whatever the service answers instead of a history.
     """
-    page = _read(Path(path).read_text("utf-8"))
+    # What is no UTF-8 is no item of ours: it differs, or there is no manifest.
+    page = _read(Path(path).read_text("utf-8", "replace"))
     manifest = _manifest_of(page, path)
     client: Client = (
         against if hasattr(against, "get_case_audit_events") else connect(against)

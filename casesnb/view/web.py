@@ -83,9 +83,13 @@ def serve(notebook: str, *, port: int = 8866, open_browser: bool = True) -> int:
 
     Raises
     ------
+    ValueError
+        If there is no such port.
     ModuleNotFoundError
         If Voila is not installed.
     """
+    if not 1 <= port <= 65_535:
+        raise ValueError(f"port={port}: give 1 to 65535, such as 8866.")
     if importlib.util.find_spec("voila") is None:
         raise ModuleNotFoundError(
             "The explorer as a web page needs Voila: pip install 'casesnb[web]'."

@@ -17,9 +17,10 @@ from botocore.awsrequest import AWSResponse
 from botocore.client import BaseClient
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from casesnb.wire.address import is_loopback
+from casesnb.wire.advice import advise
 from casesnb.wire.pace import Limiter, limiter
 from casesnb.wire.recording import Recording
 from casesnb.wire.responder import Request, Responder, Response
@@ -41,6 +42,7 @@ _COMMON: dict[str, Any] = {
 }
 _sources: weakref.WeakKeyDictionary[Client, str] = weakref.WeakKeyDictionary()
 
+_SCHEMES = {"http", "https"}
 _OFFLINE_REGION = "us-east-1"
 # Nothing answers there: should a hook be lost, no request can reach AWS.
 _OFFLINE_ENDPOINT = "https://offline.invalid"
@@ -96,10 +98,11 @@ def connect(
     FileNotFoundError
         If `source` names no folder.
     TypeError
-        If `source` is none of these.
+        If `source` is none of these, or `pace` no number.
     ValueError
-        If `source` is not a recording, if it is given with `endpoint_url`, or
-        if a live service would be recorded without ``redact=False``.
+        If `source` is not a recording, if it is given with `endpoint_url`, if
+        that names no scheme, or if a live service would be recorded without
+        ``redact=False``.
 
     Examples
     --------
@@ -113,6 +116,11 @@ def connect(
         raise ValueError(
             f"source={source!r} answers in process, so endpoint_url is not used. Give "
             "one of the two."
+        )
+    if endpoint_url is not None and urlsplit(endpoint_url).scheme not in _SCHEMES:
+        raise ValueError(
+            f"endpoint_url={endpoint_url!r} has no scheme. Give it whole, such as "
+            f"'http://{endpoint_url.rpartition('//')[2]}'."
         )
     if record is not None and responder is None and redact:
         raise ValueError(
@@ -217,7 +225,7 @@ class _Raw:
 def _responder(source: object) -> Responder | None:
     if source is None:
         return None
-    if isinstance(source, str) and urlsplit(source).scheme in {"http", "https"}:
+    if isinstance(source, str) and urlsplit(source).scheme in _SCHEMES:
         raise ValueError(
             f"{source} is an address. Give it as cn.connect(endpoint_url={source!r})."
         )
@@ -227,6 +235,11 @@ def _responder(source: object) -> Responder | None:
                 f"{source} is a file. Give the folder that cn.connect(record=...) wrote."
             )
         return Recording(source)
+    if isinstance(source, type):
+        raise TypeError(
+            f"{source.__name__} is a class, not one of it. Make one: "
+            f"cn.connect({source.__name__}(...))."
+        )
     if callable(source):
         return cast("Responder", source)
     raise TypeError(
@@ -259,14 +272,18 @@ def _recording(
     return Recording(folder, provenance=_provenance(responder))
 
 
-def _offline_client(service_name: str, region_name: str | None) -> Client:
+def _bare_session() -> botocore.session.Session:
     # No settings of this machine may matter: not a profile, not a credential.
     unset = {"profile": (None, None, None, None)}
     core = botocore.session.Session(session_vars=unset)
     for name in ("config_file", "credentials_file"):
         core.set_config_variable(name, os.devnull)
     core.set_config_variable("retry_mode", "standard")
-    return core.create_client(
+    return core
+
+
+def _offline_client(service_name: str, region_name: str | None) -> Client:
+    return _bare_session().create_client(
         service_name,
         region_name=region_name or _OFFLINE_REGION,
         endpoint_url=_OFFLINE_ENDPOINT,
@@ -285,21 +302,21 @@ def _live_client(
         **_COMMON,
     )
     if endpoint_url is not None and is_loopback(urlsplit(endpoint_url).hostname or ""):
-        config = config.merge(Config(signature_version=UNSIGNED))
+        # A proxy would look for this address on its own machine.
+        config = config.merge(Config(signature_version=UNSIGNED, proxies={}))
         region_name = region_name or _OFFLINE_REGION
-    session = session or boto3.session.Session()
+        if session is None:
+            session = boto3.session.Session(botocore_session=_bare_session())
     try:
+        session = session or boto3.session.Session()
         return session.client(  # type: ignore[call-overload, no-any-return]
             service_name,
             region_name=region_name,
             endpoint_url=endpoint_url,
             config=config,
         )
-    except NoRegionError as error:
-        error.add_note(
-            "That of your Connect instance: cn.connect(region_name='eu-west-2'), or "
-            "AWS_DEFAULT_REGION. Without AWS, try cn.connect(cn.sandbox.World(seed=7))."
-        )
+    except BotoCoreError as error:
+        advise(error)
         raise
 
 
@@ -313,6 +330,11 @@ def _limiter(
     if pace is False or (pace is True and not live):
         return None
     if pace is not True:
+        if not isinstance(pace, (int, float)):
+            raise TypeError(
+                f"pace={pace!r} is not a rate. Give requests a second, such as 1.4, "
+                "or False for no pacing."
+            )
         return Limiter(pace, service=service_name)
     signer = vars(client).get("_request_signer")  # botocore has no public way
     credentials = getattr(signer, "_credentials", None)

@@ -17,19 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from botocore import xform_name
-from botocore.exceptions import NoCredentialsError
+
+from casesnb.wire.advice import advise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from casesnb.wire.client import Client
-
-
-_CREDENTIALS = (
-    "Name a profile (AWS_PROFILE), or hand one over: "
-    "cn.connect(session=boto3.Session(profile_name=...)). Without AWS, try "
-    "cn.connect(cn.sandbox.World(seed=7))."
-)
 
 
 class PageError(ValueError):
@@ -226,8 +220,7 @@ def ask(
         # It stays boto3's own error; its traceback tells which page it was about.
         asked = Page(operation, params, number, b"")
         error.add_note(f"casesnb was asking for {asked}.")
-        if isinstance(error, NoCredentialsError):
-            error.add_note(_CREDENTIALS)
+        advise(error)
         raise
     finally:
         _capture.seen = None
