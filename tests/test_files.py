@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,40 @@ def test_a_csv_that_lost_a_cell_or_a_column_is_an_error(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(FileNotFoundError):
         cn.read_csv(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["certificate.json", "events.csv", "changes.csv", "unloaded.csv"]
+)
+@pytest.mark.parametrize("damage", ["empty", "cut", "no text", "something else"])
+def test_a_damaged_file_is_named(name: str, damage: str, tmp_path: Path) -> None:
+    cn.to_csv(history(), tmp_path)
+    path = tmp_path / name
+    whole = path.read_bytes()
+    path.write_bytes(
+        {
+            "empty": b"",
+            "cut": whole[: len(whole) // 2],
+            "no text": b"\xff\xfe" * 40,
+            "something else": b'{"a": 1}',
+        }[damage]
+    )
+    with pytest.raises(ValueError, match=rf"{name} is not as to_csv wrote it: .*again"):
+        cn.read_csv(tmp_path)
+
+
+def test_times_of_another_zone_are_written_as_the_moments_they_are(
+    tmp_path: Path,
+) -> None:
+    whole = history()
+    elsewhere = replace(
+        whole,
+        events=whole.events.assign(
+            performed_at=whole.events["performed_at"].dt.tz_convert("Asia/Tokyo")
+        ),
+    )
+    cn.to_csv(elsewhere, tmp_path)
+    assert_frame_equal(cn.read_csv(tmp_path).events, whole.events)
 
 
 def test_the_certificate_beside_a_csv_is_json(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from xml.sax.saxutils import quoteattr
 import pandas as pd
 
 from casesnb.tables.given import need_history, need_pandas
+from casesnb.tables.values import utc_texts
 
 if TYPE_CHECKING:
     import os
@@ -153,7 +154,7 @@ def _records(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for name in frame.columns:
         values = frame[name]
         if isinstance(values.dtype, pd.DatetimeTZDtype):
-            values = values.dt.tz_convert("UTC").dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            values = utc_texts(values)
         plain = values.astype(object)
         columns.append(plain.where(plain.notna(), None))
     for row in zip(*columns, strict=True):

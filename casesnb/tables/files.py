@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,9 +24,11 @@ from casesnb.tables.schema import (
     UNLOADED,
     Table,
 )
+from casesnb.tables.values import utc_texts
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
 
 _TABLES = {"events": EVENTS, "changes": CHANGES, "unloaded": UNLOADED}
 _BEGINS = tuple("=+-@\t\r\n'＝＋－＠")
@@ -163,32 +166,46 @@ def read_csv(path: str | os.PathLike[str]) -> History:
     to_csv : Writes it.
     """
     folder = Path(path)
-    told = json.loads((folder / "certificate.json").read_text("utf-8"))
+    with _as_written(folder / "certificate.json") as file:
+        told = json.loads(file.read_text("utf-8"))
+        certificate = Certificate.from_dict(told["certificate"])
+        attrs = {name: dict(told["attrs"][name]) for name in _TABLES}
+        n_rows = {name: told.get("n_rows", {}).get(name) for name in _TABLES}
     frames = {}
     for name, table in _TABLES.items():
-        with (folder / f"{name}.csv").open(encoding="utf-8-sig", newline="") as lines:
-            csv.field_size_limit(2**31 - 1)
-            header, *rows = csv.reader(lines, strict=True)
-        n_rows = told.get("n_rows", {}).get(name, len(rows))
-        if len(rows) != n_rows:
-            raise ValueError(
-                f"{folder / name}.csv is not as to_csv wrote it: it has {len(rows)} "
-                f"rows, not {n_rows}. Write it again."
-            )
-        odd = [row for row in rows if len(row) != len(header)]
-        if odd or not set(table.names) <= set(header):
-            raise ValueError(
-                f"{folder / name}.csv is not as to_csv wrote it: columns or cells are "
-                "missing. Write it again."
-            )
-        dtypes = {**NAMES.dtypes, **table.dtypes}
-        columns = {
-            column: _column([row[i] for row in rows], dtypes.get(column, TEXT))
-            for i, column in enumerate(header)
-        }
-        frames[name] = pd.DataFrame(columns)
-        frames[name].attrs = told["attrs"][name]
-    return History(certificate=Certificate.from_dict(told["certificate"]), **frames)
+        with _as_written(folder / f"{name}.csv") as file:
+            frames[name] = _read_table(file, table, n_rows[name])
+        frames[name].attrs = attrs[name]
+    return History(certificate=certificate, **frames)
+
+
+@contextmanager
+def _as_written(file: Path) -> Iterator[Path]:
+    """Name the file in which something is not as it was written."""
+    try:
+        yield file
+    except (AttributeError, LookupError, TypeError, ValueError, csv.Error) as error:
+        why = f"no {error.args[0]}" if isinstance(error, KeyError) else error
+        raise ValueError(
+            f"{file} is not as to_csv wrote it: {why}. Write it again."
+        ) from error
+
+
+def _read_table(file: Path, table: Table, n_rows: int | None) -> pd.DataFrame:
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        csv.field_size_limit(2**31 - 1)
+        header, *rows = [*csv.reader(lines, strict=True)] or [[]]
+    if n_rows is not None and len(rows) != n_rows:
+        raise ValueError(f"it has {len(rows)} rows, not {n_rows}")
+    odd = [row for row in rows if len(row) != len(header)]
+    if odd or not set(table.names) <= set(header):
+        raise ValueError("columns or cells are missing")
+    dtypes = {**NAMES.dtypes, **table.dtypes}
+    columns = {
+        column: _column([row[i] for row in rows], dtypes.get(column, TEXT))
+        for i, column in enumerate(header)
+    }
+    return pd.DataFrame(columns)
 
 
 def _restored(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
@@ -202,8 +219,7 @@ def _restored(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
 
 def _cells(values: pd.Series[Any]) -> list[str]:
     if isinstance(values.dtype, pd.DatetimeTZDtype):
-        times = values.dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ").astype(object)
-        return ["" if pd.isna(time) else str(time) for time in times]
+        return ["" if pd.isna(time) else str(time) for time in utc_texts(values)]
     if values.dtype.kind in "bif":
         return [str(value) for value in values]
     return ["" if pd.isna(text) else _safe(str(text)) for text in values.astype(object)]
@@ -228,7 +244,7 @@ def _column(cells: list[str], dtype: str) -> pd.Series[Any]:
     if dtype == "bool":  # a spreadsheet writes TRUE
         flags = [cell.lower() for cell in cells]
         if odd := sorted({*flags} - {"true", "false"}):
-            raise ValueError(f"{odd[0]!r} is neither true nor false. Write it again.")
+            raise ValueError(f"{odd[0]!r} is neither true nor false")
         return pd.Series([flag == "true" for flag in flags], dtype="bool")
     if dtype not in {ID, TEXT}:
         numbers: Any = pd.Series(cells, dtype="str")

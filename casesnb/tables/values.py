@@ -129,6 +129,30 @@ def utc_text(value: object) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def utc_texts(times: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column of times as `utc_text` writes them, whatever their zone.
+
+    Parameters
+    ----------
+    times : Series of datetime64
+        Times with a zone.
+
+    Returns
+    -------
+    Series
+        Texts; what is missing stays missing.
+
+    Examples
+    --------
+    >>> utc_texts(pd.Series(pd.to_datetime(["2026-03-01T10:00:00.5+01:00"])))[0]
+    '2026-03-01T09:00:00.500000Z'
+    """
+    texts: pd.Series[Any] = times.dt.tz_convert("UTC").dt.strftime(
+        "%Y-%m-%dT%H:%M:%S.%fZ"
+    )
+    return texts
+
+
 def as_type(text: pd.Series[Any], field_type: str) -> pd.Series[Any]:
     """Return values' text as the type of their field.
 
