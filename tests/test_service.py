@@ -17,7 +17,8 @@ from test_world import OFTEN, world_of
 
 import casesnb as cn
 from casesnb.sandbox import World
-from casesnb.sandbox.service import OPERATIONS, ORDERS, Service
+from casesnb.sandbox.cases_answers import ORDERS
+from casesnb.sandbox.service import OPERATIONS, Service
 from casesnb.sandbox.shapes import Shapes, shapes
 
 DATE = "Mon, 30 Mar 2026 17:00:00 GMT"

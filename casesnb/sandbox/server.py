@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, Self
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, ResponseStartLine
 
+from casesnb.sandbox.cases_answers import ORDERS
 from casesnb.sandbox.faults import FAULTS, ON_THE_WIRE, Fault, Faulty
-from casesnb.sandbox.service import ORDERS
 from casesnb.sandbox.shapes import shapes
 from casesnb.wire.address import is_loopback
 from casesnb.wire.quotas import Quota, quota
