@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import narwhals as nw
 
-from casesnb.analysis.clock import micros_between, moment, offsets, wall
+from casesnb.analysis.clock import in_hours, micros_between, moment, offsets, wall
 from casesnb.analysis.engine import rows_of, whole
 
 if TYPE_CHECKING:
@@ -247,8 +247,7 @@ def with_work(
         frame = _with_worked(frame, calendar, name, first, last, worked)
     until_start, until_end = map(nw.col, _UNTIL)
     frame = frame.with_columns(**{micros: until_end - until_start})
-    in_hours = nw.col(micros).cast(nw.Float64) / 3.6e9
-    return frame.with_columns(**{hours: in_hours}).drop(*_UNTIL)
+    return frame.with_columns(**{hours: in_hours(nw.col(micros))}).drop(*_UNTIL)
 
 
 def _utc(value: dt.datetime) -> dt.datetime:

@@ -283,8 +283,8 @@ def weekday(at: nw.Expr) -> nw.Expr:
 def micros_between(frame: Any, start: str, end: str) -> nw.Expr:
     """Return the microseconds from one column's time to another's.
 
-    Whole numbers add up to the same sum in any order, on any engine; divide by
-    3.6e9 for hours only then.
+    Whole numbers add up to the same sum in any order, on any engine; make them
+    hours (`in_hours`) only then.
 
     Parameters
     ----------
@@ -307,3 +307,37 @@ def micros_between(frame: Any, start: str, end: str) -> nw.Expr:
     seconds = nw.col(end).cast(nw.Int64) - nw.col(start).cast(nw.Int64)
     rest = nw.col(end).dt.microsecond() - nw.col(start).dt.microsecond()
     return seconds * 1_000_000 + rest
+
+
+def in_hours(micros: nw.Expr) -> nw.Expr:
+    """Return microseconds as hours.
+
+    Parameters
+    ----------
+    micros : narwhals.Expr
+        Whole numbers.
+
+    Returns
+    -------
+    narwhals.Expr
+        Float64.
+    """
+    return micros.cast(nw.Float64) / 3.6e9
+
+
+def hours_between(frame: Any, start: str, end: str) -> nw.Expr:
+    """Return the hours from one column's time to another's.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        Whose columns they are.
+    start, end : str
+        Columns of UTC times.
+
+    Returns
+    -------
+    narwhals.Expr
+        Float64, missing where either time is.
+    """
+    return in_hours(micros_between(frame, start, end))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.chain import PART, chained
-from casesnb.analysis.clock import micros_between, moment
+from casesnb.analysis.clock import in_hours, micros_between, moment
 from casesnb.analysis.engine import NO_TEXT, handed_back, opened, rows_of, stacked
 from casesnb.tables.given import need_history
 from casesnb.tables.schema import CASE_FIELDS, CHANGES, EVENTS
@@ -200,8 +200,8 @@ def time_bounds(
         *key,
         "kind",
         "value",
-        hours_min=least.cast(nw.Float64) / 3.6e9,
-        hours_max=nw.when(nw.col("endless") == 0).then(most.cast(nw.Float64) / 3.6e9),
+        hours_min=in_hours(least),
+        hours_max=nw.when(nw.col("endless") == 0).then(in_hours(most)),
     )
     return handed_back(found, changes, (*key, "kind", "value"))
 

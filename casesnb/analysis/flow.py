@@ -8,7 +8,7 @@ import narwhals as nw
 
 from casesnb.analysis.calendar import with_work
 from casesnb.analysis.chain import ORDER, PART, Chains, chained, differs
-from casesnb.analysis.clock import micros_between
+from casesnb.analysis.clock import hours_between
 from casesnb.analysis.engine import (
     NO_TEXT,
     as_given,
@@ -122,12 +122,8 @@ def moves_of(linked: Chains) -> Chains:
         to_kind=nw.col("new_kind"),
         to_value=nw.col("new"),
         at=nw.col("performed_at"),
-        hours=_hours(moves.frame, "since_at", "performed_at"),
+        hours=hours_between(moves.frame, "since_at", "performed_at"),
     )
-
-
-def _hours(frame: Any, start: str, end: str) -> nw.Expr:
-    return micros_between(frame, start, end).cast(nw.Float64) / 3.6e9
 
 
 def handoffs(
@@ -188,7 +184,8 @@ def handoffs(
         since_at=nw.when(from_birth).then("born").otherwise("since_at")
     )
     moves = moves.with_columns(
-        held_hours=_hours(moves, "since_at", "at"), is_ping_pong=nw.col("is_back")
+        held_hours=hours_between(moves, "since_at", "at"),
+        is_ping_pong=nw.col("is_back"),
     )
     columns: tuple[str, ...] = (
         *PART,
@@ -267,7 +264,7 @@ def reopens(
     )
     moves = linked.told(*_CASE, "sequence", "actor", "event_type").frame
     moves = moves.filter((nw.col("event_type") != "Case.Created").fill_null(True))
-    hours = _hours(moves, "since_at", "performed_at")
+    hours = hours_between(moves, "since_at", "performed_at")
     is_sure = nw.when(~nw.col("since_at").is_null())
     moves = moves.select(
         *_CASE,
@@ -483,10 +480,7 @@ def first_times_of(events: object, changes: object, closed: str = CLOSED) -> Any
     spans = ("touch", "assigned", "comment", "closed")
     both = both.with_columns(
         **{
-            f"{name}_hours": micros_between(
-                both, "created_at", f"first_{name}_at"
-            ).cast(nw.Float64)
-            / 3.6e9
+            f"{name}_hours": hours_between(both, "created_at", f"first_{name}_at")
             for name in spans
         }
     )

@@ -8,7 +8,12 @@ import narwhals as nw
 
 from casesnb.analysis.calendar import with_work
 from casesnb.analysis.chain import ORDER, PART, Chains, chains, differs
-from casesnb.analysis.clock import micros_between, with_period
+from casesnb.analysis.clock import (
+    hours_between,
+    in_hours,
+    micros_between,
+    with_period,
+)
 from casesnb.analysis.engine import handed_back, stacked, texts, windowed
 
 if TYPE_CHECKING:
@@ -202,9 +207,7 @@ def _held(linked: Chains, *names: str) -> Any:
         told = told.with_columns(
             **{name: nw.when(is_sure).then(name) for name in names}
         )
-    return told.with_columns(
-        hours=micros_between(told, "start_at", "end_at").cast(nw.Float64) / 3.6e9
-    )
+    return told.with_columns(hours=hours_between(told, "start_at", "end_at"))
 
 
 def time_in(
@@ -279,7 +282,7 @@ def time_in(
         n_unsure=nw.col("unsure").sum(),
     )
     found = found.with_columns(
-        **{new: nw.col(old).cast(nw.Float64) / 3.6e9 for old, new in sums.items()},
+        **{new: in_hours(nw.col(old)) for old, new in sums.items()},
         n_spells=nw.col("n_spells").cast(nw.Int64),
         is_open=nw.col("n_open") > 0,
         known=nw.col("n_unsure") == 0,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.chain import chained
-from casesnb.analysis.clock import micros_between, moment
+from casesnb.analysis.clock import hours_between, moment
 from casesnb.analysis.engine import handed_back, opened
 from casesnb.analysis.flow import (
     CLOSED,
@@ -120,9 +120,9 @@ def case_summary(
         ends_at=nw.when(nw.col("is_closed")).then("status_at").otherwise("as_of")
     )
     found = found.with_columns(
-        age_hours=_hours(found, "created_at", "ends_at"),
-        idle_hours=_hours(found, "last_event_at", "as_of"),
-        status_hours=_hours(found, "status_at", "as_of"),
+        age_hours=hours_between(found, "created_at", "ends_at"),
+        idle_hours=hours_between(found, "last_event_at", "as_of"),
+        status_hours=hours_between(found, "status_at", "as_of"),
     )
     columns = (
         *_CASE,
@@ -147,10 +147,6 @@ def case_summary(
         *_COUNTS,
     )
     return handed_back(found, events, _CASE, columns)
-
-
-def _hours(frame: Any, start: str, end: str) -> nw.Expr:
-    return micros_between(frame, start, end).cast(nw.Float64) / 3.6e9
 
 
 def _counted(events: Any) -> Any:
