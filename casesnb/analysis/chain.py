@@ -355,6 +355,17 @@ def chained(
     )
 
 
+def is_new() -> nw.Expr:
+    """Return whether a change begins a value: to save it again begins none.
+
+    Returns
+    -------
+    narwhals.Expr
+        True or False, never missing, for the rows that `chains` returns.
+    """
+    return nw.col("is_first") | nw.col("is_break") | differs("new", "prior")
+
+
 def differs(value: str, other: str) -> nw.Expr:
     """Return whether two values differ, kind and text, missing ones being alike.
 

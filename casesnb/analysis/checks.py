@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, overload
 import narwhals as nw
 
 from casesnb.analysis.actors import attributed, in_bursts
-from casesnb.analysis.chain import Chains, chained, differs
+from casesnb.analysis.chain import Chains, chained, is_new
 from casesnb.analysis.clock import moment
 from casesnb.analysis.engine import (
     NO_TEXT,
@@ -447,10 +447,7 @@ def tug_of_war(tables: Tables) -> Any:
     """Find values that were changed and that somebody else changed back."""
     workers = attributed(tables._events).select(*_EVENT, "worker")
     merged = tables._events.filter(~nw.col("merge_event_id").is_null())
-    # To save a value again changes nothing.
-    linked = tables._chained.filter(
-        nw.col("is_first") | nw.col("is_break") | differs("new", "prior")
-    ).beside(
+    linked = tables._chained.filter(is_new()).beside(
         before_event_id=("event_id", 1),
         first_actor=("actor", 1),
         first_kind=("old_kind", 1),

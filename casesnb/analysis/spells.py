@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.calendar import with_work
-from casesnb.analysis.chain import ORDER, PART, Chains, chains, differs
+from casesnb.analysis.chain import ORDER, PART, Chains, chains, differs, is_new
 from casesnb.analysis.clock import (
     hours_between,
     in_hours,
@@ -109,12 +109,11 @@ def begun(changes: object, *field_ids: str, as_of: dt.datetime | None = None) ->
         change to the value that was there).
     """
     linked = chains(changes, *field_ids, as_of=as_of)
-    begins = nw.col("is_first") | nw.col("is_break") | differs("new", "prior")
     if linked.given is None:
-        linked = replaced(linked.filter(begins))  # less to carry through the window
+        linked = replaced(linked.filter(is_new()))  # less to carry through the window
     else:
         # What `replaced` finds again need not be copied.
-        begins = linked.frame.select(begins=begins)["begins"]
+        begins = linked.frame.select(begins=is_new())["begins"]
         left = linked.frame.drop("prior", "prior_kind", "is_last")
         linked = linked.of(left).filter(begins)
     linked = linked.with_columns(
