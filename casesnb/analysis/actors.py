@@ -11,6 +11,7 @@ import narwhals as nw
 from casesnb.analysis.calendar import Calendar
 from casesnb.analysis.clock import wall, weekday, with_period
 from casesnb.analysis.engine import (
+    TIME,
     as_given,
     handed_back,
     opened,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 _SERVICE_ROLE = "AWSServiceRoleForAmazonConnect"
 _MINUTE = 60_000_000  # microseconds
-_TIME = nw.Datetime("us", "UTC")
 _COUNTS = ("n_events", "n_changes", "n_cases")
 
 _CASE = ("domain_id", "case_id")
@@ -348,7 +348,7 @@ def off_hours(events: IntoFrameT, calendar: Calendar | None = None) -> IntoFrame
         is_working = is_working | is_in
     for day in calendar.holidays:
         midnight = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
-        is_free = shown.dt.truncate("1d") == nw.lit(midnight, nw.Datetime("us", "UTC"))
+        is_free = shown.dt.truncate("1d") == nw.lit(midnight, TIME)
         is_working = is_working & ~is_free
     frame = frame.with_columns(
         off=(~is_working).cast(nw.Int64), one=nw.lit(1, nw.Int64)
@@ -572,9 +572,9 @@ def _validity(users: Any, name: str) -> nw.Expr:
     """Return a column of times; nothing but missing values is of any type."""
     dtype = users.collect_schema()[name]
     if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
-        return nw.col(name).cast(_TIME)
+        return nw.col(name).cast(TIME)
     if isinstance(users, nw.DataFrame) and users[name].is_null().all():
-        return nw.lit(None, _TIME).alias(name)
+        return nw.lit(None, TIME).alias(name)
     raise ValueError(
         f"{name} of `users` holds no times with a zone: give "
         f"pd.to_datetime(users['{name}'], utc=True) (pandas)."

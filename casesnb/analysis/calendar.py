@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import narwhals as nw
 
 from casesnb.analysis.clock import in_hours, micros_between, moment, offsets, wall
-from casesnb.analysis.engine import rows_of, whole
+from casesnb.analysis.engine import TIME, rows_of, whole
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -270,7 +270,7 @@ def _with_worked(
     weekly = calendar.weekly()
     total = sum(end - start for start, end in weekly)
     frame = frame.with_columns(
-        **{_SHOWN: wall(frame, name, calendar.tz), _BEGAN: nw.lit(_MONDAY, _TIME)}
+        **{_SHOWN: wall(frame, name, calendar.tz), _BEGAN: nw.lit(_MONDAY, TIME)}
     )
     # A missing time is worked out as any other and left out at the end.
     micros = micros_between(frame, _BEGAN, _SHOWN).fill_null(0).cast(nw.Int64)
@@ -283,14 +283,11 @@ def _with_worked(
     for start, end in _free(calendar, first, last):
         worked = worked - _within(shown, start, end)
     for since, jump in _jumps(calendar, first, last):
-        is_since = nw.col(name) >= nw.lit(since, _TIME)
+        is_since = nw.col(name) >= nw.lit(since, TIME)
         worked = worked + nw.when(is_since).then(nw.lit(jump)).otherwise(nw.lit(0))
     known = ~nw.col(name).is_null()
     worked = nw.when(known).then(worked)
     return frame.with_columns(**{to: worked}).drop(_SHOWN, _BEGAN)
-
-
-_TIME = nw.Datetime("us", "UTC")
 
 
 def _within(place: nw.Expr, start: int, end: int) -> nw.Expr:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.clock import moment
-from casesnb.analysis.engine import as_given, rows_of, texts
+from casesnb.analysis.engine import TIME, as_given, rows_of, texts
 from casesnb.tables.arrow import ranked
 from casesnb.tables.schema import CHANGES
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 PART = ("domain_id", "case_id", "field_id")
 ORDER = ("sequence", "slot")
 
-_TIME = nw.Datetime("us", "UTC")
 _COMPARED = ("performed_at", "old_kind", "old", "new_kind", "new")
 
 
@@ -180,7 +179,7 @@ class Chains:
             return self.of(self.frame.join(self.until, how="cross"))
         (until,) = rows_of(self.until)
         at = until["as_of"] and moment(until["as_of"])
-        return self.with_columns(as_of=nw.lit(at, _TIME))
+        return self.with_columns(as_of=nw.lit(at, TIME))
 
     def told(self, *names: str) -> Chains:
         """Return the rows with columns of the changes, categories as texts.
@@ -237,7 +236,7 @@ def chains(
         is_asked = [nw.col("field_id") == name for name in field_ids]
         where.append(nw.any_horizontal(*is_asked, ignore_nulls=True).fill_null(False))
     if as_of is not None:
-        at = nw.lit(moment(as_of), _TIME)
+        at = nw.lit(moment(as_of), TIME)
         where.append(nw.col("performed_at") <= at)
         until = until.with_columns(as_of=at)
     if isinstance(given, nw.LazyFrame):

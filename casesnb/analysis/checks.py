@@ -25,6 +25,7 @@ from casesnb.analysis.chain import Chains, chained, is_new
 from casesnb.analysis.clock import moment
 from casesnb.analysis.engine import (
     NO_TEXT,
+    TIME,
     as_given,
     handed_back,
     opened,
@@ -180,7 +181,7 @@ class Rule:
             "verdict": nw.lit("found"),
             "field_id": NO_TEXT,
             "actor": NO_TEXT,
-            "found_at": nw.lit(None, nw.Datetime("us", "UTC")),
+            "found_at": nw.lit(None, TIME),
         }
         columns = {**defaults, **told}
         return found.select(
@@ -189,7 +190,7 @@ class Rule:
             severity=nw.lit(self.severity),
             verdict=columns["verdict"].cast(nw.String),
             field_id=columns["field_id"].cast(nw.String),
-            found_at=columns["found_at"].cast(nw.Datetime("us", "UTC")),
+            found_at=columns["found_at"].cast(TIME),
             actor=columns["actor"].cast(nw.String),
             event_ids=nw.col("event_ids").cast(nw.String),
             message=nw.col("message").cast(nw.String),
@@ -345,7 +346,7 @@ def _not_checkable(frame: Any, message: str) -> Any:
             *_CASE,
             verdict=nw.lit("not_checkable"),
             field_id=NO_TEXT,
-            found_at=nw.lit(None, nw.Datetime("us", "UTC")),
+            found_at=nw.lit(None, TIME),
             actor=NO_TEXT,
             event_ids=NO_TEXT,
             message=nw.lit(message),
@@ -579,7 +580,7 @@ def bulk_burst(
 def stale(tables: Tables, *, days: int = 7) -> Any:
     """Find open cases to which nothing has been done for some days."""
     events = tables._events
-    now = nw.lit(tables.as_of, nw.Datetime("us", "UTC"))
+    now = nw.lit(tables.as_of, TIME)
     last = events.filter(nw.col("sequence") == nw.col("sequence").max().over(*_CASE))
     states = tables._chained.frame.filter(
         nw.col("is_last") & (nw.col("field_id") == "status")

@@ -15,12 +15,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import narwhals as nw
 
-from casesnb.analysis.engine import rows_of
+from casesnb.analysis.engine import TIME, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_TIME = nw.Datetime("us", "UTC")
 _PERIOD = re.compile(r"(\d*)(m|h|d|w|mo|q|y)")
 
 
@@ -52,7 +51,7 @@ def wall(frame: Any, column: str, tz: str | dt.tzinfo) -> nw.Expr:
         return at
     shown = _later(at, changes[0][1])
     for since, offset in changes[1:]:
-        is_since = at >= nw.lit(since, _TIME)
+        is_since = at >= nw.lit(since, TIME)
         shown = nw.when(is_since).then(_later(at, offset)).otherwise(shown)
     return shown
 
@@ -61,7 +60,7 @@ def _at(wall: nw.Expr, changes: Sequence[tuple[dt.datetime, dt.timedelta]]) -> n
     """Return when the wall first showed a time; after a jump that skipped it."""
     at = _later(wall, -changes[0][1])
     for (_, before), (since, offset) in pairwise(changes):
-        showed = nw.lit(since + max(before, offset), _TIME)
+        showed = nw.lit(since + max(before, offset), TIME)
         at = nw.when(wall >= showed).then(_later(wall, -offset)).otherwise(at)
     return at
 
@@ -232,7 +231,7 @@ def _began(frame: Any, at: nw.Expr, freq: str) -> nw.Expr:
     if not frame.implementation.is_pyarrow():
         return _truncated(at, freq)
     # Arrow looks a zone's rules up for each time, even UTC's: ten times as slow.
-    return _truncated(at.cast(nw.Datetime("us")), freq).cast(_TIME)
+    return _truncated(at.cast(nw.Datetime("us")), freq).cast(TIME)
 
 
 def _truncated(at: nw.Expr, freq: str) -> nw.Expr:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from casesnb.tables.schema import Table
 
+TIME = nw.Datetime("us", "UTC")
+"""What every time is."""
+
 NO_TEXT = nw.lit(None, nw.String)
 """A missing text, typed."""
 
@@ -82,7 +85,7 @@ def as_given(frame: object, table: Table | None = None) -> Any:
         return nw.from_native(with_texts(given.to_native(), coded=False))
     finer = [n for n, d in given.collect_schema().items() if _is_finer(d)]
     if finer:
-        given = given.with_columns(nw.col(*finer).cast(nw.Datetime("us", "UTC")))
+        given = given.with_columns(nw.col(*finer).cast(TIME))
     return given
 
 

@@ -9,7 +9,7 @@ import narwhals as nw
 
 from casesnb.analysis.chain import PART, chained
 from casesnb.analysis.clock import in_hours, micros_between, moment
-from casesnb.analysis.engine import NO_TEXT, handed_back, opened, rows_of, stacked
+from casesnb.analysis.engine import NO_TEXT, TIME, handed_back, opened, rows_of, stacked
 from casesnb.tables.given import need_history
 from casesnb.tables.schema import CASE_FIELDS, CHANGES, EVENTS
 
@@ -391,7 +391,7 @@ def drift(
         frame.select(*key, "performed_at", "n_changes", *_SAID).join(cases, on=case)
         for frame in (first, second)
     )
-    is_new = nw.col("performed_at") > nw.lit(captured_at, nw.Datetime("us", "UTC"))
+    is_new = nw.col("performed_at") > nw.lit(captured_at, TIME)
     came = second.join(first.select(*key), on=key, how="anti").select(
         *key,
         "performed_at",

@@ -8,7 +8,7 @@ import narwhals as nw
 
 from casesnb.analysis.chain import chained
 from casesnb.analysis.clock import hours_between, moment
-from casesnb.analysis.engine import handed_back, opened
+from casesnb.analysis.engine import TIME, handed_back, opened
 from casesnb.analysis.flow import (
     CLOSED,
     first_times_of,
@@ -85,7 +85,7 @@ def case_summary(
     happened, changed = opened(events, EVENTS), opened(changes, CHANGES)
     until = nw.col("performed_at").max()
     if as_of is not None:
-        until = nw.lit(moment(as_of), nw.Datetime("us", "UTC"))
+        until = nw.lit(moment(as_of), TIME)
         happened = happened.filter(nw.col("performed_at") <= until)
         changed = changed.filter(nw.col("performed_at") <= until)
     happened = happened.with_columns(as_of=until)
