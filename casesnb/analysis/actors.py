@@ -69,8 +69,8 @@ def actor_activity(
     True
     """
     asked = ("actor", "actor_kind", "performed_at", "n_changes")
-    given = whole(events).select(*_CASE, *asked)  # a quarter of what it may hold
-    frame = told_apart(as_given(given), "case", _CASE)
+    given = as_given(events, EVENTS, *_CASE, *asked)  # a quarter of what it may hold
+    frame = told_apart(given, "case", _CASE)
     frame = with_period(frame, "performed_at", freq, tz).select(
         "actor",
         "actor_kind",

@@ -29,30 +29,24 @@ NO_TEXT = nw.lit(None, nw.String)
 
 
 def opened(frame: object, table: Table | None = None) -> Any:
-    """Return a frame of any engine with categories as texts.
+    """Return what `as_given` does, with categories as texts.
 
     Parameters
     ----------
     frame : DataFrame
-        Of pandas, Polars, DuckDB or PySpark, or already Narwhals.
+        In any engine.
     table : Table, optional
-        Whose columns are kept of a user's frame; all are otherwise.
+        Whose columns are kept.
 
     Returns
     -------
     narwhals.DataFrame or narwhals.LazyFrame
         The same rows.
-
-    Raises
-    ------
-    ValueError
-        If the engine tells times in a zone other than UTC, as DuckDB and Spark
-        do where their session has another zone.
     """
     return texts(as_given(frame, table))
 
 
-def as_given(frame: object, table: Table | None = None) -> Any:
+def as_given(frame: object, table: Table | None = None, *names: str) -> Any:
     """Return a frame of any engine, its categories as they are.
 
     Parameters
@@ -62,25 +56,28 @@ def as_given(frame: object, table: Table | None = None) -> Any:
     table : Table, optional
         Whose columns are kept of a user's frame, since one of their own may
         have a name that a step of ours makes; all are otherwise.
+    *names : str
+        Which of the table's columns; all if there is none.
 
     Returns
     -------
     narwhals.DataFrame or narwhals.LazyFrame
-        The same rows.
+        The same rows, times in microseconds.
 
     Raises
     ------
     ValueError
-        If the engine tells times in a zone other than UTC.
+        If the engine tells times in a zone other than UTC, as DuckDB and Spark
+        do where their session has another zone.
     """
-    need_table(frame)
-    given: Any = nw.from_native(cast("Any", frame))
+    given = _framed(frame)
     if table is not None and frame is not given:
         there = given.collect_schema().names()
-        given = given.select(*(name for name in table.names if name in there))
+        kept = names or table.names
+        given = given.select(*(name for name in kept if name in there))
     if given.implementation.is_pandas():
-        given = as_table(given.to_native())
-    given = whole(given)
+        given = nw.from_native(as_table(given.to_native()))
+    given = _in_utc(given)
     if given.implementation.is_pyarrow():
         return nw.from_native(with_texts(given.to_native(), coded=False))
     finer = [n for n, d in given.collect_schema().items() if _is_finer(d)]
@@ -95,25 +92,28 @@ def _is_finer(dtype: Any) -> bool:
 
 
 def whole(frame: object) -> Any:
-    """Return a frame of any engine with every column that it has, in that engine.
+    """Return a frame with every column that it has, as it is.
 
     Parameters
     ----------
     frame : DataFrame
-        Of pandas, Polars, DuckDB or PySpark, or already Narwhals.
+        In any engine.
 
     Returns
     -------
     narwhals.DataFrame or narwhals.LazyFrame
-        The same rows.
-
-    Raises
-    ------
-    ValueError
-        If the engine tells times in a zone other than UTC.
+        The same rows, in that engine.
     """
+    return _in_utc(_framed(frame))
+
+
+def _framed(frame: object) -> Any:
     need_table(frame)
-    given: Any = nw.from_native(cast("Any", frame))
+    return nw.from_native(cast("Any", frame))
+
+
+def _in_utc(given: Any) -> Any:
+    """Return a frame whose times are in UTC, or refuse it."""
     for name, dtype in given.collect_schema().items():
         zone = getattr(dtype, "time_zone", None)
         if zone not in {None, "UTC", "Etc/UTC"}:
