@@ -15,10 +15,10 @@ from casesnb.analysis.engine import (
     as_given,
     handed_back,
     opened,
+    plain,
     rows_of,
     texts,
     told_apart,
-    whole,
     windowed,
 )
 from casesnb.tables.schema import CHANGES, EVENTS
@@ -536,7 +536,7 @@ def with_users(
     >>> with_users(events, users)["team"].tolist()
     ['desk', 'expert', 'expert']
     """
-    rows, told = (nw.maybe_reset_index(texts(whole(each))) for each in (frame, users))
+    rows, told = (plain(each) for each in (frame, users))
     told = told.with_columns(
         _validity(told, n) for n in ("valid_from_at", "valid_to_at")
     )

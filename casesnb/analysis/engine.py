@@ -107,6 +107,22 @@ def whole(frame: object) -> Any:
     return _in_utc(_framed(frame))
 
 
+def plain(frame: object) -> Any:
+    """Return what `whole` does, with categories as texts and a fresh index.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        In any engine.
+
+    Returns
+    -------
+    narwhals.DataFrame or narwhals.LazyFrame
+        The same rows, in that engine.
+    """
+    return nw.maybe_reset_index(texts(whole(frame)))
+
+
 def _framed(frame: object) -> Any:
     need_table(frame)
     return nw.from_native(cast("Any", frame))

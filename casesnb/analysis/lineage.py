@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from casesnb.analysis.engine import handed_back, opened, rows_of, texts, whole
+from casesnb.analysis.engine import handed_back, opened, plain, rows_of
 from casesnb.tables.schema import EVENTS
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def thread_events(events: IntoFrameT) -> IntoFrameT:
     >>> thread["thread_id"].unique().tolist() == [world.showcase[1]]
     True
     """
-    frame = nw.maybe_reset_index(texts(whole(events)))
+    frame = plain(events)
     names = _own(frame)
     is_counted = nw.col("merge_event_id").is_null() | (
         (nw.col("event_type") == "Case.Merged")
@@ -131,10 +131,10 @@ def thread_changes(changes: IntoFrameT, events: IntoFrameT) -> IntoFrameT:
     >>> len(thread) == len(history.changes)
     True
     """
-    frame = nw.maybe_reset_index(texts(whole(changes)))
+    frame = plain(changes)
     names = _own(frame)
     key = ["domain_id", "case_id", "event_id"]
-    told = texts(whole(thread_events(events))).select(*key, "thread_id", "is_counted")
+    told = plain(thread_events(events)).select(*key, "thread_id", "is_counted")
     frame = (
         frame.join(told, on=key, how="left")
         .with_columns(
