@@ -164,24 +164,21 @@ def time_bounds(
         sure=(nw.col("old_kind") == "empty").fill_null(False)
         & ~nw.col("born").is_null(),
     )
+
+    def named(when: nw.Expr, kind: str, value: str) -> Any:
+        return frame.filter(when).select(
+            *key,
+            kind=nw.col(kind),
+            value=nw.col(value),
+            start_at=nw.col("performed_at"),
+            end_at=nw.col("performed_at"),
+            sure=nw.lit(False),
+        )
+
     # A break names a value that held at its end, however short.
-    ended = frame.filter(nw.col("is_break")).select(
-        *key,
-        kind=nw.col("old_kind"),
-        value=nw.col("old"),
-        start_at=nw.col("performed_at"),
-        end_at=nw.col("performed_at"),
-        sure=nw.lit(False),
-    )
+    ended = named(nw.col("is_break"), "old_kind", "old")
     # So does what GetCase tells where the last change does not.
-    told = frame.filter(nw.col("is_last") & ~is_held).select(
-        *key,
-        kind=nw.col("now_kind"),
-        value=nw.col("now"),
-        start_at=nw.col("performed_at"),
-        end_at=nw.col("performed_at"),
-        sure=nw.lit(False),
-    )
+    told = named(nw.col("is_last") & ~is_held, "now_kind", "now")
     spans = stacked([earlier, after, ended, told])
     spans = spans.with_columns(micros=micros_between(spans, "start_at", "end_at"))
     is_endless = nw.col("micros").is_null()
