@@ -112,22 +112,19 @@ class Tables:
             .fill_null(strategy="backward")
             .over(*_CASE, order_by=order),
         )
-        frame = frame.with_columns(
-            holder=nw.coalesce("holder", "left"),
-            before=nw.col("status").shift(1).over(*_CASE, order_by=order),
-        )
         told = nw.when(~nw.col("old_kind").is_null()).then(
             nw.col("old").str.to_lowercase().fill_null("")
         )
-        frame = frame.with_columns(before=_set("status", nw.coalesce(told, "before")))
+        before = nw.col("status").shift(1).over(*_CASE, order_by=order)
         frame = frame.with_columns(
-            before=nw.col("before").max().over(*_EVENT),
+            holder=nw.coalesce("holder", "left"),
+            had_=_set("status", nw.coalesce(told, before)),
+        ).with_columns(
             sets=nw.col("status_").max().over(*_EVENT),
+            had=nw.col("had_").max().over(*_EVENT),
         )
         is_set = ~nw.col("sets").is_null()
-        frame = frame.with_columns(
-            was=nw.when(is_set).then("before").otherwise("status")
-        ).drop("before")
+        frame = frame.with_columns(was=nw.when(is_set).then("had").otherwise("status"))
         edits = as_given(frame).filter(~nw.col("field_id").is_in(BOOKKEEPING))
         return edits.join(merged.select(*_EVENT), on=list(_EVENT), how="anti")
 
