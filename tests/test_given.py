@@ -216,6 +216,14 @@ def test_a_plot_says_which_frames_it_draws(name: str, history: cn.History) -> No
         FUNCTIONS[name](frame)
 
 
+def test_a_plot_says_so_of_its_second_frame_too(history: cn.History) -> None:
+    frame = pl.from_pandas(history.events)
+    with pytest.raises(TypeError, match=r"not DataFrame of polars.*to_pandas"):
+        cn.plot_changes(history.changes, events=frame)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"Give one of them: history\.changes or"):
+        cn.plot_changes(history.changes, events=history)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("when", ["2026-03-02", dt.date(2026, 3, 2), 7])
 def test_a_moment_is_a_datetime(when: Any, history: cn.History) -> None:
     with pytest.raises(TypeError, match=r"is no datetime. Give datetime\(2026"):

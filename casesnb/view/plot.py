@@ -143,7 +143,7 @@ def plot_changes(
     ValueError
         If there is no such time zone, or `top` is below 1.
     """
-    need_pandas(changes)
+    need_pandas(changes, *([] if events is None else [events]))
     zone_ = zone(tz)
     if top < 1:
         raise ValueError(f"top={top} leaves nothing to draw. Give 1 or more.")
