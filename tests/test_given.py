@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 from answers import Pages
 from answers import event as answer_event
+from engines import assert_same, rows
 
 import casesnb as cn
 from casesnb.analysis.checks import Tables
@@ -251,6 +252,53 @@ def test_times_of_another_zone_are_the_same_moments(history: cn.History) -> None
     berlin = changes["performed_at"].dt.tz_convert("Europe/Berlin")
     found = cn.spells(changes.assign(performed_at=berlin))
     pd.testing.assert_frame_equal(found, cn.spells(changes))
+
+
+KINDS_OF_FRAME: dict[str, Any] = {
+    "pandas": lambda frame: frame,
+    "Arrow": pa.Table.from_pandas,
+    "Polars": pl.from_pandas,
+    "lazy Polars": lambda frame: pl.from_pandas(frame).lazy(),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_FRAME)
+def test_frames_that_are_kept_whole_may_be_told_in_another_zone(
+    kind: str, history: cn.History
+) -> None:
+    def abroad(frame: pd.DataFrame) -> Any:
+        zoned = frame.select_dtypes("datetimetz")
+        moved = {name: zoned[name].dt.tz_convert("Europe/Berlin") for name in zoned}
+        return KINDS_OF_FRAME[kind](frame.assign(**moved))
+
+    def asked(events: Any, changes: Any, users: Any) -> list[Any]:
+        work = {"start": "performed_at", "end": "performed_at"}
+        return [
+            cn.thread_events(events),
+            cn.thread_changes(changes, events),
+            cn.thread_summary(events),
+            cn.with_users(events, users),
+            cn.with_working_hours(events, cn.Calendar(), **work),
+            cn.spells(changes),
+            cn.actor_activity(events),
+        ]
+
+    noon = pd.Timestamp("2026-02-10T12:00Z").as_unit("us")
+    users = pd.DataFrame({"actor": history.events["actor"].astype("str").unique()})
+    users = users.assign(
+        team="a", valid_from_at=noon, valid_to_at=noon.replace(year=2027)
+    )
+    frames = (history.events, history.changes, users)
+    for found, plain in zip(asked(*map(abroad, frames)), asked(*frames), strict=True):
+        found = found.collect() if kind == "lazy Polars" else found
+        assert_same(pl.from_arrow(found) if kind == "Arrow" else found, rows(plain))
+
+
+def test_a_users_own_times_keep_their_zone(history: cn.History) -> None:
+    there = history.events["performed_at"].dt.tz_convert("Asia/Tokyo")
+    found = cn.thread_events(history.events.assign(there=there))
+    assert str(found["there"].dt.tz) == "Asia/Tokyo"
+    assert (found["there"] == found["performed_at"]).all()
 
 
 @pytest.mark.parametrize("unit", ["ns", "ms"])

@@ -506,7 +506,7 @@ def with_users(
         Polars, DuckDB or PySpark.
     users : DataFrame
         In the same kind of frame: ``actor``, ``valid_from_at``,
-        ``valid_to_at`` (both UTC; missing: always), and what is to be told,
+        ``valid_to_at`` (with their zone; missing: always), and what is told,
         such as ``team`` and ``role``.
     actor : str, default "actor"
         The column of `frame` that is looked up.
@@ -536,10 +536,9 @@ def with_users(
     >>> with_users(events, users)["team"].tolist()
     ['desk', 'expert', 'expert']
     """
-    rows, told = (plain(each) for each in (frame, users))
-    told = told.with_columns(
-        _validity(told, n) for n in ("valid_from_at", "valid_to_at")
-    )
+    spans = ("valid_from_at", "valid_to_at")
+    rows, told = plain(frame, "performed_at"), plain(users, *spans)
+    told = told.with_columns(_validity(told, name) for name in spans)
     names = rows.collect_schema().names()
     own = ("actor", "valid_from_at", "valid_to_at")
     extra = [name for name in told.collect_schema().names() if name not in own]

@@ -165,7 +165,7 @@ def with_working_hours(
     calendar : Calendar
         The hours of work.
     start, end : str
-        Columns of UTC times.
+        Columns of times with a zone; they are told in UTC then.
     hours : str, default "working_hours"
         The column to add.
 
@@ -191,7 +191,7 @@ def with_working_hours(
     >>> waits["working_hours"].tolist()
     [8.0]
     """
-    rows = whole(frame)
+    rows = whole(frame, start, end)
     names = rows.collect_schema().names()
     if missing := sorted({start, end} - set(names)):
         raise ValueError(

@@ -77,7 +77,7 @@ def as_given(frame: object, table: Table | None = None, *names: str) -> Any:
         given = given.select(*(name for name in kept if name in there))
     if given.implementation.is_pandas():
         given = nw.from_native(as_table(given.to_native()))
-    given = _in_utc(given)
+    given = _in_utc(given, given.collect_schema().names())
     if given.implementation.is_pyarrow():
         return nw.from_native(with_texts(given.to_native(), coded=False))
     finer = [n for n, d in given.collect_schema().items() if _is_finer(d)]
@@ -91,36 +91,40 @@ def _is_finer(dtype: Any) -> bool:
     return is_zoned and dtype.time_unit != "us"
 
 
-def whole(frame: object) -> Any:
+def whole(frame: object, *times: str) -> Any:
     """Return a frame with every column that it has, as it is.
 
     Parameters
     ----------
     frame : DataFrame
         In any engine.
+    *times : str
+        Those of its columns that are to be in UTC.
 
     Returns
     -------
     narwhals.DataFrame or narwhals.LazyFrame
         The same rows, in that engine.
     """
-    return _in_utc(_framed(frame))
+    return _in_utc(_framed(frame), times)
 
 
-def plain(frame: object) -> Any:
+def plain(frame: object, *times: str) -> Any:
     """Return what `whole` does, with categories as texts and a fresh index.
 
     Parameters
     ----------
     frame : DataFrame
         In any engine.
+    *times : str
+        Those of its columns that are to be in UTC.
 
     Returns
     -------
     narwhals.DataFrame or narwhals.LazyFrame
         The same rows, in that engine.
     """
-    return nw.maybe_reset_index(texts(whole(frame)))
+    return nw.maybe_reset_index(texts(whole(frame, *times)))
 
 
 def _framed(frame: object) -> Any:
@@ -128,22 +132,32 @@ def _framed(frame: object) -> Any:
     return nw.from_native(cast("Any", frame))
 
 
-def _in_utc(given: Any) -> Any:
-    """Return a frame whose times are in UTC, or refuse it."""
+def _in_utc(given: Any, times: Sequence[str]) -> Any:
+    """Return a frame with times in UTC; refuse it where its engine cannot."""
+    abroad = []
     for name, dtype in given.collect_schema().items():
         zone = getattr(dtype, "time_zone", None)
-        if zone not in {None, "UTC", "Etc/UTC"}:
-            raise ValueError(
-                f"{name} is told in {zone}. Tell it in UTC: frame['{name}']"
-                ".dt.tz_convert('UTC') (pandas), SET TimeZone='UTC' (DuckDB), "
-                "spark.conf.set('spark.sql.session.timeZone', 'UTC') (Spark)."
-            )
         if name == "performed_at" and zone is None and isinstance(given, nw.DataFrame):
             raise ValueError(
                 "performed_at holds no times with a zone. AWS tells UTC: "
                 "pd.to_datetime(frame['performed_at'], utc=True) (pandas)."
             )
-    return given
+        if name not in times or zone in {None, "UTC"}:
+            continue
+        of_session = given.implementation.is_duckdb() or (
+            given.implementation.is_spark_like()
+        )
+        if not of_session:
+            abroad.append(name)
+        elif zone != "Etc/UTC":
+            raise ValueError(
+                f"{name} is told in {zone}. Tell it in UTC: "
+                "SET TimeZone='UTC' (DuckDB), "
+                "spark.conf.set('spark.sql.session.timeZone', 'UTC') (Spark)."
+            )
+    if not abroad:
+        return given
+    return given.with_columns(nw.col(*abroad).dt.convert_time_zone("UTC"))
 
 
 def stacked(frames: Sequence[Any]) -> Any:
