@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -11,8 +12,10 @@ import pandas as pd
 import polars as pl
 import pytest
 
+import casesnb as cn
 from casesnb.analysis.clock import offsets, wall, weekday, with_period
 from casesnb.analysis.engine import opened, rows_of
+from casesnb.tables.schema import CHANGES, EVENTS
 
 ZONES = (
     "UTC",
@@ -123,6 +126,18 @@ def test_a_period_of_a_zone_is_what_its_wall_shows(tz: str, freq: str) -> None:
 def test_what_is_no_period_is_refused(freq: str) -> None:
     with pytest.raises(ValueError, match="is not a period"):
         with_period(opened(every_few_hours("2026-01-01", "2026-01-02")), "at", freq)
+
+
+@pytest.mark.parametrize("tz", ["Mars/Base", None, 7])
+def test_there_is_no_such_zone_though_there_is_no_event(tz: Any) -> None:
+    events, changes = EVENTS.empty(), CHANGES.empty()
+    for ask in (
+        lambda: cn.rhythm(events, tz=tz),
+        lambda: cn.actor_activity(events, tz=tz),
+        lambda: cn.backlog(changes, tz=tz),
+    ):
+        with pytest.raises(ValueError, match=f"There is no time zone {tz!r}. Name one"):
+            ask()
 
 
 def test_an_engine_of_another_zone_is_refused() -> None:

@@ -69,6 +69,7 @@ def _changes(
     frame: Any, column: str, tz: str | dt.tzinfo, before: dt.timedelta = dt.timedelta()
 ) -> tuple[tuple[dt.datetime, dt.timedelta], ...]:
     """Return a zone's offsets while a column's times last, and `before` them."""
+    _zone(tz)  # there may be no time to ask it for
     at = nw.col(column)
     (span,) = rows_of(frame.select(first=at.min(), last=at.max()))
     if span["first"] is None:
@@ -148,12 +149,7 @@ def offsets(
     2026-03-01 00:00:00+00:00 1:00:00
     2026-03-29 01:00:00+00:00 2:00:00
     """
-    try:
-        zone = tz if isinstance(tz, dt.tzinfo) else ZoneInfo(tz)
-    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError, AttributeError):
-        raise ValueError(
-            f"There is no time zone {tz!r}. Name one as IANA does: 'Europe/Berlin'."
-        ) from None
+    zone = _zone(tz)
 
     def offset(at: dt.datetime) -> dt.timedelta:
         return at.astimezone(zone).utcoffset() or dt.timedelta()
@@ -175,6 +171,15 @@ def offsets(
             found.append((high, offset(high)))
         here = after
     return tuple(found)
+
+
+def _zone(tz: str | dt.tzinfo) -> dt.tzinfo:
+    try:
+        return tz if isinstance(tz, dt.tzinfo) else ZoneInfo(tz)
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError, AttributeError):
+        raise ValueError(
+            f"There is no time zone {tz!r}. Name one as IANA does: 'Europe/Berlin'."
+        ) from None
 
 
 def with_period(frame: Any, column: str, freq: str, tz: str | dt.tzinfo = "UTC") -> Any:
