@@ -6,7 +6,9 @@ import datetime as dt
 from types import SimpleNamespace
 from typing import Any
 
+import duckdb
 import pandas as pd
+import polars as pl
 import pytest
 from test_actors import ANN, CONNECT, NOBODY, ROLE, agent, changes_of, event, events_of
 
@@ -252,6 +254,8 @@ def test_what_is_no_rule_is_refused() -> None:
     history = SimpleNamespace(events=EVENTS.empty(), changes=CHANGES.empty())
     with pytest.raises(ValueError, match="Rule silent has no docstring"):
         rule(silent)
+    with pytest.raises(TypeError, match=r"'info' is no function.*\(severity='info'"):
+        rule("info")  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="is no rule. Put @cn.rule before"):
         findings(history, [silent])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="There is no rule to check"):
@@ -398,3 +402,36 @@ def test_a_rule_may_tell_no_time_and_go_with_the_others() -> None:
     frame = findings(history, [*RULES, every_case])
     assert frame.dtypes.astype(str).to_dict() == FINDINGS.dtypes
     assert frame.loc[frame["rule"] == "every_case", "event_ids"].tolist() == ["7"]
+
+
+@pytest.mark.parametrize("engine", ["pandas", "Polars", "lazy Polars", "DuckDB"])
+@pytest.mark.parametrize("verdict", ["fonud", "", None])
+def test_a_verdict_is_found_or_not_checkable(verdict: Any, engine: str) -> None:
+    told = Story().created(ANN_).events
+
+    @rule
+    def every_case(tables: Tables) -> Any:
+        """Find every case."""
+        events = events_of(*told)[["domain_id", "case_id"]]
+        rows = events.assign(event_ids="e0", message="a case", verdict="found")
+        rows = pd.concat([rows, rows.assign(verdict=verdict)], ignore_index=True)
+        return of_engine(engine, rows.astype("str").assign(verdict=rows["verdict"]))
+
+    frames = [of_engine(engine, each.empty()) for each in (EVENTS, CHANGES)]
+    with pytest.raises(
+        ValueError,
+        match=f"Rule every_case gives the verdict {verdict!r}. "
+        "Give found or not_checkable",
+    ):
+        findings(Tables(*frames), every_case)
+
+
+def of_engine(engine: str, frame: pd.DataFrame) -> Any:
+    if engine == "pandas":
+        return frame
+    told = pl.from_pandas(frame)
+    if engine == "DuckDB":
+        connection = duckdb.connect()
+        connection.execute("SET TimeZone = 'UTC'")
+        return connection.from_arrow(told.to_arrow())
+    return told.lazy() if engine == "lazy Polars" else told

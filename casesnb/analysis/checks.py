@@ -37,12 +37,15 @@ from casesnb.tables.given import need_history
 from casesnb.tables.schema import CHANGES, EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from casesnb.tables.history import History
 
 SEVERITIES = ("info", "warning", "problem")
 """What a finding may be: good to know, to be looked at, to be explained."""
+
+VERDICTS = ("found", "not_checkable")
+"""What a rule says of a case; of one that it checked without finding, nothing."""
 
 BOOKKEEPING = ("last_updated_datetime", "last_updated_user")
 """Fields that Cases itself keeps: their changes are nobody's edit."""
@@ -143,12 +146,15 @@ class Rule:
         What it looks for, in one sentence.
     function : callable
         From `Tables` to a frame of findings.
+    options : mapping of str to Any
+        Its function's keyword arguments.
     """
 
     name: str
     severity: str
     question: str
     function: Callable[..., Any] = field(repr=False)
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if self.severity not in SEVERITIES:
@@ -159,7 +165,7 @@ class Rule:
 
     def __call__(self, tables: Tables) -> Any:
         """Return the rule's findings, with all columns."""
-        given = self.function(tables)
+        given = self.function(tables, **self.options)
         try:
             found = opened(given)
         except TypeError as error:
@@ -181,11 +187,20 @@ class Rule:
             "found_at": nw.lit(None, TIME),
         }
         columns = {**defaults, **told}
+        verdict = columns["verdict"].cast(nw.String)
+        # Where frames are lazy this runs the rule; ours are known to be right.
+        if "verdict" in names and all(self.function is not r.function for r in RULES):
+            for row in rows_of(found.select(verdict=verdict).unique()):
+                if row["verdict"] not in VERDICTS:
+                    raise ValueError(
+                        f"Rule {self.name} gives the verdict {row['verdict']!r}. Give "
+                        f"{' or '.join(VERDICTS)}."
+                    )
         return found.select(
             *_CASE,
             rule=nw.lit(self.name),
             severity=nw.lit(self.severity),
-            verdict=columns["verdict"].cast(nw.String),
+            verdict=verdict,
             field_id=columns["field_id"].cast(nw.String),
             found_at=columns["found_at"].cast(TIME),
             actor=columns["actor"].cast(nw.String),
@@ -206,7 +221,7 @@ class Rule:
         Rule
             A new rule of the same name.
         """
-        return replace(self, function=partial(self.function, **options))
+        return replace(self, options={**self.options, **options})
 
 
 @overload
@@ -251,6 +266,10 @@ def rule(
     """
     if function is None:
         return partial(_as_rule, severity=severity)
+    if not callable(function):
+        raise TypeError(
+            f"{function!r} is no function. Say it by name: @cn.rule(severity='info')."
+        )
     return _as_rule(function, severity=severity)
 
 
@@ -295,7 +314,8 @@ def findings(
     TypeError
         If one of `rules` is no `Rule`.
     ValueError
-        If there is no rule, or a rule returns no findings' columns.
+        If there is no rule, or a rule returns no findings' columns or another
+        verdict.
 
     Examples
     --------
