@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
@@ -435,3 +436,30 @@ def of_engine(engine: str, frame: pd.DataFrame) -> Any:
         connection.execute("SET TimeZone = 'UTC'")
         return connection.from_arrow(told.to_arrow())
     return told.lazy() if engine == "lazy Polars" else told
+
+
+@pytest.mark.parametrize("days", [0.5, 7, 7.5, np.int64(7)])
+def test_days_may_be_parts_of_days(days: float) -> None:
+    story = Story().created(ANN_)
+    history = SimpleNamespace(
+        events=events_of(*story.events), changes=changes_of(*story.changes)
+    )
+    created = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
+    still = NAMED["stale"].with_options(days=days)
+    then = created + dt.timedelta(days=float(days))
+    assert findings(history, still, as_of=then).empty
+    later = findings(history, still, as_of=then + dt.timedelta(microseconds=1))
+    assert later["message"].tolist() == [
+        f"open, and nothing done for more than {days} days"
+    ]
+
+
+@pytest.mark.parametrize("days", [None, "week", -1, float("nan"), 1e12, 1e7])
+def test_what_are_no_days_is_refused(days: Any) -> None:
+    story = Story().created(ANN_)
+    history = SimpleNamespace(
+        events=events_of(*story.events), changes=changes_of(*story.changes)
+    )
+    still = NAMED["stale"].with_options(days=days)
+    with pytest.raises(ValueError, match="days=.*: give how many, such as 7 or"):
+        findings(history, still)

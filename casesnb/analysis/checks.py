@@ -594,16 +594,16 @@ def bulk_burst(
 
 
 @rule(severity="info")
-def stale(tables: Tables, *, days: int = 7) -> Any:
+def stale(tables: Tables, *, days: float = 7) -> Any:
     """Find open cases to which nothing has been done for some days."""
+    since = _earlier(tables.as_of, days)
     events = tables._events
-    now = nw.lit(tables.as_of, TIME)
     last = events.filter(nw.col("sequence") == nw.col("sequence").max().over(*_CASE))
     states = tables._chained.frame.filter(
         nw.col("is_last") & (nw.col("field_id") == "status")
     )
     states = states.select(*_CASE, status=nw.col("new").str.to_lowercase())
-    idle = last.filter(nw.col("performed_at").dt.offset_by(f"{days}d") < now)
+    idle = last.filter(nw.col("performed_at") < nw.lit(since, TIME))
     still_open = idle.join(states, on=list(_CASE), how="inner").filter(
         nw.col("status").fill_null("") != "closed"
     )
@@ -613,6 +613,16 @@ def stale(tables: Tables, *, days: int = 7) -> Any:
             _not_checkable(_without(idle, states), "no event tells the status"),
         ]
     )
+
+
+def _earlier(as_of: dt.datetime | None, days: float) -> dt.datetime | None:
+    try:
+        passed = dt.timedelta(days=float(days))
+        if passed >= dt.timedelta():
+            return as_of and as_of - passed
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError(f"days={days!r}: give how many, such as 7 or 0.5.")
 
 
 @rule(severity="problem")
