@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 from typing import Any
 
@@ -70,6 +71,38 @@ def test_back_to_whom_a_late_history_first_names_is_ping_pong(engine: str) -> No
     changes = case(*steps, created=False, field="assigned_user")
     found = off(cn.handoffs(on(engine, changes)))
     assert found["is_ping_pong"].tolist() == [False, True, False, False]
+
+
+def every_way(first: str, others: str) -> Any:
+    """Cases that begin with each of `first` and take each way through `others`."""
+    rows = []
+    for way in itertools.product(first, *[others] * 4):
+        values = [None if value == "-" else value for value in way]
+        kinds = ["string" if value else "empty" for value in values]
+        for number, value in enumerate(values):
+            row = event(number, f"2026-03-02T{number:02}:00Z", "".join(way))
+            row |= {"field_id": "assigned_user", "slot": 0}
+            row |= {"new": value, "new_kind": kinds[number]}
+            if number:
+                row |= {"old": values[number - 1], "old_kind": kinds[number - 1]}
+            else:
+                row["event_type"] = "Case.Created"
+            rows.append(row)
+    return changes_of(*rows)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_ping_pong_needs_no_creation_that_the_first_old_value_repeats(
+    engine: str,
+) -> None:
+    changes = every_way("-ab", "-ab")
+    late = changes[changes["event_type"] != "Case.Created"]
+    whole, found = (off(cn.handoffs(on(engine, each))) for each in (changes, late))
+    columns = ["case_id", "from_value", "to_value", "at", "is_ping_pong"]
+    pd.testing.assert_frame_equal(found[columns], whole[columns])
+    assert 0 < found["is_ping_pong"].sum() < len(found) / 2
+    back = found[found["case_id"] == "a-aba"]  # let go, taken again, given and back
+    assert back["is_ping_pong"].tolist() == [False, False, False, True]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -208,14 +208,15 @@ def _named(linked: Chains) -> Chains:
     """Return the changes with ``is_back``: to the holder before the last one."""
     linked = linked.with_columns(is_named=~nw.col("new").is_null())
     linked = linked.beside("is_named", last_name=("new", 1))
+    # A history that begins late tells who held it in its first old value, though
+    # that may be of a release.
+    linked = linked.beside(let_go=("old", 1)).with_columns(
+        last_name=nw.coalesce("last_name", "old", "let_go")
+    )
     last = nw.col("last_name")
     is_other = (nw.col("new") != last).fill_null(True) | last.is_null()
-    linked = linked.with_columns(
-        is_other=nw.col("is_named") & is_other,
-        # A history that begins late tells who held it in its first old value.
-        came_from=nw.coalesce("last_name", "old"),
-    )
-    linked = linked.beside("is_other", name_before=("came_from", 1))
+    linked = linked.with_columns(is_other=nw.col("is_named") & is_other)
+    linked = linked.beside("is_other", name_before=("last_name", 1))
     is_back = (nw.col("new") == nw.col("name_before")).fill_null(False)
     return linked.with_columns(is_back=nw.col("is_other") & is_back)
 
