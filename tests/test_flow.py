@@ -106,6 +106,33 @@ def test_ping_pong_needs_no_creation_that_the_first_old_value_repeats(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("max_steps", [20, 3, 1])
+def test_a_way_needs_no_creation_that_the_first_old_value_repeats(
+    engine: str, max_steps: int
+) -> None:
+    changes = every_way("ab", "-ab")
+    late = changes[changes["event_type"] != "Case.Created"]
+    whole, found = (
+        off(cn.variants(on(engine, each), "assigned_user", max_steps=max_steps))
+        for each in (changes, late)
+    )
+    pd.testing.assert_frame_equal(found, whole)
+
+
+def test_a_way_begins_with_a_value() -> None:
+    ways = {
+        "open → closed": case(("open", "closed"), created=False),
+        "open": case(("open", "open"), created=False),
+        "closed": case(("open", "closed")),  # creation replaces nothing
+        "new": case("new", created=False).assign(old_kind="empty"),
+    }
+    for way, changes in ways.items():
+        found = cn.variants(changes)
+        assert found["variant"].tolist() == [way]
+        assert found["n_steps"].tolist() == [way.count("→") + 1]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("sent", [True, False])
 def test_closing_a_closed_case_is_no_close(engine: str, sent: bool) -> None:
     again = ("closed", "closed") if sent else "closed"

@@ -312,7 +312,8 @@ def variants(
 ) -> IntoFrameT:
     """One row per way that cases took through a field's values.
 
-    A way begins with the first value that the history tells a case to get.
+    A way begins with the first value that the history tells: where it begins
+    late, with the one that its first change replaced.
 
     Parameters
     ----------
@@ -346,20 +347,24 @@ def variants(
     """
     if not isinstance(max_steps, int) or max_steps < 1:
         raise ValueError(f"max_steps={max_steps}: give 1 or more.")
-    linked = begun(changes, field_id, as_of=as_of).told(*PART, *ORDER)
-    frame = windowed(linked.frame).with_columns(one=nw.lit(1, nw.Int64))
+    linked = begun(changes, field_id, as_of=as_of).told(*PART, *ORDER, "event_type")
+    is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
+    is_late = nw.col("is_first") & ~nw.col("is_same") & ~is_created
+    frame = windowed(linked.frame).with_columns(before=nw.when(is_late).then("old"))
+    frame = frame.with_columns(taken=1 + (~nw.col("before").is_null()).cast(nw.Int64))
     frame = frame.with_columns(
-        place=nw.col("one").cum_sum().over(*PART, order_by=ORDER)
+        place=nw.col("taken").cum_sum().over(*PART, order_by=ORDER)
     ).select(
         *_CASE,
         "place",
+        "before",
         step=nw.when(nw.col("new").is_null()).then(nw.lit("(empty)")).otherwise("new"),
     )
     (most,) = rows_of(frame.select(most=nw.col("place").max()))
     steps = range(1, min(int(most["most"] or 1), max_steps) + 1)
     frame = frame.with_columns(
         **{f"step_{n}": nw.when(nw.col("place") == n).then("step") for n in steps}
-    )
+    ).with_columns(step_1=nw.coalesce("step_1", "before"))
     ways = frame.group_by(*_CASE).agg(
         nw.col(*(f"step_{n}" for n in steps)).max(), n_steps=nw.col("place").max()
     )
