@@ -12,6 +12,7 @@ import pytest
 
 import casesnb as cn
 from casesnb.analysis.actors import (
+    WORKERS,
     actor_activity,
     actor_matrix,
     attribution,
@@ -193,6 +194,7 @@ def test_each_kind_of_work_has_its_evidence() -> None:
         ("api", False, "a principal of its own, no user"),
         ("unknown", False, "nobody is named"),
     ]
+    assert events["actor_kind"].map(WORKERS).tolist() == found["worker"].tolist()
     share = work_share(events)
     assert share.dtypes.astype(str).to_dict() == WORK_SHARE.dtypes
     assert share.groupby("worker")["n_events"].sum().to_dict() == {

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import re
+from pathlib import Path
 
 import histories
 import pandas as pd
 import pytest
-from histories import event, history
+from histories import by, event, history
 
 import casesnb as cn
+from casesnb.view.explorer_tabs import facts_html, people_html
 from casesnb.view.story import deed, doer
+from casesnb.view.wording import percents, work_percents
 
 TOLD = """\
 Case 4711
@@ -151,3 +156,67 @@ def test_a_bare_id_is_said_to_be_an_agent() -> None:
     arn = f"{histories.AGENTS}6ab2e1f0-77aa-4bcd-9e01-2f5ce04711aa"
     assert doer(arn, "agent", {}) == "agent 6ab2e1f0…"
     assert doer(arn, "agent", {arn: "Anna Lopez"}) == "Anna Lopez"
+
+
+def shared(api: int, automation: int, human: int) -> cn.History:
+    """A case whose events are of three kinds of work, so many of each."""
+    who = [*api * [by(custom="crm")], *automation * [by()], *human * [by("anna")]]
+    return history(
+        [
+            event(n, f"02T{n // 60:02}:{n % 60:02}:00", each)
+            for n, each in enumerate(who)
+        ]
+    )
+
+
+@pytest.mark.parametrize("counts", [(2, 11, 17), (1, 1, 1), (1, 1, 6), (3, 16, 25)])
+def test_shares_of_work_add_up_wherever_they_are_shown(
+    counts: tuple[int, int, int], tmp_path: Path
+) -> None:
+    told = shared(*counts)
+    work = re.search("Work by</dt><dd>(.*?)</dd>", facts_html(told))
+    assert work is not None
+    names = ("api", "automation", "human")
+    facts = [int(share) for share in re.findall(r"(\d+)% \w+", work[1])]
+    assert work[1] == ", ".join(
+        f"{n}% {name}" for n, name in zip(facts, names, strict=True)
+    )
+    assert sum(facts) == 100
+    for share, count in zip(facts, counts, strict=True):
+        assert abs(share - 100 * count / sum(counts)) < 1
+    assert [int(n) for n in re.findall(r">(\d+)%<", people_html(told.events))] == facts
+    assert f"at work, {facts[-1]}% of the events by agents." in cn.story(told)
+    page = cn.write_report(told, tmp_path / "r.html").read_text("utf-8")
+    assert f'share">{facts[-1]}%<' in page
+
+
+def test_kinds_of_evidence_add_up_to_their_kind_of_work() -> None:
+    world = cn.sandbox.World(seed=7)
+    for case_id in list(world.case_ids(world.showcase[0]))[:12]:
+        told = cn.load_history(cn.connect(world), world.showcase[0], case_id)
+        if told.events.empty:
+            continue
+        shares = work_percents(told.events)
+        page = people_html(told.events).rpartition("<table")[2]
+        found = re.findall(r"<td[^>]*>(\w+)</td><td[^>]*>(\d+)%</td>", page)
+        assert len(found) >= len(shares)
+        sums = dict.fromkeys(shares, 0)
+        for worker, share in found:
+            sums[worker] += int(share)
+        assert sums == shares
+
+
+def test_parts_of_a_hundred_are_the_nearest_that_add_up() -> None:
+    assert percents([]) == []
+    assert percents([0, 0]) == [0, 0]
+    assert percents([1, 1, 1]) == [34, 33, 33]
+    assert percents([2, 11, 17]) == [6, 37, 57]
+    assert percents([1, 2], 7) == [2, 5]
+    for counts in itertools.product(range(7), repeat=4):
+        found = percents(counts)
+        if sum(counts):
+            exact = [100 * count / sum(counts) for count in counts]
+            assert sum(found) == 100
+            assert all(abs(a - b) < 1 for a, b in zip(found, exact, strict=True))
+            rest = sum(int(part) for part in exact)
+            assert sum(a > b for a, b in zip(found, exact, strict=True)) == 100 - rest

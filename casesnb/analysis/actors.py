@@ -26,6 +26,15 @@ from casesnb.tables.schema import CHANGES, EVENTS
 if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
 
+WORKERS = {
+    "agent": "human",
+    "custom": "api",
+    "role": "api",
+    "service": "automation",
+    "unknown": "unknown",
+}
+"""Whose work an event is, by the kind of its actor: what `attribution` finds."""
+
 _SERVICE_ROLE = "AWSServiceRoleForAmazonConnect"
 _MINUTE = 60_000_000  # microseconds
 _COUNTS = ("n_events", "n_changes", "n_cases")

@@ -26,10 +26,12 @@ from casesnb.view.wording import (
     field_names,
     hours_text,
     is_missing,
+    percents,
     standing,
     tail,
     value_name,
     value_names,
+    work_percents,
 )
 
 if TYPE_CHECKING:
@@ -342,10 +344,12 @@ def people_html(events: pd.DataFrame) -> str:
         },
         caption="Who acted",
     )
-    shares = [
-        {**row, "share": f"{row['share']:.0%}"}
-        for row in work_share(events).to_dict("records")
-    ]
+    shares = []
+    work = work_percents(events)
+    for worker, found in work_share(events).groupby("worker"):
+        parts = percents(found["n_events"].tolist(), work.get(str(worker), 0))
+        told = found.assign(share=[f"{part}%" for part in parts])
+        shares += told.to_dict("records")
     headings = {
         "worker": "Work of",
         "share": "Share",
@@ -524,8 +528,8 @@ def facts_html(history: History) -> str:
         if row["case_id"] == (events["case_id"].iloc[0] if len(events) else None)
     }
     status, holder = held.get("status"), held.get("assigned_user")
-    share = work_share(events).groupby("worker")["share"].sum()
-    work = ", ".join(f"{part:.0%} {worker}" for worker, part in share.items())
+    shares = work_percents(events).items()
+    work = ", ".join(f"{share}% {worker}" for worker, share in shares)
     age = "–"
     if certificate.first_event_at is not None:
         passed = certificate.fetched_at - certificate.first_event_at

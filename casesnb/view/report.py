@@ -36,6 +36,7 @@ from casesnb.view.wording import (
     tail,
     value_name,
     value_names,
+    work_percents,
 )
 
 if TYPE_CHECKING:
@@ -371,7 +372,7 @@ def _facts(
     by_agents = events[events["actor_kind"] == "agent"]
     agents = f"{by_agents['actor'].nunique():,}"
     yield "agents", "Agents at work", agents, by_agents["event_id"]
-    share = f"{len(by_agents) / len(events):.0%}"
+    share = f"{work_percents(events).get('human', 0)}%"
     yield "share", "Events by agents", share, by_agents["event_id"]
 
 

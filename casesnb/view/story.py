@@ -19,6 +19,7 @@ from casesnb.view.wording import (
     tail,
     value_name,
     value_names,
+    work_percents,
 )
 
 if TYPE_CHECKING:
@@ -239,12 +240,12 @@ def _heading(
             holder = shortened(names.get(user, holder), 60)
         facts.append(f"held by {holder}")
     people = events.loc[events["actor_kind"] == "agent", "actor"].nunique()
-    share = (events["actor_kind"] == "agent").mean()
+    share = work_percents(events).get("human", 0)
     yield "; ".join(facts) + "."
     yield (
         f"{counted(len(events), 'event')} in "
         f"{hours_text((last - first).total_seconds() / 3600)}, "
-        f"{counted(people, 'agent')} at work, {share:.0%} of the events by agents."
+        f"{counted(people, 'agent')} at work, {share}% of the events by agents."
     )
     if not whole:
         yield "Its creation is not in this history: what was before is not known."

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from casesnb.analysis.actors import WORKERS
 from casesnb.tables.certificate import Certificate
 from casesnb.tables.certificate import counted as counted  # noqa: PLC0414 - told on
 from casesnb.tables.names import tail as tail  # noqa: PLC0414 - told on from here
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -49,6 +50,55 @@ def hours_text(hours: float) -> str:
     if hours < 1:
         return f"{hours * 60:.0f} min"
     return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:,.1f} d"
+
+
+def percents(counts: Sequence[int], whole: int = 100) -> list[int]:
+    """Return counts as parts of a hundred that add up to it.
+
+    Each is rounded down, and what is left over goes to those that lost most.
+
+    Parameters
+    ----------
+    counts : sequence of int
+        How many of each.
+    whole : int, default 100
+        What the parts add up to.
+
+    Returns
+    -------
+    list of int
+        A part for each count; zeros where there is nothing to share.
+
+    Examples
+    --------
+    >>> percents([1, 1, 1])
+    [34, 33, 33]
+    """
+    total = sum(counts)
+    if not total:
+        return [0] * len(counts)
+    parts, lost = zip(*(divmod(whole * n, total) for n in counts), strict=True)
+    by_loss = sorted(range(len(parts)), key=lambda i: (-lost[i], -counts[i]))
+    more = by_loss[: whole - sum(parts)]
+    return [part + (place in more) for place, part in enumerate(parts)]
+
+
+def work_percents(events: pd.DataFrame) -> dict[str, int]:
+    """Return each kind of work's share of the events, in per cent that add up.
+
+    Parameters
+    ----------
+    events : DataFrame
+        ``schema.EVENTS``.
+
+    Returns
+    -------
+    dict
+        By kind of work, as `attribution` calls it; empty without events.
+    """
+    kinds = events["actor_kind"].astype(object).map(WORKERS).fillna("unknown")
+    counts = kinds.value_counts().sort_index()
+    return dict(zip(counts.index, percents(counts.tolist()), strict=True))
 
 
 def certificate_of(frame: pd.DataFrame) -> Certificate | None:
