@@ -88,7 +88,6 @@ if TYPE_CHECKING:
     from casesnb.tables.where import where as where
     from casesnb.tables.where import where_tag as where_tag
     from casesnb.view.explorer import CaseExplorer as CaseExplorer
-    from casesnb.view.plot import plot_activity as plot_activity
     from casesnb.view.plot import plot_changes as plot_changes
     from casesnb.view.plot_cases import plot_aging as plot_aging
     from casesnb.view.plot_cases import plot_cases as plot_cases
@@ -98,6 +97,7 @@ if TYPE_CHECKING:
     from casesnb.view.plot_flow import plot_transitions as plot_transitions
     from casesnb.view.plot_page import describe as describe
     from casesnb.view.plot_page import drawn as drawn
+    from casesnb.view.plot_people import plot_activity as plot_activity
     from casesnb.view.plot_people import plot_rhythm as plot_rhythm
     from casesnb.view.report import write_report as write_report
     from casesnb.view.story import story as story
@@ -176,7 +176,7 @@ _HOMES = {
         "rule",
     ),
     "view.explorer": ("CaseExplorer",),
-    "view.plot": ("plot_activity", "plot_changes"),
+    "view.plot": ("plot_changes",),
     "view.plot_cases": ("plot_aging", "plot_cases"),
     "view.plot_flow": (
         "plot_backlog",
@@ -185,7 +185,7 @@ _HOMES = {
         "plot_transitions",
     ),
     "view.plot_page": ("describe", "drawn"),
-    "view.plot_people": ("plot_rhythm",),
+    "view.plot_people": ("plot_activity", "plot_rhythm"),
     "view.report": ("write_report",),
     "view.story": ("story",),
     "view.verification": ("verify_report",),

@@ -14,7 +14,8 @@ from casesnb.analysis.flow import handoffs, reopens
 from casesnb.analysis.state import state_at
 from casesnb.view.links import WIDE, Picture, row, tie
 from casesnb.view.picker import Picker, in_turn
-from casesnb.view.plot import plot_activity, plot_changes
+from casesnb.view.plot import plot_changes
+from casesnb.view.plot_people import plot_activity
 from casesnb.view.selection import ORDERS, CaseSelection
 from casesnb.view.story import deed, doer, story
 from casesnb.view.table import table_html

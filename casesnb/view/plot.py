@@ -1,15 +1,13 @@
-"""Pictures of a case: what changed, and who was at work when."""
+"""The picture of a case: what each field held when, and who changed it."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.collections import PolyCollection
-from matplotlib.patches import Patch
 
 from casesnb.analysis.spells import spells
 from casesnb.tables.given import need_pandas
@@ -22,32 +20,23 @@ from casesnb.view.plot_page import (
     UNKNOWN,
     Drawing,
     boxes,
-    count_axis,
-    factorized,
     finish,
     legend,
     like,
     nothing,
     page,
-    place_legend,
-    series_inks,
-    top_or_other,
 )
 from casesnb.view.plot_text import drawable, literal
 from casesnb.view.plot_time import (
     day_numbers,
-    days_of,
     moment,
-    periods,
     plain_times,
     span,
     time_axis,
-    wall_times,
     zone,
 )
 from casesnb.view.text import shortened
 from casesnb.view.wording import (
-    actor_names,
     certificate_of,
     counted,
     field_names,
@@ -57,15 +46,15 @@ from casesnb.view.wording import (
     tail,
     value_name,
     value_names,
+    whose,
 )
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping, Sequence
 
     import pandas as pd
     from matplotlib.axes import Axes
-
-    from casesnb.view.plot_page import Ink
 
     Numbers = np.ndarray[Any, Any]
 
@@ -156,7 +145,7 @@ def plot_changes(
         top=0.62,
         bottom=0.73,
     )
-    title = f"What changed in {_whose(changes, 'this case')}"
+    title = f"What changed in {whose(changes, 'this case')}"
     if not lanes.names:
         nothing(ax, "No change in this history.")
         footer = f"0 changes · {standing(changes)}"
@@ -569,14 +558,6 @@ def _draw_marks(ax: Axes, rows: _Rows, left: Numbers, pixel: float) -> set[str]:
     return set(kinds[rows.is_mark])
 
 
-def _whose(frame: pd.DataFrame, otherwise: str) -> str:
-    """Name the case or cases of a frame."""
-    n = frame["case_id"].nunique()
-    if n == 1:
-        return f"case {tail(str(frame['case_id'].iloc[0]))}"
-    return f"{n:,} cases" if n else otherwise
-
-
 def _lane_lines(frame: pd.DataFrame, names: Sequence[str], most: int = 8) -> list[str]:
     lines = []
     for name in names:
@@ -619,163 +600,3 @@ def _by_kind(marks: pd.DataFrame) -> str:
         if counts.get(kind)
     ]
     return f"changed by: {', '.join(parts)}"
-
-
-def plot_activity(
-    events: pd.DataFrame,
-    *,
-    ax: Axes | None = None,
-    by: Literal["actor_kind", "actor"] = "actor_kind",
-    freq: str | None = None,
-    top: int = 6,
-    tz: str | dt.tzinfo = "UTC",
-) -> Axes:
-    """Draw how many events there were over time, stacked by who acted.
-
-    Parameters
-    ----------
-    events : DataFrame
-        ``schema.EVENTS``, of one case or a million.
-    ax : Axes, optional
-        Where to draw; a fresh figure otherwise.
-    by : {"actor_kind", "actor"}, default "actor_kind"
-        What the bars are made of.
-    freq : str, optional
-        How long a bar is, such as ``1h``, ``1d`` or ``1mo``; one that suits the
-        span otherwise.
-    top : int, default 6
-        The most actors to tell apart; the rest become "other (n)".
-    tz : str or tzinfo, default "UTC"
-        The zone whose hours, days and months the bars are.
-
-    Returns
-    -------
-    Axes
-        With one row per bar and part as `drawn`.
-
-    Raises
-    ------
-    ValueError
-        If there is no such time zone, `by` is neither, or `top` is below 1.
-
-    See Also
-    --------
-    casesnb.actor_activity : The numbers behind it.
-    """
-    need_pandas(events)
-    if by not in {"actor_kind", "actor"}:
-        raise ValueError(f"by={by!r} is neither 'actor_kind' nor 'actor'.")
-    if top < 1:
-        raise ValueError(f"top={top} leaves nothing to draw. Give 1 or more.")
-    zone_ = zone(tz)
-    # The names of actors need a line of their own.
-    above = 28.0 if by == "actor" else 10.0
-    ax = page(ax, height=3.05 + above / 40, left=0.6, top=0.3 + above / 40)
-    title = f"Activity in {_whose(events, 'no case')}"
-    if events.empty:
-        nothing(ax, "No event in this history.")
-        none = like(events, {"period": [], "part": [], "n_events": []})
-        footer = f"0 events · {standing(events)}"
-        return finish(ax, Drawing(title, lambda: none, lambda: (), footer))
-    first, last = events["performed_at"].min(), events["performed_at"].max()
-    freq = freq or _suiting((last - first).total_seconds() / 86_400)
-    codes, found = factorized(events[by])
-    found = ["unknown" if is_missing(name) else name for name in found]
-    weight = dict(zip(found, np.bincount(codes, minlength=len(found)), strict=True))
-    if by == "actor":
-        kept, rest = top_or_other(weight, top)
-    else:
-        kept, rest = [kind for kind in KINDS if kind in weight], []
-        kept += sorted(set(weight) - set(kept))
-    other = f"{OTHER} ({len(rest)})"
-    parts = [*kept, other] if rest else kept
-    place = {name: i for i, name in enumerate(kept)}
-    part = np.array([place.get(name, len(kept)) for name in found])[codes]
-    starts, bar = periods(wall_times(events["performed_at"], zone_), freq)
-    counts = np.bincount(bar * len(parts) + part, minlength=len(starts) * len(parts))
-    counts = counts.reshape(len(starts), len(parts)).T
-    names = actor_names(events) if by == "actor" else {}
-    labels = [names.get(name, name) for name in parts]
-    inks = (
-        [
-            KINDS.get(kind, KINDS["unknown"])._replace(
-                label=KINDS[kind].label if kind in KINDS else kind
-            )
-            for kind in parts
-        ]
-        if by == "actor_kind"
-        else series_inks(labels, rest=bool(rest))
-    )
-    _draw_bars(ax, starts, counts, inks, freq)
-    time_axis(ax, dt.UTC)  # the wall's own time: no zone turns it again
-    count_axis(ax, "events")
-    footer = " · ".join(
-        [
-            counted(len(events), "event"),
-            f"one bar is {freq}",
-            f"{moment(first, zone_)} to {moment(last, zone_)} {zone_}",
-            standing(events),
-        ]
-    )
-
-    def frame() -> pd.DataFrame:
-        at, which = np.nonzero(counts.T)
-        return like(
-            events,
-            {
-                "period": starts[at],
-                "part": [labels[i] for i in which],
-                "n_events": counts.T[at, which],
-            },
-        )
-
-    def lines() -> list[str]:
-        said = [
-            f"{shortened(ink.label, 40)}: {of_part.sum():,} in "
-            f"{counted(int((of_part > 0).sum()), 'bar')}"
-            for ink, of_part in zip(inks, counts, strict=True)
-        ]
-        bars = counts.sum(axis=0)
-        busiest = moment(day_numbers(starts)[bars.argmax()], dt.UTC)
-        return [*said, f"most in one bar: {bars.max():,}, {busiest}"]
-
-    return finish(ax, Drawing(title, frame, lines, footer), above=above)
-
-
-def _draw_bars(
-    ax: Axes, starts: Numbers, counts: Numbers, inks: Sequence[Ink], freq: str
-) -> None:
-    x, wide = day_numbers(starts), days_of(freq)
-    base = np.zeros(len(x))
-    handles = []
-    for height, ink in zip(counts, inks, strict=True):
-        some = height > 0
-        style: dict[str, Any] = {
-            "facecolor": ink.colour,
-            "edgecolor": "white",
-            "hatch": ink.hatch,
-            "linewidth": 0.4,
-        }
-        boxes(
-            ax,
-            x[some],
-            x[some] + wide * 0.94,
-            base[some],
-            (base + height)[some],
-            **style,
-            zorder=2,
-        )
-        base += height
-        label = drawable(shortened(ink.label, 24))
-        handles.append(Patch(label=label, **style))
-    room = max((x.max() + wide - x.min()) * 0.01, wide * 0.1)
-    ax.set_xlim(x.min() - room, x.max() + wide + room)
-    ax.set_ylim(0, base.max() * 1.08)
-    place_legend(ax, handles)
-
-
-def _suiting(n_days: float) -> str:
-    for limit, freq in ((0.15, "5m"), (3, "1h"), (14, "6h"), (150, "1d")):
-        if n_days <= limit:
-            return freq
-    return "1mo"

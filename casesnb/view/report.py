@@ -22,8 +22,9 @@ from casesnb.analysis.spells import spells
 from casesnb.tables.given import need_history
 from casesnb.tables.history import History
 from casesnb.tables.schema import CHANGES, EVENTS
-from casesnb.view.plot import plot_activity, plot_changes
+from casesnb.view.plot import plot_changes
 from casesnb.view.plot_page import describe
+from casesnb.view.plot_people import plot_activity
 from casesnb.view.story import cases_of, deed, doer, story
 from casesnb.view.text import escaped, shortened
 from casesnb.view.wording import (

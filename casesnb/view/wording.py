@@ -141,6 +141,27 @@ def standing(frame: pd.DataFrame) -> str:
     return f"{verdict}{why}"
 
 
+def whose(frame: pd.DataFrame, otherwise: str) -> str:
+    """Return whose events or changes a frame holds, for a title.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Events or changes.
+    otherwise : str
+        What to say where it holds none.
+
+    Returns
+    -------
+    str
+        One case by its id made short, or how many there are.
+    """
+    n = frame["case_id"].nunique()
+    if n == 1:
+        return f"case {tail(str(frame['case_id'].iloc[0]))}"
+    return f"{n:,} cases" if n else otherwise
+
+
 def is_missing(value: Any) -> bool:
     """Say whether a cell of a frame holds nothing.
 
