@@ -233,6 +233,26 @@ def test_a_cancelled_load_leaves_the_page_usable_and_asks_no_more(
     assert not selection.has_failed
 
 
+def test_a_case_that_is_read_again_is_looked_at_as_before(
+    desk: Desk, selection: CaseSelection
+) -> None:
+    selection.case_id = "c1"
+    assert selection.wait(30)
+    selection.order, selection.field_id = "newest first", "title"
+    desk.cases["c1"] += [event(i) for i in range(20, 25)]
+    selection.reload()
+    assert selection.wait(30)
+    newest = selection.moments[-1]
+    assert (selection.when, len(selection.changes)) == (newest, 25)
+    assert selection.changes["performed_at"].is_monotonic_decreasing
+    selection.when = before = selection.moments[3]
+    desk.cases["c1"] += [event(i) for i in range(25, 30)]
+    selection.reload()
+    assert selection.wait(30)
+    assert (selection.when, len(selection.changes)) == (before, 30)
+    assert (selection.order, selection.field_id) == ("newest first", "title")
+
+
 def test_pages_are_counted_while_they_come(
     desk: Desk, selection: CaseSelection
 ) -> None:

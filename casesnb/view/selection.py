@@ -39,6 +39,8 @@ PAGE = 50
 ORDERS = ("oldest first", "newest first", "by field", "by actor")
 """How the changes may be sorted."""
 
+# How the case is looked at: forgotten with it, kept when it is only read again.
+_LOOKED_AT = ("field_id", "actor", "order", "when")
 _COLUMN = {"by field": "field_id", "by actor": "actor"}
 # Of what there is to say, in the order a person meets it.
 _KINDS = ("domains", "cases", "case", "names", "page")
@@ -217,7 +219,12 @@ class CaseSelection(tl.HasTraits):
             if "cases" in kinds and self.domain_id:
                 self._read_cases()
             if "case" in kinds and self.domain_id and self.case_id:
+                kept = {name: getattr(self, name) for name in _LOOKED_AT}
+                if self.when == max(self.moments, default=None):
+                    del kept["when"]  # the newest event is followed
                 self._read_case()
+                for name, value in kept.items():
+                    setattr(self, name, value)
             if "names" in kinds and self.domain_id:
                 self._catalogues.pop(self.domain_id, None)
                 self._sought.pop(self.domain_id, None)
@@ -483,8 +490,8 @@ class CaseSelection(tl.HasTraits):
     def _read_deleted(self) -> None:
         """Look up the fields of the case that the domain does not list any more."""
         catalogue = self.catalogue
-        if catalogue is None or self.history is None:
-            return
+        if catalogue is None or self.history is None or "names" in self._loads:
+            return  # what is under way comes back here
         known = {*catalogue.fields["field_id"]}
         sought = self._sought.setdefault(self.domain_id, set())
         mentioned = self.history.changes["field_id"].unique()
