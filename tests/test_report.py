@@ -159,6 +159,8 @@ def test_a_finding_calls_people_by_name_and_rests_on_its_case_alone() -> None:
     history = cn.load_histories(client, domain_id, cases)
     catalogue = cn.load_catalogue(client, domain_id, connect=connect)
     page = report_html(cn.with_names(history, catalogue), generated_at=THEN)
+    rows = re.findall(r'h0c\d+ row">.*?</td><td>(\w+) <span class="none">(\w+)<', page)
+    assert ("Closed", "closed") in rows  # the table says what the cards say
     found = re.findall(r'<tr data-item="h0c\d+ finding.*?</tr>', page)
     alone = [
         cn.findings(cn.load_history(client, domain_id, case_id)) for case_id in cases

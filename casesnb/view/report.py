@@ -282,6 +282,7 @@ def _overview(
     if len(events):
         yield _figure(plot_activity(events), f"{key} activity")
     rows = []
+    values = value_names(history.changes)
     for i, (of_case, changes) in enumerate(cases):
         now = _now(changes, history.certificate.fetched_at)
         status = now.loc[now["field_id"] == "status"].to_dict("records")
@@ -291,7 +292,7 @@ def _overview(
         ids = " ".join(escaped(str(event)) for event in of_case["event_id"])
         cells = [
             f'<td class="id">{link}</td>',
-            f"<td>{_value_html(status[0], 'value', 'kind', {}) if status else '–'}</td>",
+            f"<td>{_value_html(status[0], 'value', 'kind', values) if status else '–'}</td>",
             f'<td class="n">{_time(of_case["performed_at"].min())}</td>',
             f'<td class="n">{_time(of_case["performed_at"].max())}</td>',
             f'<td class="n" title="{ids}">{len(of_case):,}</td>',
