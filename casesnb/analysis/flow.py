@@ -206,15 +206,14 @@ def handoffs(
 
 def _named(linked: Chains) -> Chains:
     """Return the changes with ``is_back``: to the holder before the last one."""
-    linked = linked.with_columns(is_named=~nw.col("new").is_null())
-    linked = linked.beside("is_named", last_name=("new", 1))
     # A history that begins late tells who held it in its first old value, though
     # that may be of a release.
-    linked = linked.beside(let_go=("old", 1)).with_columns(
-        last_name=nw.coalesce("last_name", "old", "let_go")
-    )
+    name = nw.coalesce("new", nw.when(nw.col("is_first")).then("old"))
+    linked = linked.with_columns(name=name, is_named=~name.is_null())
+    linked = linked.beside("is_named", last_name=("name", 1))
+    linked = linked.with_columns(last_name=nw.coalesce("last_name", "old"))
     last = nw.col("last_name")
-    is_other = (nw.col("new") != last).fill_null(True) | last.is_null()
+    is_other = (nw.col("name") != last).fill_null(True) | last.is_null()
     linked = linked.with_columns(is_other=nw.col("is_named") & is_other)
     linked = linked.beside("is_other", name_before=("last_name", 1))
     is_back = (nw.col("new") == nw.col("name_before")).fill_null(False)
