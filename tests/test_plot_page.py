@@ -265,7 +265,7 @@ ZONED = [name for name in PLOTS if "tz" in inspect.signature(PLOTS[name]).parame
 @pytest.mark.parametrize("tz", ["Nowhere/Town", "", "../etc"])
 @pytest.mark.parametrize("name", ZONED)
 def test_a_zone_that_is_none_is_refused(name: str, tz: str, many: cn.History) -> None:
-    with pytest.raises(ValueError, match="is no time zone. Give an IANA name"):
+    with pytest.raises(ValueError, match="There is no time zone"):
         PLOTS[name](frame_for(name, many), tz=tz)
 
 

@@ -69,7 +69,7 @@ def _changes(
     frame: Any, column: str, tz: str | dt.tzinfo, before: dt.timedelta = dt.timedelta()
 ) -> tuple[tuple[dt.datetime, dt.timedelta], ...]:
     """Return a zone's offsets while a column's times last, and `before` them."""
-    _zone(tz)  # there may be no time to ask it for
+    zone(tz)  # there may be no time to ask it for
     at = nw.col(column)
     (span,) = rows_of(frame.select(first=at.min(), last=at.max()))
     if span["first"] is None:
@@ -149,10 +149,10 @@ def offsets(
     2026-03-01 00:00:00+00:00 1:00:00
     2026-03-29 01:00:00+00:00 2:00:00
     """
-    zone = _zone(tz)
+    there = zone(tz)
 
     def offset(at: dt.datetime) -> dt.timedelta:
-        return at.astimezone(zone).utcoffset() or dt.timedelta()
+        return at.astimezone(there).utcoffset() or dt.timedelta()
 
     # Clocks change at whole seconds: between two of them nothing is to be found.
     first, last = (at.replace(microsecond=0) for at in (first, last))
@@ -173,7 +173,24 @@ def offsets(
     return tuple(found)
 
 
-def _zone(tz: str | dt.tzinfo) -> dt.tzinfo:
+def zone(tz: str | dt.tzinfo) -> dt.tzinfo:
+    """Return a time zone by its name.
+
+    Parameters
+    ----------
+    tz : str or tzinfo
+        An IANA name such as ``Europe/Berlin``, or a zone.
+
+    Returns
+    -------
+    tzinfo
+        The zone.
+
+    Raises
+    ------
+    ValueError
+        If there is no such zone.
+    """
     try:
         return tz if isinstance(tz, dt.tzinfo) else ZoneInfo(tz)
     except (ZoneInfoNotFoundError, ValueError, OSError, TypeError, AttributeError):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.collections import PolyCollection
 
+from casesnb.analysis.clock import zone
 from casesnb.analysis.spells import spells
 from casesnb.tables.given import need_pandas
 from casesnb.view.plot_page import (
@@ -33,7 +34,6 @@ from casesnb.view.plot_time import (
     plain_times,
     span,
     time_axis,
-    zone,
 )
 from casesnb.view.text import shortened
 from casesnb.view.wording import (

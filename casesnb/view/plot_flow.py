@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.patches import Patch
 
+from casesnb.analysis.clock import zone
 from casesnb.analysis.flow import handoffs, transitions
 from casesnb.analysis.spells import backlog, time_in
 from casesnb.tables.given import need_pandas
@@ -33,7 +34,6 @@ from casesnb.view.plot_time import (
     moment,
     plain_times,
     time_axis,
-    zone,
 )
 from casesnb.view.text import shortened
 from casesnb.view.wording import (

@@ -10,6 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Patch
 
 from casesnb.analysis.actors import rhythm
+from casesnb.analysis.clock import zone
 from casesnb.tables.given import need_pandas
 from casesnb.view.plot_page import (
     INK,
@@ -35,7 +36,6 @@ from casesnb.view.plot_time import (
     periods,
     time_axis,
     wall_times,
-    zone,
 )
 from casesnb.view.text import shortened
 from casesnb.view.wording import actor_names, counted, is_missing, standing, whose

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
@@ -129,34 +128,6 @@ def _parts(freq: str) -> tuple[int, str]:
         )
     units = {"m": "m", "h": "h", "d": "D", "w": "W", "mo": "M"}
     return int(found[1]), units[found[2]]
-
-
-def zone(tz: str | dt.tzinfo) -> dt.tzinfo:
-    """Return a time zone by its name.
-
-    Parameters
-    ----------
-    tz : str or tzinfo
-        An IANA name such as ``Europe/Berlin``, or a zone.
-
-    Returns
-    -------
-    tzinfo
-        The zone.
-
-    Raises
-    ------
-    ValueError
-        If there is no such zone.
-    """
-    if isinstance(tz, dt.tzinfo):
-        return tz
-    try:
-        return ZoneInfo(tz)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(
-            f"tz={tz!r} is no time zone. Give an IANA name such as 'Europe/Berlin'."
-        ) from None
 
 
 def time_axis(ax: Axes, tz: dt.tzinfo) -> None:
