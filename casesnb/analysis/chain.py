@@ -53,20 +53,28 @@ class Chains:
         """The columns that put its rows in order."""
         return (*PART, *ORDER) if self.given is None else ("place",)
 
-    def filter(self, *where: Any) -> Chains:
+    def filter(self, *where: Any, without: tuple[str, ...] = ()) -> Chains:
         """Return the rows that fulfil every condition.
 
         Parameters
         ----------
         *where : narwhals.Expr or str
             The conditions.
+        without : tuple of str, optional
+            Columns that are no longer needed, where rows have numbers: a filter
+            copies every column.
 
         Returns
         -------
         Chains
             Fewer rows.
         """
-        return replace(self, frame=self.frame.filter(*where))
+        if self.given is None:
+            return self.of(self.frame.filter(*where))
+        kept = nw.all_horizontal(*where, ignore_nulls=True)
+        mask = self.frame.select(kept=kept)["kept"]
+        left = self.frame.drop(*without)
+        return self.of(left if mask.all() else left.filter(mask))
 
     def with_columns(self, **columns: Any) -> Chains:
         """Return the same rows with more columns.

@@ -78,8 +78,8 @@ def transitions(
     moves = linked.filter(~nw.col("from_kind").is_null()).frame
     if linked.given is None:
         moves = told_apart(moves, "chain", _CASE)  # of one field
-    moves = moves.with_columns(one=nw.lit(1, nw.Int64))
     key = ("from_kind", "from_value", "to_kind", "to_value")
+    moves = moves.select(*key, "chain", "hours", one=nw.lit(1, nw.Int64))
     found = (
         windowed(moves)
         .group_by(*key)
@@ -110,12 +110,10 @@ def moves_of(linked: Chains) -> Chains:
         Fewer rows, with both values, ``at`` and ``hours``, the time that the
         value before had held.
     """
-    moves = replaced(linked)
-    if moves.given is not None:  # each filter copies what there is
-        done = ("old", "old_kind", "prior", "prior_kind", "until_at", "then_break")
-        moves = moves.of(moves.frame.drop(*done))
-    moves = moves.filter(differs("new", "previous")).told("event_type")
-    moves = moves.filter((nw.col("event_type") != "Case.Created").fill_null(True))
+    is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
+    done = ("old", "old_kind", "prior", "prior_kind", "until_at", "then_break")
+    moves = replaced(linked).told("event_type")
+    moves = moves.filter(differs("new", "previous"), ~is_created, without=done)
     return moves.with_columns(
         from_kind=nw.col("previous_kind"),
         from_value=nw.col("previous"),

@@ -112,10 +112,8 @@ def begun(changes: object, *field_ids: str, as_of: dt.datetime | None = None) ->
     if linked.given is None:
         linked = replaced(linked.filter(is_new()))  # less to carry through the window
     else:
-        # What `replaced` finds again need not be copied.
-        begins = linked.frame.select(begins=is_new())["begins"]
-        left = linked.frame.drop("prior", "prior_kind", "is_last")
-        linked = linked.of(left).filter(begins)
+        # `replaced` finds the prior ones again.
+        linked = linked.filter(is_new(), without=("prior", "prior_kind", "is_last"))
     linked = linked.with_columns(
         is_same=nw.col("is_first")
         & ~nw.col("old_kind").is_null()
