@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import narwhals as nw
 import pandas as pd
 import polars as pl
 import pytest
@@ -85,3 +86,13 @@ def test_more_places_than_a_number_holds(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_no_rows_have_no_chains() -> None:
     for name in ("spells", "state_at", "transitions", "handoffs", "reopens"):
         assert len(getattr(cn, name)(changes().head(0))) == 0
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.from_pandas])
+def test_a_filter_drops_what_is_not_sure(kind: Any) -> None:
+    linked = chain.chains(kind(changes()))
+    assert len(linked.filter(nw.col("place") > 0).frame) == len(linked.frame)
+    some = linked.filter(nw.col("old_kind") == "string", nw.col("place") > 0)
+    assert some.frame["old_kind"].to_list() == ["string"] * 6
+    less = linked.filter(nw.col("place") > 0, without=("old", "old_kind"))
+    assert set(linked.frame.columns) - set(less.frame.columns) == {"old", "old_kind"}

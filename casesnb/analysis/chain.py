@@ -71,7 +71,7 @@ class Chains:
         """
         if self.given is None:
             return self.of(self.frame.filter(*where))
-        kept = nw.all_horizontal(*where, ignore_nulls=True)
+        kept = nw.all_horizontal(*where, ignore_nulls=False).fill_null(False)
         mask = self.frame.select(kept=kept)["kept"]
         left = self.frame.drop(*without)
         return self.of(left if mask.all() else left.filter(mask))
