@@ -263,9 +263,38 @@ def test_what_is_no_rule_is_refused() -> None:
         findings(history, [])
     with pytest.raises(ValueError, match="severity='fatal' of rule x is none of"):
         Rule("x", "fatal", "Find.", silent)
+    with pytest.raises(ValueError, match=r"No rule is called 'nix': edited_after"):
+        findings(history, ["nix"])
+    with pytest.raises(ValueError, match=r"No rule is called 'stale': tug_of_war\.$"):
+        findings(history, "tug_of_war", options={"stale": {"days": 1}})
+    with pytest.raises(TypeError, match=r"Rule stale has no option day\. It has days"):
+        findings(history, options={"stale": {"day": 1}})
+    with pytest.raises(TypeError, match=r"tug_of_war has no option day\. It has none"):
+        NAMED["tug_of_war"].with_options(day=1)
     silent.__doc__ = "Find nothing."
     with pytest.raises(ValueError, match="returned no column event_ids, message"):
         findings(history, [rule(silent)])
+
+
+def test_a_rule_of_ours_is_named_and_told_otherwise() -> None:
+    story = Story().created(ANN_, status=(None, "open"))
+    history = SimpleNamespace(
+        events=events_of(*story.events), changes=changes_of(*story.changes)
+    )
+    later = {"as_of": history.events["performed_at"].max() + pd.Timedelta("20D")}
+    found = findings(history, "stale", **later)
+    assert found["rule"].tolist() == ["stale"]
+    assert found.equals(findings(history, ["stale"], **later))
+    assert found.equals(findings(history, [NAMED["stale"]], **later))
+    assert findings(history, "stale", options={"stale": {"days": 30}}, **later).empty
+
+    @rule
+    def any_option(tables: Tables, **options: Any) -> Any:
+        "Find what the options say."
+        return tables.events.assign(event_ids="", message=str(options))
+
+    found = findings(history, any_option, options={"any_option": {"x": 1}})
+    assert found["message"].tolist() == ["{'x': 1}"]
 
 
 def test_every_rule_asks_one_question_and_no_events_break_none() -> None:

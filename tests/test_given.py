@@ -67,6 +67,41 @@ def others(name: str, history: cn.History, path: Path) -> dict[str, Any]:
     return {each: right[each] for each in needed}
 
 
+OTHER = {
+    "events": ("changes", r"takes history\.events, or some rows.*has no n_changes"),
+    "changes": ("events", r"takes history\.changes, or some rows.*has no slot, field"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "engine"),
+    [
+        (name, engine)
+        for name in ONE_TABLE
+        for engine in ("pandas", "polars", "arrow")
+        if first(name) in OTHER and name != "typed"  # which needs few columns
+        if engine == "pandas" or not name.startswith("plot_")
+    ],
+)
+def test_one_table_is_not_the_other(
+    name: str, engine: str, history: cn.History, tmp_path: Path
+) -> None:
+    other, told = OTHER[first(name)]
+    given = getattr(history, other)
+    if engine != "pandas":
+        given = {"polars": pl.from_pandas, "arrow": pa.Table.from_pandas}[engine](given)
+    with pytest.raises(ValueError, match=told):
+        FUNCTIONS[name](given, **others(name, history, tmp_path))
+
+
+def test_a_state_is_not_a_table_of_changes(history: cn.History) -> None:
+    told = r"takes what load_case returned.*has no kind, value\."
+    with pytest.raises(ValueError, match=told):
+        cn.verify(history, history.changes)
+    with pytest.raises(ValueError, match=r"takes history\.events"):
+        cn.plot_changes(history.changes, events=history.changes)
+
+
 @pytest.fixture(scope="module")
 def world() -> cn.sandbox.World:
     return cn.sandbox.World(seed=7, cases=8)

@@ -108,7 +108,12 @@ def test_fields_chooses_and_orders_the_lanes(plain: cn.History) -> None:
         "amount",
         "status",
     ]
-    assert "0 changes" in cn.describe(cn.plot_changes(plain.changes, fields=["no"]))
+    none = cn.describe(cn.plot_changes(plain.changes, fields=["no", "$x$"]))
+    assert "0 changes · no change of no, $x$ · complete" in none
+    some = cn.describe(cn.plot_changes(plain.changes, fields=["status", "no"]))
+    assert " · no change of no · complete" in some
+    with pytest.raises(TypeError, match=r"Give several in a list: \['status'\]"):
+        cn.plot_changes(plain.changes, fields="status")
 
 
 def test_what_does_not_fit_is_one_lane(plain: cn.History) -> None:

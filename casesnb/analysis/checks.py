@@ -14,6 +14,7 @@ A rule is a function from the tables to findings. Yours become one with `rule`::
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, overload
@@ -220,7 +221,20 @@ class Rule:
         -------
         Rule
             A new rule of the same name.
+
+        Raises
+        ------
+        TypeError
+            If the function takes no such argument.
         """
+        _, *takes = inspect.signature(self.function).parameters.values()
+        named = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+        known = [each.name for each in takes if each.kind in named]
+        takes_any = any(each.kind is each.VAR_KEYWORD for each in takes)
+        for name in options:
+            if not takes_any and name not in known:
+                has = f"It has {', '.join(known)}." if known else "It has none."
+                raise TypeError(f"Rule {self.name} has no option {name}. {has}")
         return replace(self, options={**self.options, **options})
 
 
@@ -284,8 +298,9 @@ def _as_rule(function: Callable[..., Any], *, severity: str) -> Rule:
 
 def findings(
     history: History | Tables,
-    rules: Rule | Iterable[Rule] | None = None,
+    rules: Rule | str | Iterable[Rule | str] | None = None,
     *,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
     as_of: dt.datetime | None = None,
 ) -> Any:
     """One row per finding of a rule, or per case that it could not check.
@@ -297,8 +312,11 @@ def findings(
     history : History
         Anything with ``events`` and ``changes``, in pandas, Polars, DuckDB or
         PySpark.
-    rules : Rule or iterable of Rule, optional
-        Which rules; all of ``RULES`` otherwise.
+    rules : Rule, str or iterable of them, optional
+        Which rules, those of ``RULES`` by name if you like; all of them otherwise.
+    options : mapping of str to mapping, optional
+        For rules by name, what they are to do otherwise, such as
+        ``{"stale": {"days": 30}}``.
     as_of : datetime, optional
         When the history was read, with its zone; by default as its certificate
         says, or else its newest event.
@@ -312,10 +330,10 @@ def findings(
     Raises
     ------
     TypeError
-        If one of `rules` is no `Rule`.
+        If one of `rules` is no `Rule`, or a rule has no such option.
     ValueError
-        If there is no rule, or a rule returns no findings' columns or another
-        verdict.
+        If there is no rule, none of such a name, or a rule returns no findings'
+        columns or another verdict.
 
     Examples
     --------
@@ -325,15 +343,12 @@ def findings(
     >>> found = findings(history)
     >>> set(found["verdict"]) <= {"found", "not_checkable"}
     True
+    >>> found = findings(history, "stale", options={"stale": {"days": 365}})
+    >>> len(found)
+    0
     """
     need_history(history)
-    chosen = RULES if rules is None else rules
-    chosen = (chosen,) if isinstance(chosen, Rule) else tuple(chosen)
-    if not chosen:
-        raise ValueError("There is no rule to check. Leave `rules` out for all.")
-    for each in chosen:
-        if not isinstance(each, Rule):
-            raise TypeError(f"{each!r} is no rule. Put @cn.rule before the function.")
+    chosen = _chosen(RULES if rules is None else rules, options or {})
     certificate = getattr(history, "certificate", None)
     as_of = as_of or getattr(certificate, "fetched_at", None)
     if as_of is None:
@@ -344,6 +359,30 @@ def findings(
     found = stacked([each(tables) for each in chosen])
     order = ("domain_id", "case_id", "found_at", "rule", "event_ids", "field_id")
     return handed_back(found, history.events, order)
+
+
+def _chosen(
+    rules: Rule | str | Iterable[Rule | str], options: Mapping[str, Mapping[str, Any]]
+) -> list[Rule]:
+    known = {each.name: each for each in RULES}
+    chosen = []
+    for each in [rules] if isinstance(rules, (Rule, str)) else rules:
+        if isinstance(each, str):
+            _need_known(each, known)
+            each = known[each]
+        if not isinstance(each, Rule):
+            raise TypeError(f"{each!r} is no rule. Put @cn.rule before the function.")
+        chosen.append(each)
+    if not chosen:
+        raise ValueError("There is no rule to check. Leave `rules` out for all.")
+    for name in options:
+        _need_known(name, [each.name for each in chosen])
+    return [each.with_options(**options.get(each.name, {})) for each in chosen]
+
+
+def _need_known(name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        raise ValueError(f"No rule is called {name!r}: {', '.join(known)}.")
 
 
 # ------------------------------------------------------------------- the rules

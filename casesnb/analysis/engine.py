@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import narwhals as nw
 
 from casesnb.tables.arrow import as_table, coded, with_texts
-from casesnb.tables.given import need_table
+from casesnb.tables.given import need_columns, need_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,10 +67,11 @@ def as_given(frame: object, table: Table | None = None, *names: str) -> Any:
     Raises
     ------
     ValueError
-        If the engine tells times in a zone other than UTC, as DuckDB and Spark
-        do where their session has another zone.
+        If a user's frame lacks what the table needs, or the engine tells times
+        in a zone other than UTC, as DuckDB and Spark do where their session has
+        another zone.
     """
-    given = _framed(frame)
+    given = _framed(frame, table)
     if table is not None and frame is not given:
         there = given.collect_schema().names()
         kept = names or table.names
@@ -91,7 +92,7 @@ def _is_finer(dtype: Any) -> bool:
     return is_zoned and dtype.time_unit != "us"
 
 
-def whole(frame: object, *times: str) -> Any:
+def whole(frame: object, *times: str, table: Table | None = None) -> Any:
     """Return a frame with every column that it has, as it is.
 
     Parameters
@@ -100,16 +101,18 @@ def whole(frame: object, *times: str) -> Any:
         In any engine.
     *times : str
         Those of its columns that are to be in UTC.
+    table : Table, optional
+        What a user's frame should hold.
 
     Returns
     -------
     narwhals.DataFrame or narwhals.LazyFrame
         The same rows, in that engine.
     """
-    return _in_utc(_framed(frame), times)
+    return _in_utc(_framed(frame, table), times)
 
 
-def plain(frame: object, *times: str) -> Any:
+def plain(frame: object, *times: str, table: Table | None = None) -> Any:
     """Return what `whole` does, with categories as texts and a fresh index.
 
     Parameters
@@ -118,18 +121,23 @@ def plain(frame: object, *times: str) -> Any:
         In any engine.
     *times : str
         Those of its columns that are to be in UTC.
+    table : Table, optional
+        What a user's frame should hold.
 
     Returns
     -------
     narwhals.DataFrame or narwhals.LazyFrame
         The same rows, in that engine.
     """
-    return nw.maybe_reset_index(texts(whole(frame, *times)))
+    return nw.maybe_reset_index(texts(whole(frame, *times, table=table)))
 
 
-def _framed(frame: object) -> Any:
+def _framed(frame: object, table: Table | None) -> Any:
     need_table(frame)
-    return nw.from_native(cast("Any", frame))
+    given = nw.from_native(cast("Any", frame))
+    if table is not None and frame is not given:
+        need_columns(given.collect_schema().names(), table)
+    return given
 
 
 def _in_utc(given: Any, times: Sequence[str]) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.engine import handed_back, opened, plain, rows_of
-from casesnb.tables.schema import EVENTS
+from casesnb.tables.schema import CHANGES, EVENTS
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
@@ -92,7 +92,7 @@ def thread_events(events: IntoFrameT) -> IntoFrameT:
     >>> thread["thread_id"].unique().tolist() == [world.showcase[1]]
     True
     """
-    frame = plain(events, "performed_at")
+    frame = plain(events, "performed_at", table=EVENTS)
     names = _own(frame)
     is_counted = nw.col("merge_event_id").is_null() | (
         (nw.col("event_type") == "Case.Merged")
@@ -131,7 +131,7 @@ def thread_changes(changes: IntoFrameT, events: IntoFrameT) -> IntoFrameT:
     >>> len(thread) == len(history.changes)
     True
     """
-    frame = plain(changes, "performed_at")
+    frame = plain(changes, "performed_at", table=CHANGES)
     names = _own(frame)
     key = ["domain_id", "case_id", "event_id"]
     told = plain(thread_events(events)).select(*key, "thread_id", "is_counted")

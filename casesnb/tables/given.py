@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import pandas as pd
+
+if TYPE_CHECKING:
+    from casesnb.tables.schema import Table
 
 
 def need_table(given: object) -> None:
@@ -27,27 +31,61 @@ def need_table(given: object) -> None:
         )
 
 
-def need_pandas(*given: object) -> None:
-    """Refuse what is not a pandas frame.
+def need_columns(there: Iterable[str], table: Table) -> None:
+    """Refuse a frame that lacks what makes it the table that is asked for.
 
     Parameters
     ----------
-    *given : object
-        What should be pandas DataFrames.
+    there : iterable of str
+        The frame's columns.
+    table : Table
+        What it should be.
+
+    Raises
+    ------
+    ValueError
+        If a column that the table needs is missing.
+
+    Examples
+    --------
+    >>> from casesnb.tables.schema import EVENTS
+    >>> need_columns(EVENTS.names, EVENTS)
+    """
+    held = set(there)
+    missing = [name for name in table.needs if name not in held]
+    if missing:
+        raise ValueError(
+            f"This takes {table.source}, or some rows of it. The table given has no "
+            f"{', '.join(missing)}."
+        )
+
+
+def need_pandas(given: object, table: Table | None = None) -> None:
+    """Refuse what is not a pandas frame, or not the table that is asked for.
+
+    Parameters
+    ----------
+    given : object
+        What should be a pandas DataFrame.
+    table : Table, optional
+        What it should hold.
 
     Raises
     ------
     TypeError
-        If one is something else.
+        If it is something else.
+    ValueError
+        If a column that the table needs is missing.
     """
-    for each in given:
-        need_table(each)
-        if not isinstance(each, pd.DataFrame):
-            whose = type(each).__module__.partition(".")[0]
-            raise TypeError(
-                f"This takes a pandas DataFrame, not {type(each).__name__} of {whose}. "
-                "Most frames become one by .to_pandas()."
-            )
+    need_table(given)
+    if not isinstance(given, pd.DataFrame):
+        whose = type(given).__module__.partition(".")[0]
+        raise TypeError(
+            f"This takes a pandas DataFrame, not {type(given).__name__} of {whose}. "
+            "Most frames become one by .to_pandas()."
+        )
+    if table is not None:
+        need_columns(given.columns, table)
 
 
 def need_history(*given: object) -> None:

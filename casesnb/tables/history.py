@@ -227,7 +227,7 @@ def load_histories(
     TypeError
         If `case_ids` is one text or a whole frame.
     ValueError
-        If `errors` is neither of the two or `workers` is below 1.
+        If `errors` is neither of the two or `workers` is no number above 0.
     PageError
         If an answer is not a whole page, or a token comes twice, with
         ``errors="raise"``.
@@ -245,8 +245,8 @@ def load_histories(
     """
     if errors not in {"raise", "collect"}:
         raise ValueError(f"errors={errors!r} is neither 'raise' nor 'collect'.")
-    if workers < 1:
-        raise ValueError(f"workers={workers} asks for nobody. Give 1 or more.")
+    if not isinstance(workers, int) or workers < 1:
+        raise ValueError(f"workers={workers!r} is no number of workers: 1 or more.")
     asked = as_ids(case_ids)
     stop = threading.Event()
 

@@ -54,11 +54,18 @@ class Table:
         What one row is.
     columns : tuple of Column
         The columns, in order.
+    needs : tuple of str, optional
+        Those without which a frame is not this table, or not the whole of it:
+        they tell its rows apart, and the table from another one.
+    source : str, optional
+        Where such a frame is found.
     """
 
     name: str
     grain: str
     columns: tuple[Column, ...]
+    needs: tuple[str, ...] = ()
+    source: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -163,6 +170,11 @@ EVENTS = Table(
             "extra", TEXT, "members of the event that casesnb does not know, as JSON"
         ),
     ),
+    needs=(
+        *("domain_id", "case_id", "event_id", "sequence"),
+        *("performed_at", "event_type", "n_changes"),
+    ),
+    source="history.events",
 )
 
 CHANGES = Table(
@@ -182,6 +194,12 @@ CHANGES = Table(
         Column("new", TEXT, "the value after, as text; missing for empty and absent"),
         _ORDER,
     ),
+    needs=(
+        *("domain_id", "case_id", "event_id", "sequence", "slot"),
+        *("performed_at", "event_type", "field_id"),
+        *("old_kind", "old", "new_kind", "new"),
+    ),
+    source="history.changes",
 )
 
 DOMAINS = Table(
@@ -331,6 +349,8 @@ CASE_FIELDS = Table(
         Column("kind", TEXT, "kind of the value; missing if AWS sent none"),
         Column("value", TEXT, "the value as text; missing for empty and absent"),
     ),
+    needs=("case_id", "field_id", "kind", "value"),
+    source="what load_case returned",
 )
 
 UNLOADED = Table(

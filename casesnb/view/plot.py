@@ -11,7 +11,8 @@ from matplotlib.collections import PolyCollection
 
 from casesnb.analysis.clock import zone
 from casesnb.analysis.spells import spells
-from casesnb.tables.given import need_pandas
+from casesnb.tables.given import as_ids, need_pandas
+from casesnb.tables.schema import CHANGES, EVENTS
 from casesnb.view.plot_page import (
     GRID,
     INK,
@@ -114,7 +115,8 @@ def plot_changes(
     ax : Axes, optional
         Where to draw; a fresh figure otherwise.
     fields : sequence of str, optional
-        The ``field_id`` of each lane, in order; all otherwise.
+        The ``field_id`` of each lane, in order; all otherwise. The footer names
+        those that never changed.
     top : int, default 14
         The most lanes; further fields share the lane "other (n)".
     tz : str or tzinfo, default "UTC"
@@ -129,14 +131,20 @@ def plot_changes(
 
     Raises
     ------
+    TypeError
+        If `fields` is one text.
     ValueError
         If there is no such time zone, or `top` is below 1.
     """
-    need_pandas(changes, *([] if events is None else [events]))
+    need_pandas(changes, CHANGES)
+    if events is not None:
+        need_pandas(events, EVENTS)
     zone_ = zone(tz)
     if top < 1:
         raise ValueError(f"top={top} leaves nothing to draw. Give 1 or more.")
-    lanes = _Lanes(changes, events, fields, top)
+    asked = None if fields is None else as_ids(fields)
+    lanes = _Lanes(changes, events, asked, top)
+    absent = [f"no change of {', '.join(lanes.absent)}"] if lanes.absent else []
     n = max(len(lanes.names), 1)
     ax = page(
         ax,
@@ -148,7 +156,7 @@ def plot_changes(
     title = f"What changed in {whose(changes, 'this case')}"
     if not lanes.names:
         nothing(ax, "No change in this history.")
-        footer = f"0 changes · {standing(changes)}"
+        footer = " · ".join(["0 changes", *absent, standing(changes)])
         return finish(ax, Drawing(title, lanes.frame, lambda: (), footer))
 
     rows = lanes.rows
@@ -182,6 +190,7 @@ def plot_changes(
             f"{counted(int(rows.is_mark.sum()), 'change')} in {counted(n, 'lane')}",
             span(first, last, zone_),
             *lanes.as_of(zone_),
+            *absent,
             standing(changes),
         ]
     )
@@ -241,6 +250,8 @@ class _Lanes:
         items = _items(changes[of_item], events)
         if fields is not None:
             items = {name: rows for name, rows in items.items() if name in fields}
+        there = {*of_case["field_id"], *items}
+        self.absent = [name for name in fields or () if name not in there]
         case = of_case["case_id"].to_numpy(dtype=object)
         field = of_case["field_id"].to_numpy(dtype=object)
         keys = list(zip(case, field, strict=True))

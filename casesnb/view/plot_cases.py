@@ -9,6 +9,7 @@ import numpy as np
 from casesnb.analysis.clock import zone
 from casesnb.analysis.spells import spells
 from casesnb.tables.given import need_pandas
+from casesnb.tables.schema import CHANGES, EVENTS
 from casesnb.view.plot_page import (
     GRID,
     INK,
@@ -87,7 +88,7 @@ def plot_cases(
     ValueError
         If there is no such time zone.
     """
-    need_pandas(events)
+    need_pandas(events, EVENTS)
     zone_ = zone(tz)
     title = "Every event of " + counted(len(events["case_id"].unique()), "case")
     if events.empty:
@@ -224,7 +225,7 @@ def plot_aging(
     ValueError
         If there is no such time zone, or `top` is below 1.
     """
-    need_pandas(changes)
+    need_pandas(changes, CHANGES)
     zone_ = zone(tz)
     if top < 1:
         raise ValueError(f"top={top} leaves nothing to draw. Give 1 or more.")

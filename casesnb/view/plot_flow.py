@@ -11,6 +11,7 @@ from casesnb.analysis.clock import zone
 from casesnb.analysis.flow import handoffs, transitions
 from casesnb.analysis.spells import backlog, time_in
 from casesnb.tables.given import need_pandas
+from casesnb.tables.schema import CHANGES
 from casesnb.view.plot_page import (
     GRID,
     OTHER,
@@ -96,7 +97,7 @@ def plot_transitions(
     --------
     casesnb.transitions : The numbers behind it.
     """
-    need_pandas(changes)
+    need_pandas(changes, CHANGES)
     found = transitions(changes, field_id, as_of=_read_at(changes))
     names = value_names(changes)
     called = field_names(changes).get(field_id, field_id)
@@ -146,7 +147,7 @@ def plot_handoffs(
     --------
     casesnb.handoffs : The numbers behind it.
     """
-    need_pandas(changes)
+    need_pandas(changes, CHANGES)
     if field_id not in {"assigned_user", "assigned_queue"}:
         raise ValueError(
             f"field_id={field_id!r} names no holder. Give 'assigned_user' or "
@@ -212,7 +213,7 @@ def plot_time_in(
     --------
     casesnb.time_in : The numbers behind it.
     """
-    need_pandas(changes)
+    need_pandas(changes, CHANGES)
     _check(top)
     found = time_in(changes, field_id, as_of=_read_at(changes))
     hours = found["hours"].to_numpy(dtype=float)
@@ -324,7 +325,7 @@ def plot_backlog(
     --------
     casesnb.backlog : The numbers behind it.
     """
-    need_pandas(changes)
+    need_pandas(changes, CHANGES)
     _check(top)
     zone_ = zone(tz)
     found = backlog(changes, freq, field_id=field_id, as_of=_read_at(changes), tz=zone_)

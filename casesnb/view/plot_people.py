@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 from casesnb.analysis.actors import rhythm
 from casesnb.analysis.clock import zone
 from casesnb.tables.given import need_pandas
+from casesnb.tables.schema import EVENTS
 from casesnb.view.plot_page import (
     INK,
     KINDS,
@@ -99,7 +100,7 @@ def plot_activity(
     --------
     casesnb.actor_activity : The numbers behind it.
     """
-    need_pandas(events)
+    need_pandas(events, EVENTS)
     if by not in {"actor_kind", "actor"}:
         raise ValueError(f"by={by!r} is neither 'actor_kind' nor 'actor'.")
     if top < 1:
@@ -246,7 +247,7 @@ def plot_rhythm(
     --------
     casesnb.rhythm : The numbers behind it.
     """
-    need_pandas(events)
+    need_pandas(events, EVENTS)
     zone_ = zone(tz)
     counts = np.zeros((7, 24), dtype="int64")
     if len(events):
