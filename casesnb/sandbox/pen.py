@@ -1,23 +1,17 @@
-"""Writes a case's life forwards: what people and programs do to it, step by step.
-
-A life is written from the seed and the case's place alone, so that any case of a
-hundred thousand can be told by itself. Nothing in it comes from a response.
-"""
+"""Writes down what is done to a case: acts in their order, and what is odd of them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from casesnb.sandbox.centre import at_work, next_shift, to_iso
+from casesnb.sandbox.centre import at_work, to_iso
 from casesnb.sandbox.dice import Dice, as_uuid, digest
 from casesnb.sandbox.life import (
     ABSENT,
     CLOSED,
     DAY,
     EMPTY,
-    HOUR,
     MINUTE,
-    WEEKEND,
     Act,
     Change,
     Item,
@@ -27,13 +21,21 @@ from casesnb.sandbox.life import (
     Value,
     Who,
 )
-from casesnb.sandbox.texts import COMMENTS, HOSTILE, NEXT_STEPS, TEMPLATES
+from casesnb.sandbox.texts import HOSTILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from casesnb.sandbox.centre import Agent, Domain, Field
+    from casesnb.sandbox.centre import Domain
     from casesnb.sandbox.rates import Rates
+
+_HOSTILE = frozenset(HOSTILE)
+
+LONGEST = 4100
+"""Characters that AWS allows in a value."""
+
+BATCH = "BatchUpdate"
+"""The role that edits in bulk."""
 
 
 class Plan(NamedTuple):
@@ -81,31 +83,17 @@ class Plan(NamedTuple):
     n_events: int | None = None
 
 
-def tell(plan: Plan) -> Life:
-    """Tell a case's life.
+class Pen:
+    """Keeps a case's state and writes the acts that change it.
 
     Parameters
     ----------
     plan : Plan
-        What is settled about it.
-
-    Returns
-    -------
-    Life
-        All that happened to it, however far in the future.
+        What is settled about the case.
     """
-    return _Pen(plan).write()
 
-
-_MERGEABLE = ("assigned_queue", "assigned_user", "summary", "case_reason")
-_HOSTILE = frozenset(HOSTILE)
-_LONGEST = 4100  # characters that AWS allows in a value
-_BATCH = "BatchUpdate"  # the role that edits in bulk
-_CHANNELS = ("VOICE", "CHAT", "TASK", "EMAIL")
-
-
-class _Pen:
-    """Writes one life; each method is something that people or programs do."""
+    life: Life
+    """What is written, once somebody has begun it."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -114,530 +102,27 @@ class _Pen:
         self.dice = Dice(plan.domain.seed, plan.domain.number, plan.number)
         self.now = plan.start_ms
         self.state: dict[str, Value] = {}
+        self.due: list[tuple[int, Callable[[int], None]]] = []
         self.over = False
         self.was_closed = False
-        self.due: list[tuple[int, Callable[[int], None]]] = []
-        if plan.bulk_ms is not None:
-            self.due.append((plan.bulk_ms, self.bulk_edit))
-        if plan.merge is not None:
-            self.due.append((plan.merge[0], self.merge))
-        self.due.sort(key=lambda due: due[0])
+        self.tie = False
         templates = [
             t
             for t in self.domain.templates
             if t.retired_ms is None or plan.start_ms < t.retired_ms
         ]
-        template = templates[0] if plan.is_showcase else self.dice.pick(templates)
+        self.template = templates[0] if plan.is_showcase else self.dice.pick(templates)
         self.customer_writes = HOSTILE if self.dice.chance(self.rates.hostile) else None
-        self.manner = plan.manner
-        self.tie = False
         self.bookkeeping = self.dice.chance(self.rates.bookkeeping)
-        self.queue = self.domain.queues[0].arn
-        self.holder: Agent | None = None
-        self.sla: Item | None = None
-        self.life = Life(
-            self.domain, plan.case_id, template, plan.start_ms, self.creator()
-        )
-
-    # ------------------------------------------------------------------ the story
-
-    def write(self) -> Life:
-        plan = self.plan
-        if plan.n_events is not None:
-            self.write_exactly(plan.n_events)
-        elif plan.is_showcase:
-            self.write_showcase()
-        else:
-            self.write_usual()
-        if plan.n_events is None:
-            while self.due and not self.over:
-                ms, what = self.due.pop(0)
-                self.now = max(self.now, ms)
-                what(self.now)
-        self.hide()
-        return self.life
-
-    def write_usual(self) -> None:
-        dice, rates = self.dice, self.rates
-        self.create()
-        self.contact(self.service())
-        if dice.chance(rates.sla):
-            self.add_sla()
-        self.take()
-        if dice.chance(rates.long_text):
-            self.long_note()
-        n = 1 + dice.tail(5, 120)
-        if dice.chance(rates.thousands):
-            self.chatter(dice.between(1000, 3000))
-            self.plant("thousands_of_events", None, "an integration that chats")
-        for _ in range(n):
-            self.step()
-        if dice.chance(rates.ping_pong):
-            self.ping_pong()
-        if dice.chance(rates.changed_back):
-            self.change_back()
-        if dice.chance(0.12):  # some are never finished
-            return
-        self.close()
-        while dice.chance(rates.reopen):
-            self.reopen()
-            for _ in range(dice.between(1, 4)):
-                self.step()
-            if dice.chance(0.1):
-                return
-            self.close()
-        if dice.chance(rates.edit_after_close):
-            self.edit_after_close()
-
-    def write_showcase(self) -> None:
-        """Tell the case that is shown first: a bit of everything, in plain words."""
-        self.create()
-        self.contact(self.service())
-        self.add_sla()
-        self.wait(4)
-        self.route(1)
-        self.take(now_and_then=False)
-        self.wait(25)
-        self.comment(self.agent(), COMMENTS[0])
-        self.wait(300)
-        self.set(self.agent(), status="waiting_on_customer")
-        self.wait(600)
-        self.contact(self.service())
-        self.attach_file(self.service())
-        self.set(self.service(), status="in_progress")
-        self.wait(40)
-        self.comment(self.agent(), COMMENTS[1])
-        self.set(self.agent(), amount=1240.0, summary=self.longer_summary())
-        self.wait(90)
-        self.ping_pong()
-        self.wait(200)
-        self.set(self.agent(), status="escalated", priority="high")
-        self.pass_on(2)
-        self.wait(150)
-        self.comment(self.agent(), COMMENTS[5])
-        self.set(self.agent(), checked=True)
-        self.wait(240)
-        self.custom_item(self.integration())
-        self.set(self.integration(), amount=1180.5)
-        self.wait(60)
-        self.comment(self.agent(), COMMENTS[7])
-        self.close()
-        self.wait(1500)
-        self.reopen()
-        self.wait(30)
-        self.comment(self.agent(), COMMENTS[8])
-        self.set(self.agent(), status="in_progress", amount=1240.0)
-        self.set(self.agent(), cause="Excess was deducted twice")
-        self.wait(120)
-        self.comment(self.agent(), COMMENTS[13])
-        self.close()
-
-    def write_exactly(self, n: int) -> None:
-        if n == 0:
-            self.create()
-            self.hide_all()
-            return
-        self.create()
-        if n > 1:
-            self.take(now_and_then=False)
-        if n > 5_000:
-            self.chatter(n - 60 - len(self.life.acts))
-        while len(self.life.acts) < n:
-            self.step()
-        del self.life.acts[n:]
-        last = self.life.acts[-1].ms
-        self.life.plants = [p for p in self.life.plants if p.ms <= last]
-        for item in self.life.items:
-            item.versions = [v for v in item.versions if v[0] <= last]
-
-    def step(self) -> None:
-        """Do one of the things that fill a working day."""
-        dice = self.dice
-        self.wait(dice.pick((5, 20, 60, 240, 900)))
-        if self.manner == "integration" and dice.chance(0.6):
-            self.set(self.integration(), amount=dice.below(400_000) / 100)
-            return
-        if self.manner == "automation" and dice.chance(0.3):
-            status = dice.pick(("in_progress", "waiting_on_customer", "escalated"))
-            self.set(self.service(), status=status)
-            return
-        dice.weighted(_STEPS)(self)
-
-    # ---------------------------------------------------------------- who does it
-
-    def creator(self) -> Who:
-        if self.manner == "integration":
-            return self.integration()
-        if self.plan.is_showcase or self.manner == "automation":
-            return self.service()
-        if self.dice.chance(0.05):
-            return self.program()
-        at_work_now = [
-            agent
-            for agent in self.domain.teams[self.queue]
-            if at_work(self.now, agent.zone) and not self.leaves(agent)
-        ]
-        return self.person(
-            self.dice.pick(at_work_now) if at_work_now else self.colleague()
-        )
-
-    def person(self, agent: Agent) -> Who:
-        if self.dice.chance(self.rates.unnamed) and not self.plan.is_showcase:
-            return Who(None, None, None, "person")
-        principal = self.domain.service_role
-        if self.dice.chance(0.03):  # through a tool of their own
-            principal = self.domain.role("TeamDesktop", agent.username)
-        return Who(principal, agent.arn, None, "person")
-
-    def agent(self) -> Who:
-        """Return whoever holds the case, or somebody of its queue, when at work."""
-        agent = self.holder
-        if agent is None or self.leaves(agent):
-            agent = self.colleague()
-        if self.dice.chance(self.rates.out_of_hours) and not self.plan.is_showcase:
-            return self.person(agent)  # from home, whatever the hour
-        if self.plan.n_events is None:
-            self.now = next_shift(self.now, agent.zone, self.dice)
-        return self.person(agent)
-
-    def colleague(self, queue: str | None = None) -> Agent:
-        return self.domain.colleague(self.dice, queue or self.queue, self.now + WEEKEND)
-
-    def leaves(self, agent: Agent) -> bool:
-        """Whether somebody is gone, or will be before the next shift."""
-        left = agent.deleted_ms
-        return left is not None and left <= self.now + WEEKEND
-
-    def service(self) -> Who:
-        return Who(self.domain.service_role, None, None, "automation")
-
-    def integration(self) -> Who:
-        name = self.dice.pick(("billing-sync", "crm@partner.example", "Parcel/Tracker"))
-        role = self.domain.role("CaseSync", "nightly" if name[0] == "b" else None)
-        return Who(role, None, name, "integration")
-
-    def program(self) -> Who:
-        if self.dice.chance(self.rates.unnamed):
-            return Who(None, None, None, "integration")
-        return Who(self.domain.role("CaseImport"), None, None, "integration")
-
-    # ------------------------------------------------------------- things they do
-
-    def create(self) -> None:
-        dice, rates = self.dice, self.rates
-        kinds = TEMPLATES[self.domain.kind]
-        texts = kinds.get(self.life.template.name) or dice.pick(list(kinds.values()))
-        title, summary = texts[0] if self.plan.is_showcase else dice.pick(texts)
-        values: dict[str, object] = {
-            "title": self.said(title),
-            "status": "open",
-            "case_reason": dice.pick(self.domain.fields["case_reason"].options).value,
-            "customer_id": self.plan.customer,
-            "assigned_queue": self.queue,
-            "reference_number": f"{digest(self.plan.case_id, bits=64) % 10**8:08d}",
-            "priority": dice.weighted(((6, "normal"), (2, "low"), (2, "high"))),
-            "number": f"{dice.below(10**7):07d}",
-        }
-        if dice.chance(rates.empty_text) and not self.plan.is_showcase:
-            values["summary"] = ""
-        elif dice.chance(0.85) or self.plan.is_showcase:
-            values["summary"] = self.said(summary)
-        if dice.chance(0.2):
-            values["due"] = None
-        if dice.chance(0.3):
-            values["checked"] = False
-        if dice.chance(0.3):
-            values["amount"] = 0.0 if dice.chance(0.3) else dice.below(400_000) / 100
-        if not self.domain.fields["segment"].deleted_at(self.now):
-            values["segment"] = dice.pick(("standard", "gold"))
-        if dice.chance(0.15):
-            values["link"] = f"https://portal.example/{values['number']}"
-        old = EMPTY if dice.chance(rates.empty_before_creation) else ABSENT
-        changes = []
-        for key, new in values.items():
-            the_field = self.domain.fields[key]
-            value = self.value(the_field, new)
-            changes.append(Change(the_field.field_id, old, value))
-            self.state[the_field.field_id] = value
-        self.act("Case.Created", self.life.created_by, tuple(changes))
-        self.life.tags = {"channel": dice.pick(_CHANNELS).lower()}
-
-    def set(self, who: Who, **values: object) -> bool:
-        """Change fields; whether anything was changed at all."""
-        changes = []
-        for key, new in values.items():
-            the_field = self.domain.fields[key]
-            if the_field.deleted_at(self.now):
-                continue
-            value = self.value(the_field, new)
-            before = self.state.get(the_field.field_id, EMPTY)
-            if value != before:
-                changes.append(Change(the_field.field_id, before, value))
-        return bool(changes) and self.act("Case.Updated", who, tuple(changes))
-
-    def take(self, *, now_and_then: bool = True) -> None:
-        """Assign the case to somebody of its queue."""
-        if now_and_then and self.dice.chance(0.05):
-            return  # nobody picks it up
-        self.wait(15)
-        agent = self.colleague()
-        by_rule = self.manner == "automation" or self.dice.chance(0.25)
-        self.holder = agent
-        who = self.service() if by_rule else self.agent()
-        self.set(who, assigned_user=agent, status="in_progress")
-
-    def route(self, place: int) -> None:
-        self.queue = self.domain.queues[place].arn
-        self.set(self.service(), assigned_queue=self.queue)
-
-    def pass_on(self, place: int | None = None) -> None:
-        """Give the case to another person, now and then of another queue."""
-        who = self.agent()
-        values: dict[str, object] = {}
-        if place is not None or self.dice.chance(0.4):
-            queue = self.domain.queues[
-                self.dice.below(4) if place is None else place
-            ].arn
-            values["assigned_queue"] = self.queue = queue
-        others = [
-            agent
-            for agent in self.domain.teams[self.queue]
-            if agent != self.holder and not self.leaves(agent)
-        ]
-        if others:
-            self.holder = self.dice.pick(others)
-            values["assigned_user"] = self.holder
-        self.set(who, **values)
-
-    def drop(self) -> None:
-        """Put the case back, so that nobody holds it."""
-        if self.holder is None:
-            self.take()
-            return
-        who = self.agent()
-        self.holder = None
-        self.set(who, assigned_user=None)
-
-    def ping_pong(self) -> None:
-        """Pass the case on and get it back."""
-        if self.holder is None:
-            self.take(now_and_then=False)
-        first, queue = self.holder, self.queue
-        self.wait(60)
-        self.pass_on()
-        self.wait(60)
-        who = self.agent()
-        self.holder, self.queue = first, queue
-        self.set(who, assigned_user=first, assigned_queue=queue)
-
-    def change_back(self) -> None:
-        field_id = self.domain.fields["priority"].field_id
-        before = self.state.get(field_id, EMPTY)[1]
-        other = "low" if before == "high" else "high"
-        self.wait(60)
-        self.set(self.agent(), priority=other)
-        self.wait(90)
-        self.set(self.agent(), priority=before)
-
-    def comment(self, who: Who, text: str | None = None) -> None:
-        body = self.said(text or self.dice.pick(COMMENTS))
-        self.add("Comment", who, {"body": body, "contentType": "Text/Plain"})
-
-    def retract(self) -> None:
-        """Edit or delete a comment."""
-        comments = [
-            item
-            for item in self.life.items
-            if item.type == "Comment" and item.content(self.now) is not None
-        ]
-        if not comments:
-            self.comment(self.agent())
-            return
-        item = self.dice.pick(comments)
-        who = self.agent()
-        content = item.content(self.now) or {}
-        text = ("string", content["body"])
-        if self.dice.chance(0.5):
-            gone = (Change("comment.body", text, EMPTY),)
-            if self.act("RelatedItem.Deleted", who, gone, "Comment"):
-                item.versions.append((self.now, None))
-            return
-        body = content["body"][:200] + " (corrected)"
-        changes = (Change("comment.body", text, ("string", body)),)
-        if self.act("RelatedItem.Updated", who, changes, "Comment"):
-            item.versions.append((self.now, {**content, "body": body}))
-
-    def contact(self, who: Who) -> None:
-        contact = as_uuid(digest(self.plan.case_id, "contact", len(self.life.items)))
-        self.add(
-            "Contact",
-            who,
-            {
-                "contactArn": f"{self.domain.instance_arn}/contact/{contact}",
-                "channel": self.dice.pick(_CHANNELS),
-                "connectedToSystemTime": to_iso(self.now),
-            },
-            listed=False,
-        )
-
-    def attach_file(self, who: Who) -> None:
-        file = as_uuid(digest(self.plan.case_id, "file", len(self.life.items)))
-        arn = f"{self.domain.arn}/case/{self.plan.case_id}/file/{file}"
-        self.add("File", who, {"fileArn": arn})
-
-    def custom_item(self, who: Who) -> None:
-        self.add(
-            "Custom",
-            who,
-            {"order": f"A-{self.dice.below(10_000):04d}", "total": self.dice.below(99)},
-        )
-
-    def link(self, who: Who) -> None:
-        self.add("ConnectCase", who, {"caseId": self.plan.neighbour})
-
-    def add_sla(self) -> None:
-        status = self.domain.fields["status"].field_id
-        target = self.now + self.life.template.sla_hours * HOUR
-        self.sla = self.add(
-            "Sla",
-            self.service(),
-            {
-                "name": f"Resolve in {self.life.template.sla_hours} hours",
-                "status": "Active",
-                "fieldId": status,
-                "targetFieldValues": "closed",
-                "targetTime": to_iso(target),
-            },
-        )
-
-    def close(self) -> None:
-        self.wait(self.dice.pick((20, 120, 600)))
-        if self.plan.merge is not None:  # the two are merged while both are open
-            self.now = max(self.now, self.plan.merge[0] + HOUR)
-        by_rule = self.manner != "people" and self.dice.chance(0.5)
-        who = self.service() if by_rule else self.agent()
-        if not self.set(who, status="closed") or self.sla is None:
-            return
-        content = self.sla.content(self.now) or {}
-        if content.get("status") != "Active":
-            return
-        met = to_iso(self.now) <= content["targetTime"]
-        status = "Met" if met else "NotMet"
-        changes = (
-            Change("sla.status", ("string", "Active"), ("string", status)),
-            Change("sla.completionTime", EMPTY, ("string", to_iso(self.now))),
-        )
-        if self.act("RelatedItem.Updated", self.service(), changes, "Sla"):
-            done = {**content, "status": status, "completionTime": to_iso(self.now)}
-            self.sla.versions.append((self.now, done))
-
-    def reopen(self) -> None:
-        self.wait(self.dice.pick((60, 900, 3000)))
-        by_flow = self.manner == "automation" or self.plan.is_showcase
-        if by_flow:  # the customer wrote again
-            self.contact(self.service())
-        who = self.service() if by_flow else self.agent()
-        self.set(who, status="open")
-
-    def edit_after_close(self) -> None:
-        self.wait(600)
-        who = self.dice.pick((self.integration, self.program))()
-        self.set(who, amount=self.dice.below(400_000) / 100)
-
-    def chatter(self, n: int) -> None:
-        """Have an integration write a reading every few minutes."""
-        who = self.integration()
-        readings = 0
-        while len(self.life.acts) < n and not self.over:
-            readings += 1
-            if self.plan.n_events is None:
-                self.now += 1000 + self.dice.below(5 * MINUTE)
-            else:
-                self.wait(0)
-            self.set(who, amount=float(readings))
-
-    def long_note(self) -> None:
-        words = " ".join(COMMENTS)
-        text = (words * (_LONGEST // len(words) + 1))[:_LONGEST]
-        self.set(self.agent(), notes=text)
-
-    def longer_summary(self) -> str:
-        before = self.state.get("summary", EMPTY)[1] or ""
-        return f"{before} {self.dice.pick(NEXT_STEPS)}".strip()[:3000]
-
-    # ------------------------------------------------------ things done to many
-
-    def bulk_edit(self, _: int) -> None:
-        if self.was_closed and self.dice.chance(0.7):
-            return  # most bulk edits leave closed cases alone
-        role = self.domain.role(_BATCH)
-        who = Who(role, self.domain.agents[0].arn, None, "person")
-        self.set(who, priority="high", checked=True)
-
-    def merge(self, ms: int) -> None:
-        """Merge the two cases: this one is kept, or closed."""
-        assert self.plan.merge is not None  # noqa: S101 - only then is it due
-        _, merge, other = self.plan.merge
-        self.now = ms
-        agent = self.colleague()
-        who = Who(self.domain.service_role, agent.arn, None, "person")
-        if other is None:
-            self.merge_away(who, merge)
-        else:
-            self.merge_in(who, merge, other)
-
-    def merge_away(self, who: Who, merge: Merge) -> None:
-        before = self.state.get("status", EMPTY)
-        self.state["status"] = CLOSED
-        change = Change("status", before, CLOSED)
-        self.act("Case.Updated", who, (change,), merge=merge)
-        for item in _movable(self.life, self.now):
-            self.act("RelatedItem.Deleted", who, (), item.type, merge=merge)
-            item.versions.append((self.now, None))
-        self.add("ConnectCase", who, {"caseId": merge.primary_case_id}, merge=merge)
-        self.act("Case.Merged", who, (), merge=merge)
-        self.plant("merge_close", "status", f"into {merge.primary_case_id}")
-        if self.dice.chance(0.2):  # a closed case may be opened again
-            self.now += self.dice.between(1, 3) * DAY
-            self.set(self.agent(), status="open")
-        self.over = True
-
-    def merge_in(self, who: Who, merge: Merge, other: Life) -> None:
-        before = self.now - 1  # the other case empties while this one fills
-        theirs = other.state(before)
-        keys = [*_MERGEABLE, "amount", "cause", "link", "specialist", "notes"]
-        changes = []
-        for key in keys:
-            field_id = self.domain.fields[key].field_id
-            mine = self.state.get(field_id, EMPTY)
-            value = theirs.get(field_id, EMPTY)
-            empty = mine[0] == "empty"
-            if value != mine and (empty or (key == "case_reason")):
-                changes.append(Change(field_id, mine, value))
-                self.state[field_id] = value
-        if changes:
-            self.act("Case.Updated", who, tuple(changes), merge=merge)
-        moved = sorted(_movable(other, before), key=lambda item: item.associated_ms)
-        for item in moved:
-            content = item.content(before)
-            self.act("RelatedItem.Created", who, (), item.type, merge=merge)
-            self.life.items.append(
-                Item(
-                    item.item_id,
-                    item.type,
-                    item.associated_ms,
-                    item.who,
-                    [(self.now, content)],
-                )
-            )
-        self.add("ConnectCase", who, {"caseId": merge.secondary_case_id}, merge=merge)
-        self.act("Case.Merged", who, (), merge=merge)
-        self.plant("merge", None, f"from {merge.secondary_case_id}")
-
-    # ------------------------------------------------------------------- the pen
 
     def wait(self, minutes: int) -> None:
-        """Let about so many minutes go by, now and then many more."""
+        """Let about so many minutes go by, now and then many more.
+
+        Parameters
+        ----------
+        minutes : int
+            The usual wait.
+        """
         ms = minutes * MINUTE
         if self.plan.n_events is not None:  # in even steps, to be done in time
             span = self.domain.end_ms - DAY - self.plan.start_ms
@@ -650,22 +135,31 @@ class _Pen:
         else:
             self.now += 1 + self.dice.tail(ms, 30 * ms)
 
-    def said(self, text: str) -> str:
-        """Return what a customer made of `text`."""
-        if self.customer_writes is None or self.plan.is_showcase:
-            return text
-        return self.dice.pick(self.customer_writes)
+    def set(self, who: Who, **values: object) -> bool:
+        """Change fields of the case.
 
-    def value(self, the_field: Field, new: object) -> Value:
-        if new is None:
-            return EMPTY
-        if isinstance(new, bool):
-            return "boolean", "true" if new else "false"
-        if isinstance(new, float):
-            return "double", repr(new)
-        if isinstance(new, str):
-            return "string", new
-        return "user_arn", new.arn  # type: ignore[attr-defined]
+        Parameters
+        ----------
+        who : Who
+            Who does it.
+        **values : object
+            The new value of each field; an agent for a user field, None for empty.
+
+        Returns
+        -------
+        bool
+            Whether anything was changed at all.
+        """
+        changes = []
+        for key, new in values.items():
+            the_field = self.domain.fields[key]
+            if the_field.deleted_at(self.now):
+                continue
+            value = self.value(new)
+            before = self.state.get(the_field.field_id, EMPTY)
+            if value != before:
+                changes.append(Change(the_field.field_id, before, value))
+        return bool(changes) and self.act("Case.Updated", who, tuple(changes))
 
     def add(
         self,
@@ -676,6 +170,26 @@ class _Pen:
         listed: bool = True,
         merge: Merge | None = None,
     ) -> Item | None:
+        """Add a related item to the case.
+
+        Parameters
+        ----------
+        item_type : str
+            As AWS names it, such as ``"Comment"``.
+        who : Who
+            Who does it.
+        content : Mapping
+            What the item holds.
+        listed : bool, default True
+            Whether the event lists it.
+        merge : Merge, optional
+            The merge that it is part of.
+
+        Returns
+        -------
+        Item or None
+            The item; None if the case is over.
+        """
         changes = tuple(
             Change(f"{item_type[0].lower()}{item_type[1:]}.{name}", ABSENT, value)
             for name, text in content.items()
@@ -702,7 +216,26 @@ class _Pen:
         *,
         merge: Merge | None = None,
     ) -> bool:
-        """Write one act, after whatever was due before it; whether it was written."""
+        """Write one act, after whatever was due before it.
+
+        Parameters
+        ----------
+        event_type : str
+            As AWS names it, such as ``"Case.Updated"``.
+        who : Who
+            Who does it.
+        changes : tuple of Change
+            What it changes.
+        item_type : str, optional
+            The related item's type.
+        merge : Merge, optional
+            The merge that it is part of.
+
+        Returns
+        -------
+        bool
+            Whether it was written: nothing is once the case is over.
+        """
         if merge is None:
             asked = self.now
             while self.due and self.due[0][0] <= asked and not self.over:
@@ -723,17 +256,17 @@ class _Pen:
                     self.state[change.field_id] = change.new
             if not fresh:
                 return False
-            changes = (*fresh, *self.kept_books(who))
+            changes = (*fresh, *self._kept_books(who))
         acts = self.life.acts
         if acts and acts[-1].ms == self.now and not self.tie:
             self.now += 40 + self.dice.below(900)
         self.tie = False
         event_id = as_uuid(digest(self.plan.case_id, len(acts)))
         acts.append(Act(event_id, self.now, event_type, item_type, who, changes, merge))
-        self.notice(acts[-1])
+        self._notice(acts[-1])
         return True
 
-    def notice(self, act: Act) -> None:
+    def _notice(self, act: Act) -> None:
         """Note what is odd about an act that was just written."""
         acts = self.life.acts
         if len(acts) > 1 and acts[-2].ms == act.ms:
@@ -741,7 +274,7 @@ class _Pen:
         agent = self.domain.agents_by_arn.get(act.who.user or "")
         if agent is not None and not at_work(act.ms, agent.zone):
             self.plant("out_of_hours", None, f"{agent.username}, {agent.zone}")
-        if act.who.principal == self.domain.role(_BATCH):
+        if act.who.principal == self.domain.role(BATCH):
             self.plant("bulk_edit", None, "many cases at this very moment")
         if act.who.principal is None:
             self.plant("unnamed", None, f"done by {act.who.doer}")
@@ -754,12 +287,12 @@ class _Pen:
                 self.plant("hostile_text", change.field_id, "never to be run")
             if text == "":
                 self.plant("empty_text", change.field_id, "no characters")
-            if text is not None and len(text) == _LONGEST:
+            if text is not None and len(text) == LONGEST:
                 self.plant("long_text", change.field_id, "4,100 characters")
         if act.type.startswith("Case."):
             self.was_closed = self.state.get("status") == CLOSED
 
-    def kept_books(self, who: Who) -> list[Change]:
+    def _kept_books(self, who: Who) -> list[Change]:
         if not self.bookkeeping:
             return []
         changes = []
@@ -774,8 +307,58 @@ class _Pen:
                 self.state[name] = value
         return changes
 
+    def said(self, text: str) -> str:
+        """Return what a customer made of `text`.
+
+        Parameters
+        ----------
+        text : str
+            What most would write.
+
+        Returns
+        -------
+        str
+            That, or something hostile.
+        """
+        if self.customer_writes is None or self.plan.is_showcase:
+            return text
+        return self.dice.pick(self.customer_writes)
+
+    def value(self, new: object) -> Value:
+        """Return what AWS would make of a value.
+
+        Parameters
+        ----------
+        new : object
+            A text, number, truth or agent; None for empty.
+
+        Returns
+        -------
+        Value
+            Its kind and its text.
+        """
+        if new is None:
+            return EMPTY
+        if isinstance(new, bool):
+            return "boolean", "true" if new else "false"
+        if isinstance(new, float):
+            return "double", repr(new)
+        if isinstance(new, str):
+            return "string", new
+        return "user_arn", new.arn  # type: ignore[attr-defined]
+
     def plant(self, kind: str, field_id: str | None, note: str) -> None:
-        """Note something odd about the last act."""
+        """Note something odd about the last act.
+
+        Parameters
+        ----------
+        kind : str
+            What kind of oddity.
+        field_id : str or None
+            The field, if it is about one.
+        note : str
+            More, in words.
+        """
         act = self.life.acts[-1]
         self.life.plants.append(Plant(kind, act.ms, act.event_id, field_id, note))
 
@@ -788,73 +371,13 @@ class _Pen:
         elif self.dice.chance(self.rates.without_creation):
             for act in self.life.acts[: self.dice.between(1, 4)]:
                 act.is_served = False
-            self.plant_for_all("without_creation", "begins in mid-life")
+            self._plant_for_all("without_creation", "begins in mid-life")
 
     def hide_all(self) -> None:
+        """Leave the whole history out."""
         for act in self.life.acts:
             act.is_served = False
-        self.plant_for_all("no_event", "the history is empty")
+        self._plant_for_all("no_event", "the history is empty")
 
-    def plant_for_all(self, kind: str, note: str) -> None:
+    def _plant_for_all(self, kind: str, note: str) -> None:
         self.life.plants.append(Plant(kind, self.plan.start_ms, None, None, note))
-
-
-def _movable(life: Life, ms: int) -> list[Item]:
-    """Return what a merge moves; files and SLAs stay."""
-    return [
-        item
-        for item in life.items
-        if item.type in {"Comment", "Contact", "ConnectCase", "Custom"}
-        and item.content(ms) is not None
-    ]
-
-
-_STEPS: tuple[tuple[int, Callable[[_Pen], Any]], ...] = (
-    (8, lambda pen: pen.comment(pen.agent())),
-    (
-        6,
-        lambda pen: pen.set(
-            pen.agent(),
-            status=pen.dice.pick(("in_progress", "waiting_on_customer", "escalated"))
-            if pen.now > pen.domain.middle_ms or pen.dice.chance(0.8)
-            else "on_hold",
-        ),
-    ),
-    (4, _Pen.pass_on),
-    (1, _Pen.drop),
-    (3, lambda pen: pen.contact(pen.service())),
-    (2, lambda pen: pen.attach_file(pen.agent())),
-    (
-        3,
-        lambda pen: pen.set(
-            pen.agent(),
-            priority=pen.dice.pick(("low", "normal", "high", "critical"))
-            if pen.now < pen.domain.middle_ms
-            else pen.dice.pick(("low", "normal", "high")),
-        ),
-    ),
-    (2, lambda pen: pen.set(pen.agent(), summary=pen.longer_summary())),
-    (2, lambda pen: pen.set(pen.agent(), amount=pen.dice.below(400_000) / 100)),
-    (1, lambda pen: pen.set(pen.agent(), checked=pen.dice.chance(0.7))),
-    (1, lambda pen: pen.set(pen.agent(), due=to_iso(pen.now + 3 * DAY))),
-    (1, lambda pen: pen.set(pen.agent(), due=None)),
-    (1, lambda pen: pen.set(pen.agent(), cause=pen.said("Wear and tear"))),
-    (1, lambda pen: pen.set(pen.agent(), segment="gold")),
-    (
-        1,
-        lambda pen: pen.set(
-            pen.agent(),
-            specialist=pen.colleague(pen.domain.queues[2].arn),
-        ),
-    ),
-    (1, lambda pen: pen.retract()),
-    (1, lambda pen: pen.link(pen.agent())),
-    (1, lambda pen: pen.custom_item(pen.integration())),
-    (
-        1,
-        lambda pen: pen.set(
-            pen.program(), link=f"https://portal.example/{pen.dice.below(10**7)}"
-        ),
-    ),
-)
-"""What happens on a working day, and how often."""

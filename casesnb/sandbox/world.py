@@ -19,8 +19,9 @@ from casesnb.sandbox.centre import (
 )
 from casesnb.sandbox.dice import Dice, as_uuid, digest
 from casesnb.sandbox.life import DAY, HOUR, Merge
-from casesnb.sandbox.pen import Plan, tell
+from casesnb.sandbox.pen import Plan
 from casesnb.sandbox.rates import Rates
+from casesnb.sandbox.teller import tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
