@@ -17,7 +17,8 @@ from pandas.testing import assert_frame_equal
 
 import casesnb as cn
 from casesnb.tables.schema import CHANGES
-from casesnb.view.selection import ORDERS, PAGE, CaseSelection, explain
+from casesnb.view.loads import explain
+from casesnb.view.selection import ORDERS, PAGE, CaseSelection
 
 NAMES: dict[str, Any] = {
     "GetDomain": {"domainId": "d", "domainArn": "arn:d", "name": "D"},

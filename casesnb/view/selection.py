@@ -8,24 +8,22 @@ loaded is taken over only if it is still what was asked for.
 from __future__ import annotations
 
 import datetime as dt
-import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import traitlets as tl
 
-from casesnb.tables.certificate import counted
 from casesnb.tables.history import load_histories, load_history
 from casesnb.tables.load import is_field, load_cases, load_domains, load_fields
 from casesnb.tables.names import load_catalogue, with_names
 from casesnb.tables.schema import CASES, CHANGES, DOMAINS
 from casesnb.tables.where import where
+from casesnb.view.loads import Load, Loads, explain
 from casesnb.view.text import shortened
 from casesnb.view.wording import actor_names, field_names
-from casesnb.wire.pages import error_code
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     import pandas as pd
 
@@ -44,28 +42,7 @@ _LOOKED_AT = ("field_id", "actor", "order", "when")
 _COLUMN = {"by field": "field_id", "by actor": "actor"}
 # Of what there is to say, in the order a person meets it.
 _KINDS = ("domains", "cases", "case", "names", "page")
-
-
-class Stopped(Exception):  # noqa: N818 - a choice, not an error
-    """The load was cancelled, or something else was chosen since."""
-
-
-@dataclass(eq=False)
-class _Load:
-    """One load under way: what it is for, and whether it is still wanted."""
-
-    kind: str
-    of: str
-    n: int = 0
-    is_wanted: bool = True
-
-
-@dataclass(frozen=True)
-class _Note:
-    """What one kind of load last had to say."""
-
-    text: str
-    is_error: bool = field(default=False)
+_UNNAMED = "Some ids are shown without names."
 
 
 class CaseSelection(tl.HasTraits):
@@ -158,11 +135,9 @@ class CaseSelection(tl.HasTraits):
         self.connect = connect
         self._catalogues: dict[str, Catalogue] = {}
         self._sought: dict[str, set[str]] = {}  # fields that no list names any more
-        # One lock for all that changes the model from a thread of its own: whoever
-        # waits for a load also waits until everything that observes it is done.
-        self.lock = threading.Condition(threading.RLock())
-        self._loads: dict[str, _Load] = {}
-        self._notes: dict[str, _Note] = {}
+        self._loads = Loads(_KINDS, self._say)
+        # Whoever waits for a load also waits until all that observes it is done.
+        self.lock = self._loads.lock
         self.observe(self._on_domain, "domain_id")
         self.observe(
             self._on_filter,
@@ -193,27 +168,16 @@ class CaseSelection(tl.HasTraits):
         bool
             False if the time ran out first.
         """
-        with self.lock:
-            return self.lock.wait_for(lambda: not self._loads, timeout)
+        return self._loads.wait(timeout)
 
     def cancel(self) -> None:
         """Stop every load under way; what was there before them is not brought back."""
-        with self.lock:
-            for load in list(self._loads.values()):
-                self._drop(load.kind)
-                self._note(
-                    load.kind,
-                    f"Stopped reading {load.of}. Try again when you like.",
-                    is_error=True,
-                )
-            self._say()
-            self.lock.notify_all()
+        self._loads.cancel()
 
     def reload(self) -> None:
         """Ask again for what failed or was stopped; for all of it if nothing was."""
         with self.lock:
-            failed = {kind for kind, note in self._notes.items() if note.is_error}
-            kinds = failed - {"page"} or set(_KINDS)
+            kinds = self._loads.failed - {"page"} or set(_KINDS)
             if "domains" in kinds:
                 self._read_domains()
             if "cases" in kinds and self.domain_id:
@@ -240,9 +204,7 @@ class CaseSelection(tl.HasTraits):
         of : str
             What was to be drawn.
         """
-        with self.lock:
-            self._note("page", explain(error, of), is_error=True)
-            self._say()
+        self._loads.note("page", explain(error, of), is_error=True)
 
     def more(self) -> None:
         """Read twice as many cases."""
@@ -396,13 +358,13 @@ class CaseSelection(tl.HasTraits):
 
     def _on_domain(self, change: Any) -> None:
         with self.lock:
-            self._drop("cases")
+            self._loads.drop("cases")
             if change.old:  # a case may be chosen before there is any domain
                 self.case_id = ""
             self.case_status = self.template_id = ""
             self.cases, self._n_listed = CASES.empty(), 0
             self.limit = PAGE
-            self._drop("names")
+            self._loads.drop("names")
             self.catalogue = None
             if self.domain_id:
                 self._read_names()
@@ -432,7 +394,7 @@ class CaseSelection(tl.HasTraits):
     _n_listed = 0
 
     def _read_domains(self) -> None:
-        def read(_: _Load) -> pd.DataFrame:
+        def read(_: Load) -> pd.DataFrame:
             return load_domains(self.client)
 
         def take(domains: pd.DataFrame) -> str:
@@ -443,14 +405,14 @@ class CaseSelection(tl.HasTraits):
                 self.domain_id = domains["domain_id"].iloc[0]
             return ""
 
-        self._start("domains", "the domains", read, take)
+        self._loads.start("domains", "the domains", read, take)
 
     def _read_cases(self) -> None:
         domain_id, search, limit = self.domain_id, self.search or None, self.limit
         template_id = self.template_id
         asked = self._filter()
 
-        def read(_: _Load) -> pd.DataFrame:
+        def read(_: Load) -> pd.DataFrame:
             return load_cases(
                 self.client, domain_id, search=search, filter=asked, limit=limit
             )
@@ -464,7 +426,7 @@ class CaseSelection(tl.HasTraits):
             self.cases = cases
             return "" if len(cases) else "No case matches. Widen the filters."
 
-        self._start("cases", "the cases", read, take)
+        self._loads.start("cases", "the cases", read, take)
 
     def _read_names(self) -> None:
         domain_id = self.domain_id
@@ -472,14 +434,14 @@ class CaseSelection(tl.HasTraits):
             self.catalogue = self._catalogues[domain_id]
             return
 
-        def read(_: _Load) -> Catalogue:
+        def read(_: Load) -> Catalogue:
             return load_catalogue(self.client, domain_id, connect=self.connect)
 
         def take(catalogue: Catalogue) -> str:
             self._take_names(catalogue)
             return ""
 
-        self._start("names", "the names", read, take)
+        self._loads.start("names", "the names", read, take, lack=_UNNAMED)
 
     def _take_names(self, catalogue: Catalogue) -> None:
         self._catalogues[catalogue.domain_id] = catalogue
@@ -490,7 +452,7 @@ class CaseSelection(tl.HasTraits):
     def _read_deleted(self) -> None:
         """Look up the fields of the case that the domain does not list any more."""
         catalogue = self.catalogue
-        if catalogue is None or self.history is None or "names" in self._loads:
+        if catalogue is None or self.history is None or self._loads.has("names"):
             return  # what is under way comes back here
         known = {*catalogue.fields["field_id"]}
         sought = self._sought.setdefault(self.domain_id, set())
@@ -499,7 +461,7 @@ class CaseSelection(tl.HasTraits):
         if unknown <= sought:
             return
 
-        def read(_: _Load) -> pd.DataFrame:
+        def read(_: Load) -> pd.DataFrame:
             asked = sorted(known | unknown)
             return load_fields(self.client, catalogue.domain_id, field_ids=asked)
 
@@ -508,7 +470,9 @@ class CaseSelection(tl.HasTraits):
             self._take_names(replace(catalogue, fields=fields))
             return ""
 
-        self._start("names", "the names of deleted fields", read, take)
+        self._loads.start(
+            "names", "the names of deleted fields", read, take, lack=_UNNAMED
+        )
 
     @property
     def named(self) -> History | None:
@@ -537,17 +501,14 @@ class CaseSelection(tl.HasTraits):
         domain_id, case_id = self.domain_id, self.case_id
         self._forget_case()
 
-        def read(load: _Load) -> tuple[tuple[str, ...], History]:
-            def tell(n: int) -> None:
-                self._tell(load, n)
-
-            history = load_history(self.client, domain_id, case_id, progress=tell)
+        def read(load: Load) -> tuple[tuple[str, ...], History]:
+            history = load_history(self.client, domain_id, case_id, progress=load.tell)
             thread: tuple[str, ...] = (case_id,)
             # A merge names the other case; that one may have been merged before.
             while found := _merged_with(history) - {*thread}:
                 thread += tuple(sorted(found))
                 history = load_histories(
-                    self.client, domain_id, thread, errors="collect", progress=tell
+                    self.client, domain_id, thread, errors="collect", progress=load.tell
                 )
             return thread, history
 
@@ -563,12 +524,11 @@ class CaseSelection(tl.HasTraits):
             self._read_deleted()
             return ""
 
-        self._start("case", f"case {case_id}", read, take)
+        self._loads.start("case", f"case {case_id}", read, take)
 
     def _forget_case(self) -> None:
-        self._drop("case")
-        for kind in ("case", "page"):
-            self._notes.pop(kind, None)
+        self._loads.drop("case")
+        self._loads.forget("case", "page")
         self.history = None
         self.thread = ()
         self.field_id = self.actor = ""
@@ -576,79 +536,19 @@ class CaseSelection(tl.HasTraits):
         self.when = None
         self.changes = CHANGES.empty()
 
-    def _start(
-        self,
-        kind: str,
-        of: str,
-        read: Callable[[_Load], Any],
-        take: Callable[[Any], str],
-    ) -> None:
-        self._drop(kind)
-        self._notes.pop(kind, None)
-        load = self._loads[kind] = _Load(kind, of)
-        self._say()
-        threading.Thread(
-            target=self._run,
-            args=(load, read, take),
-            name=f"casesnb-{kind}",
-            daemon=True,
-        ).start()
-
-    def _run(
-        self, load: _Load, read: Callable[[_Load], Any], take: Callable[[Any], str]
-    ) -> None:
-        error, result = None, None
-        try:
-            result = read(load)
-        except Stopped:
-            return
-        except Exception as caught:  # noqa: BLE001 - it becomes the status line
-            error = caught
-        with self.lock:
-            if not load.is_wanted:
-                return
-            del self._loads[load.kind]
-            try:
-                text = take(result) if error is None else explain(error, load.of)
-            except Exception as caught:  # noqa: BLE001 - nowhere else to be seen
-                error, text = caught, explain(caught, load.of)
-            if error is not None and load.kind == "names":
-                error, text = None, f"Some ids are shown without names. {text}"
-            self._note(load.kind, text, is_error=error is not None)
-            self._say()
-            self.lock.notify_all()
-
-    def _tell(self, load: _Load, n: int) -> None:
-        """Count what came; called by the loader, which this also stops."""
-        with self.lock:
-            if not load.is_wanted:
-                raise Stopped
-            load.n = n
-            self._say()
-
-    def _drop(self, kind: str) -> None:
-        load = self._loads.pop(kind, None)
-        if load is not None:
-            load.is_wanted = False
-
     # ------------------------------------------------------------------- status
 
-    def _note(self, kind: str, text: str, *, is_error: bool) -> None:
-        self._notes[kind] = _Note(text, is_error)
-
     def _say(self) -> None:
-        running = [self._loads[kind] for kind in _KINDS if kind in self._loads]
-        notes = [self._notes[kind] for kind in _KINDS if kind in self._notes]
-        said = [note.text for note in notes if note.text]
-        if running:
-            said += [_under_way(load) for load in running]
-        elif self.history is not None:
-            said.append(f"{shortened(str(self.history.certificate), 400)}.")
-        elif not said and not self.case_id:
-            said.append("Choose a case.")
-        self.n_read = sum(load.n for load in running)
-        self.has_failed = any(note.is_error for note in notes)
-        self.is_loading = bool(running)
+        loads = self._loads
+        said = loads.said
+        if not loads.running:
+            if self.history is not None:
+                said.append(f"{shortened(str(self.history.certificate), 400)}.")
+            elif not said and not self.case_id:
+                said.append("Choose a case.")
+        self.n_read = loads.n_read
+        self.has_failed = bool(loads.failed)
+        self.is_loading = bool(loads.running)
         self.status = " ".join(said)  # last: whoever sees it finds the rest in place
 
     # ------------------------------------------------------------------ changes
@@ -670,67 +570,6 @@ class CaseSelection(tl.HasTraits):
         elif column := _COLUMN.get(self.order):
             changes = changes.sort_values(column, kind="stable")
         return changes.reset_index(drop=True)
-
-
-def explain(error: Exception, of: str) -> str:
-    """Say in one line what went wrong and what to try.
-
-    Parameters
-    ----------
-    error : Exception
-        What a loader raised.
-    of : str
-        What it was to read, such as ``"case 4711"``.
-
-    Returns
-    -------
-    str
-        Sentences for a person.
-
-    Examples
-    --------
-    >>> explain(TimeoutError("no answer in 60 s"), "the cases")
-    'Could not read the cases: no answer in 60 s (TimeoutError). Try again.'
-    """
-    answer = getattr(error, "response", None) or {}
-    told = answer.get("Error", {})
-    name = error_code(error)
-    message = shortened(str(told.get("Message") or error), 300).rstrip(".")
-    match name:
-        case "AccessDeniedException":
-            return (
-                f"You are not allowed to read {of}: {message}. Ask for the read-only "
-                "policy of the README, or choose another case."
-            )
-        case "ResourceNotFoundException":
-            return (
-                f"There is no {of}: {message}. It may have been deleted, which "
-                "deletes its history too. Check the id and the domain."
-            )
-        case "ThrottlingException" | "TooManyRequestsException":
-            return (
-                f"The service is asked too often to read {of}: {message}. Other "
-                "programs share its rate: try again in a minute."
-            )
-        case "InternalServerException" | "ServiceUnavailableException":
-            return f"The service failed to read {of}: {message}. Try again."
-        case "ValidationException":
-            return f"The service does not accept {of}: {message}. Check the filters."
-        case "NoCredentialsError" | "NoRegionError" | "ProfileNotFound":
-            return (
-                f"{message}. Sign in first, such as with `aws sso login`, and set "
-                "AWS_PROFILE and AWS_DEFAULT_REGION."
-            )
-        case "ExpiredTokenException" | "UnrecognizedClientException":
-            return f"Your AWS sign-in is not valid any more: {message}. Sign in again."
-        case "PageError" | "RecordingNotFound":  # these say themselves what to try
-            return f"Could not read {of}: {message}."
-    return f"Could not read {of}: {message} ({name}). Try again."
-
-
-def _under_way(load: _Load) -> str:
-    pages = f" {counted(load.n, 'page')} so far." if load.n else ""
-    return f"Reading {load.of}…{pages}"
 
 
 def _where(frame: str, column: str, value: str) -> str:

@@ -1,0 +1,317 @@
+"""Loads in threads of their own, one of each kind at a time, and how they went.
+
+What comes is taken over only if it is still what was asked for.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from casesnb.tables.certificate import counted
+from casesnb.view.text import shortened
+from casesnb.wire.pages import error_code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+class Stopped(Exception):  # noqa: N818 - a choice, not an error
+    """The load was cancelled, or something else was chosen since."""
+
+
+class Load:
+    """One load under way: what it is for, and whether it is still wanted.
+
+    Parameters
+    ----------
+    kind : str
+        Its kind; a newer one of the same kind takes its place.
+    of : str
+        What it reads, such as ``"case 4711"``.
+    told : callable
+        Called when it has counted what came.
+    lock : Condition
+        Held while it is.
+    """
+
+    def __init__(
+        self, kind: str, of: str, told: Callable[[], None], lock: threading.Condition
+    ) -> None:
+        self.kind = kind
+        self.of = of
+        self.n = 0
+        self.is_wanted = True
+        self._told = told
+        self._lock = lock
+
+    def tell(self, n: int) -> None:
+        """Count what came: the `progress` of a loader, which this also stops.
+
+        Parameters
+        ----------
+        n : int
+            How many have come.
+
+        Raises
+        ------
+        Stopped
+            If nobody wants the outcome any more.
+        """
+        with self._lock:
+            if not self.is_wanted:
+                raise Stopped
+            self.n = n
+            self._told()
+
+    def __str__(self) -> str:
+        """Say what is being read, and how much of it has come."""
+        pages = f" {counted(self.n, 'page')} so far." if self.n else ""
+        return f"Reading {self.of}…{pages}"
+
+
+class _Note(NamedTuple):
+    """What the last load of a kind had to say."""
+
+    text: str
+    is_error: bool
+
+
+class Loads:
+    """The loads under way, and what those before them had to say.
+
+    Parameters
+    ----------
+    kinds : sequence of str
+        The kinds of load, in the order in which a person meets them.
+    told : callable
+        Called whenever there is something else to say, while `lock` is held.
+    """
+
+    def __init__(self, kinds: Sequence[str], told: Callable[[], None]) -> None:
+        self.lock = threading.Condition(threading.RLock())
+        self._kinds = kinds
+        self._told = told
+        self._running: dict[str, Load] = {}
+        self._notes: dict[str, _Note] = {}
+
+    @property
+    def running(self) -> list[Load]:
+        """The loads under way."""
+        return [self._running[kind] for kind in self._kinds if kind in self._running]
+
+    @property
+    def failed(self) -> set[str]:
+        """The kinds of load of which the last one failed or was stopped."""
+        return {kind for kind, note in self._notes.items() if note.is_error}
+
+    @property
+    def said(self) -> list[str]:
+        """What there is to say: how the last loads went, and which are under way."""
+        notes = [self._notes[kind] for kind in self._kinds if kind in self._notes]
+        return [note.text for note in notes if note.text] + [*map(str, self.running)]
+
+    @property
+    def n_read(self) -> int:
+        """How much the loads under way have read."""
+        return sum(load.n for load in self._running.values())
+
+    def has(self, kind: str) -> bool:
+        """Return whether a load of that kind is under way.
+
+        Parameters
+        ----------
+        kind : str
+            The kind.
+
+        Returns
+        -------
+        bool
+            Whether one is.
+        """
+        return kind in self._running
+
+    def start(
+        self,
+        kind: str,
+        of: str,
+        read: Callable[[Load], Any],
+        take: Callable[[Any], str],
+        *,
+        lack: str = "",
+    ) -> None:
+        """Begin a load in place of the one of its kind, and return at once.
+
+        Parameters
+        ----------
+        kind : str
+            Its kind.
+        of : str
+            What it reads.
+        read : callable
+            Reads it, in a thread of its own.
+        take : callable
+            Takes it over, with `lock` held, and returns what there is to say.
+        lack : str, optional
+            Said before the reason if the load fails, where one can do without it:
+            that is no failure then.
+        """
+        with self.lock:
+            self.drop(kind)
+            self._notes.pop(kind, None)
+            load = self._running[kind] = Load(kind, of, self._told, self.lock)
+            self._told()
+        threading.Thread(
+            target=self._run,
+            args=(load, read, take, lack),
+            name=f"casesnb-{kind}",
+            daemon=True,
+        ).start()
+
+    def drop(self, kind: str) -> None:
+        """Want no outcome any more of the load of a kind, if there is one.
+
+        Parameters
+        ----------
+        kind : str
+            The kind.
+        """
+        load = self._running.pop(kind, None)
+        if load is not None:
+            load.is_wanted = False
+
+    def cancel(self) -> None:
+        """Stop every load under way and say so."""
+        with self.lock:
+            for load in self.running:
+                self.drop(load.kind)
+                text = f"Stopped reading {load.of}. Try again when you like."
+                self._notes[load.kind] = _Note(text, is_error=True)
+            self._told()
+            self.lock.notify_all()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until every load has come, failed or been cancelled.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait at most.
+
+        Returns
+        -------
+        bool
+            False if the time ran out first.
+        """
+        with self.lock:
+            return self.lock.wait_for(lambda: not self._running, timeout)
+
+    def note(self, kind: str, text: str, *, is_error: bool) -> None:
+        """Keep what there is to say of a kind.
+
+        Parameters
+        ----------
+        kind : str
+            The kind.
+        text : str
+            What to say; empty for nothing.
+        is_error : bool
+            Whether something went wrong.
+        """
+        with self.lock:
+            self._notes[kind] = _Note(text, is_error)
+            self._told()
+
+    def forget(self, *kinds: str) -> None:
+        """Forget what there was to say of some kinds.
+
+        Parameters
+        ----------
+        *kinds : str
+            The kinds.
+        """
+        for kind in kinds:
+            self._notes.pop(kind, None)
+
+    def _run(
+        self,
+        load: Load,
+        read: Callable[[Load], Any],
+        take: Callable[[Any], str],
+        lack: str,
+    ) -> None:
+        error, result = None, None
+        try:
+            result = read(load)
+        except Stopped:
+            return
+        except Exception as caught:  # noqa: BLE001 - it becomes the status line
+            error = caught
+        with self.lock:
+            if not load.is_wanted:
+                return
+            del self._running[load.kind]
+            try:
+                text = take(result) if error is None else explain(error, load.of)
+            except Exception as caught:  # noqa: BLE001 - nowhere else to be seen
+                error, text = caught, explain(caught, load.of)
+            if error is not None and lack:
+                error, text = None, f"{lack} {text}"
+            self.note(load.kind, text, is_error=error is not None)
+            self.lock.notify_all()
+
+
+def explain(error: Exception, of: str) -> str:
+    """Say in one line what went wrong and what to try.
+
+    Parameters
+    ----------
+    error : Exception
+        What a loader raised.
+    of : str
+        What it was to read, such as ``"case 4711"``.
+
+    Returns
+    -------
+    str
+        Sentences for a person.
+
+    Examples
+    --------
+    >>> explain(TimeoutError("no answer in 60 s"), "the cases")
+    'Could not read the cases: no answer in 60 s (TimeoutError). Try again.'
+    """
+    answer = getattr(error, "response", None) or {}
+    told = answer.get("Error", {})
+    name = error_code(error)
+    message = shortened(str(told.get("Message") or error), 300).rstrip(".")
+    match name:
+        case "AccessDeniedException":
+            return (
+                f"You are not allowed to read {of}: {message}. Ask for the read-only "
+                "policy of the README, or choose another case."
+            )
+        case "ResourceNotFoundException":
+            return (
+                f"There is no {of}: {message}. It may have been deleted, which "
+                "deletes its history too. Check the id and the domain."
+            )
+        case "ThrottlingException" | "TooManyRequestsException":
+            return (
+                f"The service is asked too often to read {of}: {message}. Other "
+                "programs share its rate: try again in a minute."
+            )
+        case "InternalServerException" | "ServiceUnavailableException":
+            return f"The service failed to read {of}: {message}. Try again."
+        case "ValidationException":
+            return f"The service does not accept {of}: {message}. Check the filters."
+        case "NoCredentialsError" | "NoRegionError" | "ProfileNotFound":
+            return (
+                f"{message}. Sign in first, such as with `aws sso login`, and set "
+                "AWS_PROFILE and AWS_DEFAULT_REGION."
+            )
+        case "ExpiredTokenException" | "UnrecognizedClientException":
+            return f"Your AWS sign-in is not valid any more: {message}. Sign in again."
+        case "PageError" | "RecordingNotFound":  # these say themselves what to try
+            return f"Could not read {of}: {message}."
+    return f"Could not read {of}: {message} ({name}). Try again."
