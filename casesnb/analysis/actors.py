@@ -86,14 +86,13 @@ def actor_activity(
         "case",
         "period_at",
         n_changes=nw.col("n_changes").cast(nw.Int64),
-        one=nw.lit(1, nw.Int64),
     )
     key = ("actor", "actor_kind", "period_at")
     counted = (
         windowed(frame)
         .group_by(*key)
         .agg(
-            n_events=nw.col("one").sum(),
+            n_events=nw.len(),
             n_changes=nw.col("n_changes").sum(),
             n_cases=nw.col("case").n_unique(),
         )
