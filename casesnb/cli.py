@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,8 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         The exit status: 0 if all went well, 1 if a report differs, 2 if what
-        was asked for cannot be had.
+        was asked for cannot be had, 141 if nobody reads the output any more.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A log shows each line at once; what it cannot show is told by its escape.
+        sys.stdout.reconfigure(errors="backslashreplace", line_buffering=True)
     parser = argparse.ArgumentParser(
         prog="casesnb",
         description="Read the audit history of Amazon Connect Cases.",
@@ -76,6 +81,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         status: int = arguments.run(arguments)
+    except BrokenPipeError:
+        # As in `casesnb demo | head`. Python would try once more as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (
         OSError,
         ValueError,
