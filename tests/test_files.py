@@ -73,6 +73,32 @@ def test_a_history_reads_back_as_it_was_written(
     assert after.certificate == before.certificate
 
 
+@pytest.mark.parametrize(
+    ("write", "read"),
+    [
+        *WAYS,
+        (cn.to_xes, None),
+        (cn.to_ocel, None),
+        (cn.write_report, cn.verify_report),
+        (lambda _, path: cn.connect(Pages([]), record=path), cn.connect),
+    ],
+    ids=["parquet", "csv", "xes", "ocel", "report", "recording"],
+)
+def test_a_tilde_is_the_home(
+    write: Any, read: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "home").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    write(EMPTY(), "~/kept")
+    if read is not None:
+        read("~/kept", *[Pages([])] * (read is cn.verify_report))
+    assert (tmp_path / "home" / "kept").exists()
+    assert not [*Path().iterdir()]
+
+
 @pytest.mark.parametrize(("write", "read"), WAYS, ids=["parquet", "csv"])
 def test_names_are_kept_beside_the_ids(write: Any, read: Any, tmp_path: Path) -> None:
     world = cn.sandbox.World(seed=7)

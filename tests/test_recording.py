@@ -115,6 +115,22 @@ def test_no_folder_and_no_recording_are_one_sentence_each(tmp_path: Path) -> Non
         cn.connect(tmp_path / "file")
 
 
+def test_a_recording_stays_where_it_is_when_the_notebook_moves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    world = cn.sandbox.World(seed=7, cases=3)
+    recorder = cn.connect(world, record="kept")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    told = cn.load_domains(recorder)
+    assert not [*Path().iterdir()]
+    monkeypatch.chdir(tmp_path)
+    replayed = cn.connect("kept")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert cn.load_domains(replayed).equals(told)
+
+
 def test_two_sources_do_not_mix_in_one_folder(tmp_path: Path) -> None:
     recorded(tmp_path)
 

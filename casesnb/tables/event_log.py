@@ -98,7 +98,7 @@ def to_xes(history: History, path: str | os.PathLike[str]) -> None:
     to_ocel : The same as OCEL 2.0, which knows more than one kind of object.
     """
     need_history(history)
-    with Path(path).open("w", encoding="utf-8", newline="\n") as out:
+    with Path(path).expanduser().open("w", encoding="utf-8", newline="\n") as out:
         out.write('<?xml version="1.0" encoding="UTF-8"?>\n')
         out.write('<log xes.version="1849-2016" xes.features="">\n')
         for name, prefix in (
@@ -138,11 +138,11 @@ def to_ocel(history: History, path: str | os.PathLike[str]) -> None:
     """
     need_history(history)
     log = _ocel(history)
-    if Path(path).suffix == ".sqlite":
-        _write_sqlite(log, Path(path))
+    file = Path(path).expanduser()
+    if file.suffix == ".sqlite":
+        _write_sqlite(log, file)
     else:
-        text = json.dumps(log, ensure_ascii=False)
-        Path(path).write_text(text, "utf-8")
+        file.write_text(json.dumps(log, ensure_ascii=False), "utf-8")
 
 
 # ----------------------------------------------------------------------- the parts

@@ -53,7 +53,7 @@ def to_parquet(history: History, path: str | os.PathLike[str]) -> None:
     read_parquet : Reads it back.
     """
     need_history(history)
-    folder = Path(path)
+    folder = Path(path).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     certificate = history.certificate.to_dict()
     for name in _TABLES:
@@ -86,8 +86,9 @@ def read_parquet(path: str | os.PathLike[str]) -> History:
     --------
     to_parquet : Writes it.
     """
+    folder = Path(path).expanduser()
     frames = {
-        name: _restored(pd.read_parquet(Path(path) / f"{name}.parquet"), table)
+        name: _restored(pd.read_parquet(folder / f"{name}.parquet"), table)
         for name, table in _TABLES.items()
     }
     told = [frame.attrs.get("certificate") for frame in frames.values()]
@@ -121,7 +122,7 @@ def to_csv(history: History, path: str | os.PathLike[str]) -> None:
     read_csv : Reads it back.
     """
     need_history(history)
-    folder = Path(path)
+    folder = Path(path).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     for name in _TABLES:
         frame = getattr(history, name)
@@ -165,7 +166,7 @@ def read_csv(path: str | os.PathLike[str]) -> History:
     --------
     to_csv : Writes it.
     """
-    folder = Path(path)
+    folder = Path(path).expanduser()
     with _as_written(folder / "certificate.json") as file:
         told = json.loads(file.read_text("utf-8"))
         certificate = Certificate.from_dict(told["certificate"])

@@ -149,7 +149,7 @@ def write_report(
     --------
     casesnb.verify_report : Make it again and compare.
     """
-    target = Path(path)
+    target = Path(path).expanduser()
     now = dt.datetime.now(dt.UTC)
     target.write_text(report_html(history, title=title, generated_at=now), "utf-8")
     return target

@@ -143,7 +143,7 @@ def verify_report(path: str | Path, against: Any = None) -> Verification:
         Whatever the service answers instead of a history.
     """
     # What is no UTF-8 is no item of ours: it differs, or there is no manifest.
-    page = _read(Path(path).read_text("utf-8", "replace"))
+    page = _read(Path(path).expanduser().read_text("utf-8", "replace"))
     manifest = _manifest_of(page, path)
     client: Client = (
         against if hasattr(against, "get_case_audit_events") else connect(against)

@@ -230,7 +230,7 @@ def _responder(source: object) -> Responder | None:
             f"{source} is an address. Give it as cn.connect(endpoint_url={source!r})."
         )
     if isinstance(source, (str, os.PathLike)):
-        if Path(source).is_file():
+        if Path(source).expanduser().is_file():
             raise ValueError(
                 f"{source} is a file. Give the folder that cn.connect(record=...) wrote."
             )

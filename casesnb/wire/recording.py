@@ -53,7 +53,8 @@ class Recording:
     def __init__(
         self, path: str | PathLike[str], *, provenance: Mapping[str, Any] | None = None
     ) -> None:
-        self.path = Path(path)
+        # Where it is now: a notebook may change its directory in mid-way.
+        self.path = Path(path).expanduser().absolute()
         manifest = self.path / MANIFEST
         if provenance is not None:
             self.provenance = dict(provenance)
