@@ -16,6 +16,7 @@ WHOLE: dict[str, Any] = {
     "reasons": (),
     "domain_id": "d",
     "n_cases": 1,
+    "empty_cases": (),
     "n_pages": 2,
     "n_events": 1200,
     "n_changes": 1,
@@ -63,7 +64,9 @@ def test_a_terminal_obeys_nothing_that_is_in_it() -> None:
 
 
 def test_it_is_the_same_after_json() -> None:
-    certificate = cn.Certificate(**{**WHOLE, "reasons": ("a", "b")})
+    certificate = cn.Certificate(
+        **{**WHOLE, "reasons": ("a", "b"), "empty_cases": ("c",)}
+    )
     told = certificate.to_dict()
     assert cn.Certificate.from_dict(told) == certificate
     assert cn.Certificate.from_dict(json.loads(json.dumps(told))) == certificate

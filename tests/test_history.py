@@ -56,6 +56,7 @@ def test_the_certificate_says_what_was_loaded() -> None:
         "reasons": [],
         "domain_id": "d",
         "n_cases": 1,
+        "empty_cases": [],
         "n_pages": 3,
         "n_events": 60,
         "n_changes": 60,

@@ -189,6 +189,19 @@ def test_cases_keep_the_order_in_which_they_were_asked_for(tmp_path: Path) -> No
     assert cn.verify_report(path, client).is_reproduced
 
 
+def test_cases_of_which_no_table_tells_are_asked_for_again(tmp_path: Path) -> None:
+    rates = cn.sandbox.Rates(no_event=0.4)
+    world = cn.sandbox.World(seed=7, cases=12, rates=rates)
+    client = cn.connect(world)
+    cases = [*cn.load_cases(client, world.showcase[0])["case_id"][:5], "gone"]
+    history = cn.load_histories(client, world.showcase[0], cases, errors="collect")
+    empty = history.certificate.empty_cases
+    assert 0 < len(empty) < 5
+    assert cases.index(empty[0]) < 4  # not the last one that was asked for
+    path = cn.write_report(history, tmp_path / "cases.html")
+    assert cn.verify_report(path, client).is_reproduced
+
+
 def test_a_hostile_case_is_reproduced(tmp_path: Path) -> None:
     hostile = histories.hostile_history()
     path = cn.write_report(hostile, tmp_path / "hostile.html")

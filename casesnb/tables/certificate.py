@@ -27,6 +27,8 @@ class Certificate:
         The domain.
     n_cases : int
         Cases loaded whole.
+    empty_cases : tuple of str
+        Those of them whose history holds no event: no table tells of them.
     n_pages : int
         Pages read.
     n_events : int
@@ -62,7 +64,8 @@ class Certificate:
         When the last page was answered, UTC, by the service's own clock.
     sha256 : str
         Over the raw pages in the order they came; over the cases' own hashes,
-        in the order asked, where there are several.
+        in the order asked and those without an event last, where there are
+        several.
     source : str
         Who answered.
     boto3_version : str
@@ -75,6 +78,7 @@ class Certificate:
     reasons: tuple[str, ...]
     domain_id: str
     n_cases: int
+    empty_cases: tuple[str, ...]
     n_pages: int
     n_events: int
     n_changes: int
@@ -156,7 +160,8 @@ class Certificate:
         for name in ("first_event_at", "last_event_at", "fetched_at"):
             if plain[name] is not None:
                 plain[name] = dt.datetime.fromisoformat(plain[name])
-        plain["reasons"] = tuple(plain["reasons"])
+        for name in ("reasons", "empty_cases"):
+            plain[name] = tuple(plain[name])
         return cls(**plain)
 
 

@@ -385,6 +385,11 @@ def _certificate(
     partial: Sequence[str],
 ) -> Certificate:
     pages = [page for case in cases for page in case]
+    told = set(events["case_id"].unique())
+    full, empty = [
+        [case for case in cases if (case[0].params["caseId"] in told) is is_told]
+        for is_told in (True, False)
+    ]
     created = events.loc[events["event_type"] == "Case.Created", "case_id"].nunique()
     known = events["performed_at"].agg(["min", "max"])
     reasons = [
@@ -398,6 +403,7 @@ def _certificate(
         reasons=tuple(reasons),
         domain_id=domain_id,
         n_cases=len(cases),
+        empty_cases=tuple(case[0].params["caseId"] for case in empty),
         n_pages=len(pages),
         n_events=len(events),
         n_changes=len(changes),
@@ -414,7 +420,7 @@ def _certificate(
         has_creation=created == len(cases),
         reached_end=not partial and all(case[-1].next_token is None for case in cases),
         fetched_at=_fetched_at(pages),
-        sha256=_sha256(cases),
+        sha256=_sha256([*full, *empty]),
         source=source_of(client),
         boto3_version=version("boto3"),
         casesnb_version=version("casesnb"),

@@ -220,9 +220,11 @@ def _manifest(history: History) -> dict[str, Any]:
     of_case = history.events.groupby("case_id", observed=True, sort=False)["event_id"]
     names = actor_names(history.changes) | actor_names(history.events)
     values = value_names(history.changes)
+    without = [*history.certificate.empty_cases, *history.unloaded["case_id"]]
     return {
         "certificate": history.certificate.to_dict(),
-        "events": {str(case_id): list(ids) for case_id, ids in of_case},
+        "events": {str(case_id): list(ids) for case_id, ids in of_case}
+        | {case_id: [] for case_id in without},
         # A name is what it is called today: the report keeps those it was made with.
         "fields": field_names(history.changes) if "field" in history.changes else None,
         "values": [[*key, label] for key, label in values.items()],
