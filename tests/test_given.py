@@ -102,6 +102,18 @@ def test_a_state_is_not_a_table_of_changes(history: cn.History) -> None:
         cn.plot_changes(history.changes, events=history.changes)
 
 
+@pytest.mark.parametrize("made", [lambda frame: frame, pl.from_pandas])
+def test_durations_are_of_spells(made: Any, history: cn.History) -> None:
+    told = r"takes what spells returned.*has no kind, value, hours, is_open\."
+    with pytest.raises(ValueError, match=told):
+        cn.durations(made(history.changes))
+    spells = cn.spells(history.changes, "status")
+    with pytest.raises(ValueError, match=r"The table given has no queue\."):
+        cn.durations(made(spells), by=["queue"])
+    with pytest.raises(TypeError, match=r"Give several in a list: \['value'\]"):
+        cn.durations(made(spells), by="value")
+
+
 @pytest.fixture(scope="module")
 def world() -> cn.sandbox.World:
     return cn.sandbox.World(seed=7, cases=8)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import narwhals as nw
 
 from casesnb.analysis.engine import handed_back, opened, windowed
+from casesnb.tables.given import as_ids, need_columns
+from casesnb.tables.schema import SPELLS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,8 +51,10 @@ def durations(
 
     Raises
     ------
+    TypeError
+        If `by` is one text.
     ValueError
-        If `by` is empty.
+        If `by` is empty, or a column is missing.
 
     References
     ----------
@@ -64,9 +69,13 @@ def durations(
     >>> durations(waits, by=["queue"])["median_hours"].tolist()
     [2.0]
     """
+    by = as_ids(by)
     if not by:
         raise ValueError("by=() makes no group. Name at least one column.")
     rows = windowed(opened(frame))
+    need_columns(
+        rows.collect_schema().names(), replace(SPELLS, needs=(*by, hours, "is_open"))
+    )
     group = nw.concat_str(
         *(nw.col(name).cast(nw.String).fill_null("\x1e") for name in by),
         separator="\x1f",

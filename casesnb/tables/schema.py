@@ -385,6 +385,7 @@ SPELLS = Table(
         ),
         Column("actor", TEXT, "who began it"),
     ),
+    source="what spells returned",
 )
 
 ACTOR_ACTIVITY = Table(
