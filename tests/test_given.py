@@ -294,6 +294,21 @@ def test_times_without_a_zone_are_refused(history: cn.History) -> None:
             cn.spells(frame)
 
 
+def test_hours_of_work_lie_between_times_with_a_zone(history: cn.History) -> None:
+    spells = cn.spells(history.changes, "status")
+    naive = spells.assign(start_at=spells["start_at"].dt.tz_localize(None))
+    told = spells.assign(start_at=spells["start_at"].astype("str"))
+    for frame in (naive, told, pl.from_pandas(naive), pa.Table.from_pandas(naive)):
+        with pytest.raises(ValueError, match=r"start_at of `frame` holds no times wi"):
+            cn.with_working_hours(frame, cn.Calendar(), start="start_at", end="end_at")
+
+
+def test_teams_have_an_actor_and_a_time(history: cn.History) -> None:
+    users = pd.DataFrame({"actor": ["a"], "team": ["desk"]})
+    with pytest.raises(ValueError, match=r"`users` has no valid_from_at, valid_to_at:"):
+        cn.with_users(history.events, users)
+
+
 def test_times_of_another_zone_are_the_same_moments(history: cn.History) -> None:
     changes = history.changes
     berlin = changes["performed_at"].dt.tz_convert("Europe/Berlin")

@@ -14,6 +14,7 @@ from casesnb.analysis.engine import (
     TIME,
     as_given,
     handed_back,
+    need_zone,
     opened,
     plain,
     rows_of,
@@ -514,8 +515,8 @@ def with_users(
         Polars, DuckDB or PySpark.
     users : DataFrame
         In the same kind of frame: ``actor``, ``valid_from_at``,
-        ``valid_to_at`` (with their zone; missing: always), and what is told,
-        such as ``team`` and ``role``.
+        ``valid_to_at`` (with their zone; NaT where it always held), and what is
+        told, such as ``team`` and ``role``.
     actor : str, default "actor"
         The column of `frame` that is looked up.
 
@@ -528,8 +529,8 @@ def with_users(
     Raises
     ------
     ValueError
-        If two rows of `users` hold for one actor at one time, their times have
-        no zone, or a column is in both frames.
+        If `users` lacks one of the three, two of its rows hold for one actor at
+        one time, their times have no zone, or a column is in both frames.
 
     Examples
     --------
@@ -546,6 +547,12 @@ def with_users(
     """
     spans = ("valid_from_at", "valid_to_at")
     rows, told = plain(frame, "performed_at"), plain(users, *spans)
+    there = told.collect_schema().names()
+    if lacks := [name for name in ("actor", *spans) if name not in there]:
+        raise ValueError(
+            f"`users` has no {', '.join(lacks)}: who it was, since when and until "
+            "when. A time may be missing (NaT) where it always held."
+        )
     told = told.with_columns(_validity(told, name) for name in spans)
     names = rows.collect_schema().names()
     own = ("actor", "valid_from_at", "valid_to_at")
@@ -577,15 +584,10 @@ def with_users(
 
 def _validity(users: Any, name: str) -> nw.Expr:
     """Return a column of times; nothing but missing values is of any type."""
-    dtype = users.collect_schema()[name]
-    if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
+    need_zone(users, name, "users")
+    if getattr(users.collect_schema()[name], "time_zone", None) is not None:
         return nw.col(name).cast(TIME)
-    if isinstance(users, nw.DataFrame) and users[name].is_null().all():
-        return nw.lit(None, TIME).alias(name)
-    raise ValueError(
-        f"{name} of `users` holds no times with a zone: give "
-        f"pd.to_datetime(users['{name}'], utc=True) (pandas)."
-    )
+    return nw.lit(None, TIME).alias(name)
 
 
 def _refuse_overlaps(users: Any) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import narwhals as nw
 
 from casesnb.analysis.clock import in_hours, micros_between, moment, offsets, wall
-from casesnb.analysis.engine import TIME, rows_of, whole
+from casesnb.analysis.engine import TIME, need_zone, rows_of, whole
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -178,7 +178,7 @@ def with_working_hours(
     Raises
     ------
     ValueError
-        If `frame` lacks a column, or has `hours` already.
+        If `frame` lacks a column, or has `hours` already, or a time has no zone.
 
     Examples
     --------
@@ -200,6 +200,8 @@ def with_working_hours(
     if hours in names:
         raise ValueError(f"{hours!r} is there already. Name another with hours=.")
     times = {"start": start, "end": end}
+    need_zone(rows, start)
+    need_zone(rows, end)
     worked = with_work(rows, calendar, **times, hours=hours, micros=_SHOWN)
     return cast("IntoFrameT", worked.select(*names, hours).to_native())
 

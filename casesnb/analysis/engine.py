@@ -168,6 +168,34 @@ def _in_utc(given: Any, times: Sequence[str]) -> Any:
     return given.with_columns(nw.col(*abroad).dt.convert_time_zone("UTC"))
 
 
+def need_zone(frame: Any, name: str, called: str = "frame") -> None:
+    """Refuse a column that should hold times and holds none with a zone.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        With the column.
+    name : str
+        The column.
+    called : str, default "frame"
+        What the caller calls the frame.
+
+    Raises
+    ------
+    ValueError
+        If it is of another type, unless all of it is missing.
+    """
+    dtype = frame.collect_schema()[name]
+    if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
+        return
+    if isinstance(frame, nw.DataFrame) and frame[name].is_null().all():
+        return
+    raise ValueError(
+        f"{name} of `{called}` holds no times with a zone: give "
+        f"pd.to_datetime({called}['{name}'], utc=True) (pandas)."
+    )
+
+
 def stacked(frames: Sequence[Any]) -> Any:
     """Return the rows of several frames, one after the other.
 
