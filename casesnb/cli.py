@@ -43,7 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=cn.__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     demo = commands.add_parser("demo", help="the main job on a simulated service")
-    demo.add_argument("--out", type=Path, default=Path("demo"), help="where files go")
+    demo.add_argument(
+        "--out",
+        type=Path,
+        default=Path("demo"),
+        help="the folder to write (default: %(default)s)",
+    )
     demo.add_argument("--seed", type=int, default=0, help="which simulated world")
     demo.set_defaults(run=_demo)
     explore = commands.add_parser("explore", help="the case explorer as a web page")
@@ -70,7 +75,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     report = commands.add_parser("report", help="a case or many as one HTML file")
     report.add_argument("domain_id", help="the domain")
     report.add_argument("case_id", nargs="+", help="the cases")
-    report.add_argument("--out", type=Path, default=Path("report.html"))
+    report.add_argument(
+        "--out",
+        type=Path,
+        default=Path("report.html"),
+        help="the file to write (default: %(default)s)",
+    )
     report.add_argument("--title", help="the heading")
     _add_where(report, "--from")
     report.set_defaults(run=_report)

@@ -92,7 +92,7 @@ def serve(notebook: str, *, port: int = 8866, open_browser: bool = True) -> int:
         raise ValueError(f"port={port}: give 1 to 65535, such as 8866.")
     if importlib.util.find_spec("voila") is None:
         raise ModuleNotFoundError(
-            "The explorer as a web page needs Voila: pip install 'casesnb[web]'."
+            "The explorer as a web page needs Voila: pip install voila."
         )
     with tempfile.TemporaryDirectory(prefix="casesnb-") as folder:
         path = Path(folder, "explorer.ipynb")
