@@ -412,7 +412,7 @@ def first_times(
     DataFrame
         The columns of ``schema.FIRST_TIMES``, by case, in the kind of frame
         that was given; missing where it did not happen. A merge's close is not
-        counted.
+        counted. A case without an event has no row.
 
     Examples
     --------

@@ -68,7 +68,7 @@ def case_summary(
     -------
     DataFrame
         The columns of ``schema.CASE_SUMMARY``, by case, in the kind of frame
-        that was given.
+        that was given. A case without an event has no row.
 
     See Also
     --------
