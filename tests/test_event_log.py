@@ -206,6 +206,13 @@ def test_a_history_of_which_events_were_left_out_is_a_log(tmp_path: Path) -> Non
     cn.to_ocel(replace(history, events=events[:0]), tmp_path / "none.json")
 
 
+@pytest.mark.parametrize("name", ["cases.xes", "cases.json", "cases.sqlite"])
+def test_a_file_that_cannot_be_written_is_named(name: str, tmp_path: Path) -> None:
+    write = cn.to_xes if name.endswith("xes") else cn.to_ocel
+    with pytest.raises(FileNotFoundError, match=rf"nowhere.{name}"):
+        write(strange(), tmp_path / "nowhere" / name)
+
+
 def test_no_events_are_a_log_too(tmp_path: Path) -> None:
     history = cn.load_history(cn.connect(Pages([])), "d", "c")
     cn.to_xes(history, tmp_path / "log.xes")

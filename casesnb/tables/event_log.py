@@ -289,7 +289,7 @@ def _texts(names: Iterable[str]) -> list[dict[str, str]]:
 
 def _write_sqlite(log: Mapping[str, Any], path: Path) -> None:
     """Write OCEL 2.0's relational form: shared tables, and one for each type."""
-    path.unlink(missing_ok=True)
+    path.write_bytes(b"")  # SQLite does not name a file that it cannot open
     with closing(sqlite3.connect(path)) as db, db:
         for what in ("event", "object"):
             db.execute(
