@@ -12,7 +12,7 @@ from answers import Pages, event, reply
 from pandas.testing import assert_frame_equal
 
 import casesnb as cn
-from casesnb.tables.names import load_users
+from casesnb.tables.names import load_users, tail
 from casesnb.tables.schema import CHANGES, EVENTS, NAMES, OPTIONS, QUEUES, USERS
 from casesnb.view.wording import value_name, value_names
 
@@ -223,6 +223,77 @@ def test_spells_get_a_label() -> None:
     assert named[["field", "label"]].astype(str).to_numpy().tolist() == [
         ["Status", "Open"]
     ]
+
+
+def test_what_the_analysis_found_is_named() -> None:
+    world = cn.sandbox.World(seed=7)
+    client = cn.connect(world)
+    domain_id, case_id = world.showcase
+    people = cn.connect(world, service_name="connect")
+    found = cn.load_catalogue(client, domain_id, connect=people)
+    history = cn.load_history(client, domain_id, case_id)
+    tables = {
+        "transitions": cn.transitions(history.changes),
+        "handoffs": cn.handoffs(history.changes),
+        "blame": cn.blame(history.changes),
+        "verify": cn.verify(history, cn.load_case(client, domain_id, case_id)),
+        "time_in": cn.time_in(history.changes),
+    }
+    named = {name: cn.with_names(frame, found) for name, frame in tables.items()}
+    for name, frame in tables.items():
+        assert_frame_equal(named[name][frame.columns], frame)
+        added = [c for c in named[name] if c not in frame]
+        assert {c: str(named[name][c].dtype) for c in added} == {
+            c: NAMES.dtypes[c] for c in added
+        }
+    rows = named["transitions"].set_index(["from_value", "to_value"])
+    pair = rows.loc[("in_progress", "escalated"), ["from_label", "to_label"]]
+    assert pair.tolist() == ["In progress", "Escalated"]
+    queues, users = (
+        dict(zip(table[key], table["name"], strict=True))
+        for table, key in ((found.queues, "queue_arn"), (found.users, "user_arn"))
+    )
+    known = {"assigned_queue": queues, "assigned_user": users}
+    moves = named["handoffs"].dropna(subset=["from_value", "to_value"])
+    assert set(moves["field_id"]) == set(known)
+    for row in moves.to_dict("records"):
+        names = known[row["field_id"]]
+        for value, label in (("from_value", "from_label"), ("to_value", "to_label")):
+            assert row[label] == names.get(row[value], tail(row[value]))
+    assert moves["to_label"].isin([*queues.values(), *users.values()]).sum() > 3
+    status = named["blame"].set_index("field_id").loc["status"]
+    assert (status["label"], status["previous_label"]) == ("Closed", "In progress")
+    status = named["verify"].set_index("field_id").loc["status"]
+    assert (status["history_label"], status["current_label"]) == ("Closed", "Closed")
+
+
+def test_a_column_for_each_field_is_named() -> None:
+    world = cn.sandbox.World(seed=7)
+    client = cn.connect(world)
+    domain_id, case_id = world.showcase
+    people = cn.connect(world, service_name="connect")
+    found = cn.load_catalogue(client, domain_id, connect=people)
+    history = cn.load_history(client, domain_id, case_id)
+    frame = cn.case_summary(history.events, history.changes)
+    named = cn.with_names(frame, found)
+    assert_frame_equal(named[frame.columns], frame)
+    added = [name for name in named if name not in frame]
+    assert added == ["status_label", "assigned_user_label", "assigned_queue_label"]
+    assert named.loc[0, "status_label"] == "Closed"
+    assert named.loc[0, "assigned_user_label"] in set(found.users["name"])
+    assert named.attrs["names"]["n_unnamed"] == {"values": 0}
+    cases = cn.load_cases(client, domain_id, limit=5)
+    labels = cn.with_names(cases, found)["status_label"]
+    assert set(labels) <= set(found.options["name"])
+
+
+def test_rows_numbered_alike_are_named_each() -> None:
+    frame = changes(
+        change("status", None, {"stringValue": "open"}),
+        change("status", {"stringValue": "open"}, {"stringValue": "closed"}),
+    )
+    named = cn.with_names(frame.set_axis([0, 0]), catalogue(Domain()))
+    assert named["new_label"].tolist() == ["Open", "Closed"]
 
 
 def test_no_rows_have_the_names_columns_too() -> None:

@@ -27,7 +27,6 @@ from casesnb.tables.load import (
 )
 from casesnb.tables.schema import (
     FIELDS,
-    NAMES,
     OPTIONS,
     QUEUES,
     TEMPLATES,
@@ -52,7 +51,20 @@ _REFUSED = _NOT_FOUND | {
     "UnauthorizedException",
     "RecordingNotFound",  # a folder of recordings need not hold the names
 }
-_DTYPES = NAMES.dtypes
+_HOLDER = "assigned_user"
+_USERS = ""  # no field has this id
+_LABELS = {
+    "old": "old_label",
+    "new": "new_label",
+    "value": "label",
+    "from_value": "from_label",
+    "to_value": "to_label",
+    "previous": "previous_label",
+    "expected": "expected_label",
+    "found": "found_label",
+    "history_value": "history_label",
+    "current_value": "current_label",
+}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -313,8 +325,9 @@ def with_names(
     Parameters
     ----------
     frame : DataFrame or History
-        Any frame with some of ``field_id``, ``actor``, ``old`` and ``new``, or
-        ``value``: events, changes, spells. Or a History, for both its frames.
+        Events, changes, what the analysis returned of them, or cases: any frame
+        with a ``field_id`` and its values, with an ``actor``, or with a column for
+        each field, such as ``status``. Or a History, for both its frames.
     catalogue : Catalogue
         The names.
 
@@ -322,9 +335,11 @@ def with_names(
     -------
     DataFrame or History
         A new one: the ids stay, and those of the columns of ``schema.NAMES``
-        that apply come after them. Where there is no name, the id itself
-        or its readable tail stands. ``attrs["names"]`` says that the names are
-        of ``as_of``, and how many distinct fields, values and actors have none.
+        that apply come after them; with a column for each field, those whose
+        values have names get a ``<field_id>_label``. Where there is no name, the
+        id itself or its readable tail stands. ``attrs["names"]`` says that the
+        names are of ``as_of``, and how many distinct fields, values and actors
+        have none.
 
     See Also
     --------
@@ -336,8 +351,9 @@ def with_names(
     >>> world = cn.sandbox.World(seed=7)
     >>> history = cn.load_history(cn.connect(world), *world.showcase)
     >>> catalogue = load_catalogue(cn.connect(world), world.showcase[0])
-    >>> "field" in with_names(history.changes, catalogue)
-    True
+    >>> moves = with_names(cn.transitions(history.changes), catalogue)
+    >>> moves.loc[0, ["from_label", "to_label"]].tolist()
+    ['Closed', 'Open']
     """
     if not isinstance(catalogue, Catalogue):
         raise TypeError(
@@ -353,22 +369,29 @@ def with_names(
     need_pandas(frame)
     out = frame.copy(deep=False)
     n_unnamed: dict[str, int] = {}
+    known = _value_names(catalogue)
+    unnamed: set[tuple[str, str]] = set()
     if "field_id" in frame:
         names = _names(catalogue.fields, "field_id", "name")
         # A related item's own members, such as comment.body, are called what they are.
         ids = frame["field_id"].dropna().unique()
         names |= {name: name for name in ids if not is_field(name)}
         out["field"], n_unnamed["fields"] = _named(frame["field_id"], names)
-        values = _value_names(catalogue)
-        unnamed: set[tuple[str, str]] = set()
-        for value, kind, label in (
-            ("old", "old_kind", "old_label"),
-            ("new", "new_kind", "new_label"),
-            ("value", "kind", "label"),
-        ):
-            if value in frame and kind in frame:
-                out[label] = _labels(frame, value, kind, catalogue, values, unnamed)
+        for value, label in _LABELS.items():
+            kinds = _kinds(frame, value)
+            if kinds is not None:
+                out[label] = _labels(
+                    frame[value], frame["field_id"], kinds, known, unnamed
+                )
         n_unnamed["values"] = len(unnamed)
+    else:
+        fields = catalogue.fields
+        users = {_HOLDER, *fields.loc[fields["type"] == "User", "field_id"]}
+        for name in [name for name in frame if name in users or name in known]:
+            field = pd.Series(name, frame.index)
+            kinds = pd.Series("user_arn" if name in users else "string", frame.index)
+            out[f"{name}_label"] = _labels(frame[name], field, kinds, known, unnamed)
+            n_unnamed["values"] = len(unnamed)
     if "actor" in frame:
         names = _names(catalogue.users, "user_arn", "name")
         custom = set[str]()
@@ -443,49 +466,45 @@ def _named(ids: pd.Series[Any], names: Mapping[str, str]) -> tuple[Any, int]:
     )
 
 
+def _kinds(frame: pd.DataFrame, value: str) -> pd.Series[Any] | None:
+    """Return the kinds of a column of values; None where there is no such column."""
+    kind = "kind" if value == "value" else f"{value.removesuffix('_value')}_kind"
+    if value not in frame or kind in frame:
+        return frame.get(kind) if value in frame else None
+    is_holder = frame["field_id"] == _HOLDER
+    if (is_holder | (frame["field_id"] == "assigned_queue")).all():
+        return is_holder.map({True: "user_arn", False: "string"})  # of a handoff
+    return None
+
+
 def _labels(
-    frame: pd.DataFrame,
-    value: str,
-    kind: str,
-    catalogue: Catalogue,
-    names: Mapping[str, Mapping[str, str]],
+    values: pd.Series[Any],
+    fields: pd.Series[Any],
+    kinds: pd.Series[Any],
+    known: Mapping[str, Mapping[str, str]],
     unnamed: set[tuple[str, str]],
 ) -> pd.Series[Any]:
     """Return the names of values, and set down those that should have one."""
-    text = frame[value].astype("str")
-    label = text.copy()
-    users = _names(catalogue.users, "user_arn", "name")
-    is_user = frame[kind] == "user_arn"
-    rows: list[tuple[Any, str, Mapping[str, str]]] = [(is_user, "", users)]
-    for field_id, known in names.items():
-        rows.append(
-            (
-                (frame["field_id"] == field_id) & (frame[kind] == "string"),
-                field_id,
-                known,
-            )
-        )
-    for chosen, field_id, known in rows:
-        found = text[chosen.fillna(False).to_numpy(dtype=bool)].dropna()
-        if found.empty:
-            continue
-        shown = {}
-        for one in found.unique():
-            if one in known:
-                shown[one] = known[one]
-            else:
-                shown[one] = tail(one)
-                unnamed.add((field_id, one))
-        label.loc[found.index] = found.map(shown)
-    return label.astype("str")
+    text = values.astype("str")
+    shown = text.array.copy()
+    for field_id, names in known.items():
+        chosen = kinds == "user_arn"
+        if field_id != _USERS:
+            chosen = (fields == field_id) & (kinds == "string")
+        rows = (chosen.fillna(False) & text.notna()).to_numpy(dtype=bool)
+        found = text[rows]
+        told = {one: names.get(one, tail(one)) for one in found.unique()}
+        unnamed.update((field_id, one) for one in told if one not in names)
+        if told:
+            shown[rows] = found.map(told).array
+    return pd.Series(shown, values.index, dtype="str")
 
 
 def _value_names(catalogue: Catalogue) -> dict[str, dict[str, str]]:
-    """Return, by field, what its values are called."""
-    names = {
-        str(field_id): _names(options, "value", "name")
-        for field_id, options in catalogue.options.groupby("field_id", sort=False)
-    }
+    """Return what values are called: those of users, and by field all others."""
+    names = {_USERS: _names(catalogue.users, "user_arn", "name")}
+    for field_id, options in catalogue.options.groupby("field_id", sort=False):
+        names[str(field_id)] = _names(options, "value", "name")
     queues = catalogue.queues
     if len(queues):
         names["assigned_queue"] = {

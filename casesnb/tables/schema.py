@@ -292,10 +292,18 @@ NAMES = Table(
             TEXT,
             "the value after, as people name it today; its own text where unnamed",
         ),
-        Column(
-            "label",
-            TEXT,
-            "the value of a frame that has one, such as spells, named as the two above",
+        *(
+            Column(label, TEXT, f"the same of `{value}`, {where}")
+            for value, label, where in (
+                ("value", "label", "in spells, states and others"),
+                ("from_value", "from_label", "in transitions, handoffs and diff"),
+                ("to_value", "to_label", "in transitions, handoffs and diff"),
+                ("previous", "previous_label", "in blame"),
+                ("expected", "expected_label", "in continuity"),
+                ("found", "found_label", "in continuity"),
+                ("history_value", "history_label", "in verify"),
+                ("current_value", "current_label", "in verify"),
+            )
         ),
         Column(
             "actor_name",
