@@ -162,6 +162,18 @@ def test_an_alteration_is_found_though_events_came_since(report: Path) -> None:
     assert named(found, DIFFERS) == ["h0c0 share"]
 
 
+def test_what_later_pages_tell_changed_since_and_is_no_difference(report: Path) -> None:
+    later = event(8, "06T09:00:00", histories.by("ben"), status=("open", "closed"))
+    later["type"] = "Case.Reviewed"  # a type that nobody documents
+    source = client([*histories.PLAIN, None, later])
+    found = cn.verify_report(report, source)
+    assert not found.has_differences
+    assert {"h0 n_nulls", "h0 n_unknowns", "h0 verdict"} <= {*named(found, CHANGED)}
+    assert "h0 n_duplicates" in named(found, REPRODUCED)
+    forged = alter(report, '&quot;n_nulls&quot;: 0', '&quot;n_nulls&quot;: 7')
+    assert "h0 n_nulls" in named(cn.verify_report(forged, source), DIFFERS)
+
+
 def test_names_are_those_that_the_report_was_made_with(tmp_path: Path) -> None:
     plain = history()
     plain.events["actor_name"] = (

@@ -43,6 +43,18 @@ _OF_THE_LOAD = (
     "sha256",
     "source",
 )
+_OF_THE_PAGES = (
+    "verdict",
+    "reasons",
+    "n_cases",
+    "empty_cases",
+    "n_nulls",
+    "n_duplicates",
+    "n_unknowns",
+    "n_ties",
+    "has_creation",
+    "reached_end",
+)
 _VOID = {"img", "meta", "br", "hr", "input", "link"}
 
 
@@ -155,7 +167,10 @@ def verify_report(path: str | Path, against: Any = None) -> Verification:
     ]
     then = _again(before, manifest["title"])
     later = [
-        replace(history, certificate=old.certificate)
+        replace(
+            history,
+            certificate=_with(old.certificate, history.certificate, _OF_THE_PAGES),
+        )
         for history, old in zip(now, before, strict=True)
     ]
     new = [*_ids(later) - _ids(before)]
@@ -245,9 +260,11 @@ def _as_reported(now: History, told: Mapping[str, Any]) -> History:
             n_throttles=said.n_throttles,
         )
     else:
+        # What only pages tell cannot be told again of fewer events: it is as said, and
+        # changed since if the pages of today tell otherwise.
+        came_since = len(events) < len(now.events)
         certificate = replace(
-            whole,
-            **{name: getattr(said, name) for name in _OF_THE_LOAD},
+            _with(whole, said, _OF_THE_LOAD + _OF_THE_PAGES * came_since),
             n_events=len(events),
             n_changes=len(changes),
             first_event_at=_moment(events["performed_at"].min()),
@@ -257,6 +274,11 @@ def _as_reported(now: History, told: Mapping[str, Any]) -> History:
     for frame in (events, changes):
         frame.attrs["certificate"] = certificate.to_dict()
     return history
+
+
+def _with(this: Certificate, other: Certificate, names: Sequence[str]) -> Certificate:
+    """Return a certificate with some members of another one."""
+    return replace(this, **{name: getattr(other, name) for name in names})
 
 
 def _again(histories: Sequence[History], title: str | None) -> _Page:
