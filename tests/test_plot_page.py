@@ -80,15 +80,28 @@ def doubtful() -> cn.History:
     return cn.with_names(history, catalogue)
 
 
-@pytest.mark.parametrize("n_reasons", [1, 4, 12])
-@pytest.mark.parametrize("name", PLOTS)
-def test_no_word_goes_off_the_page(
-    name: str, n_reasons: int, doubtful: cn.History
+HOW: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in PLOTS),
+    ("plot_changes", {"relative": True}),
+    ("plot_changes", {"relative": True, "top": 1}),
+    ("plot_cases", {"relative": True}),
+    ("plot_activity", {"by": "actor", "top": 8}),
+    ("plot_backlog", {"field_id": "assigned_user", "top": 8}),
+]
+
+
+@pytest.mark.parametrize("n_reasons", [0, 1, 4, 12])
+@pytest.mark.parametrize(("name", "how"), HOW)
+def test_no_word_goes_off_the_page_or_over_another(
+    name: str, how: dict[str, Any], n_reasons: int, doubtful: cn.History
 ) -> None:
     frame = frame_for(name, doubtful).copy()
     told = frame.attrs["certificate"]
     frame.attrs["certificate"] = {**told, "reasons": told["reasons"] * n_reasons}
-    ax = PLOTS[name](frame)
+    for label in {"actor_name", "new_label", "old_label"} & {*frame}:
+        if how and n_reasons > 1:  # long names
+            frame[label] = frame[label].astype("str") + ", second line, north"
+    ax = PLOTS[name](frame, **how)
     png(ax)
     figure = ax.get_figure(root=True)
     assert isinstance(figure, Figure)
@@ -101,7 +114,7 @@ def test_no_word_goes_off_the_page(
         box = text.get_window_extent()
         if type(text) is Text and text in ax.texts:
             continue  # a value is cut where its span is
-        if text.get_text()[0].isdigit() and id(text) in shown:
+        if text.get_text().lstrip("−")[0].isdigit() and id(text) in shown:
             continue  # a number beyond the axis is not drawn
         inside = (
             box.x0 >= -1
@@ -110,6 +123,11 @@ def test_no_word_goes_off_the_page(
             and box.y1 <= height + 1
         )
         assert inside, text.get_text()
+    title, box = ax.texts[-2], ax.get_legend()
+    assert title.get_text() in cn.describe(ax)
+    if box is not None:
+        one, other = title.get_window_extent(), box.get_window_extent()
+        assert not one.overlaps(other)
 
 
 @pytest.mark.parametrize("name", PLOTS)

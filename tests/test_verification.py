@@ -170,7 +170,7 @@ def test_what_later_pages_tell_changed_since_and_is_no_difference(report: Path) 
     assert not found.has_differences
     assert {"h0 n_nulls", "h0 n_unknowns", "h0 verdict"} <= {*named(found, CHANGED)}
     assert "h0 n_duplicates" in named(found, REPRODUCED)
-    forged = alter(report, '&quot;n_nulls&quot;: 0', '&quot;n_nulls&quot;: 7')
+    forged = alter(report, "&quot;n_nulls&quot;: 0", "&quot;n_nulls&quot;: 7")
     assert "h0 n_nulls" in named(cn.verify_report(forged, source), DIFFERS)
 
 

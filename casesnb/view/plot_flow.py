@@ -331,7 +331,7 @@ def plot_backlog(
     found = backlog(changes, freq, field_id=field_id, as_of=_read_at(changes), tz=zone_)
     called = field_names(changes).get(field_id, field_id)
     title = f"Cases in each {called} over time"
-    ax = page(ax, height=3.9, left=0.6, top=0.85)
+    ax = page(ax, height=3.6, left=0.6)
     if found.empty:
         nothing(ax, "No case to draw.")
         footer = f"0 cases · {standing(changes)}"
@@ -392,7 +392,7 @@ def plot_backlog(
             standing(changes),
         ]
     )
-    return finish(ax, Drawing(title, lambda: found, lines, footer), above=28.0)
+    return finish(ax, Drawing(title, lambda: found, lines, footer))
 
 
 def _matrix(

@@ -90,6 +90,8 @@ _SHOWN_DPI = 144
 _SMALL = 8.5  # points
 _LEADING = 1.25
 _FOOT = 3  # lines of a footer
+_ABOVE = 10.0  # points from a plot to its title
+_MARGIN = 7.5  # points under a footer
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,10 +258,10 @@ def page(
     return ax
 
 
-def finish(
-    ax: Axes, drawing: Drawing, *, below: float = 34.0, above: float = 10.0
-) -> Axes:
+def finish(ax: Axes, drawing: Drawing, *, below: float = 34.0) -> Axes:
     """Set the title and the footer of a plot, and attach what it drew.
+
+    The page of a fresh plot grows where they need more room than it has.
 
     Parameters
     ----------
@@ -269,16 +271,21 @@ def finish(
         What it shows.
     below : float, default 34
         How far under the plot the footer stands, in points.
-    above : float, default 10
-        How far over the plot the title stands, in points.
 
     Returns
     -------
     Axes
         The same.
     """
+    called = drawable(shortened(drawing.title, 90))
+    above = _above(ax, called)
+    lines = _lines(ax, drawable(drawing.footer))
+    if isinstance(ax, _Picture):
+        foot = below + len(lines) * _LEADING * _SMALL + _MARGIN
+        box, height = ax.get_position(), ax.figure.bbox.height / ax.figure.dpi
+        _heighten(ax, max(foot / 72 - box.y0 * height, 0), (above - _ABOVE) / 72)
     title = ax.annotate(
-        drawable(shortened(drawing.title, 90)),
+        called,
         (0, 1),
         xytext=(0, above),
         xycoords="axes fraction",
@@ -289,9 +296,6 @@ def finish(
         annotation_clip=False,
     )
     partial = "partial" in drawing.footer.rpartition(" · ")[2]
-    lines = _lines(ax, drawable(drawing.footer))
-    if isinstance(ax, _Picture):
-        _heighten(ax, (len(lines) - 1) * _LEADING * _SMALL / 72)
     footer = ax.annotate(
         "\n".join(lines),
         (0, 0),
@@ -321,18 +325,48 @@ def _lines(ax: Axes, text: str) -> list[str]:
     return lines[:_FOOT]
 
 
-def _heighten(ax: Axes, inches: float) -> None:
-    """Make the page of a fresh plot higher at its foot; the plot stays as it is."""
+def _above(ax: Axes, title: str) -> float:
+    """Return how far over the plot its title stands: beside the legend, or over it."""
+    box = ax.get_legend()
+    if box is None:
+        return _ABOVE
+    room, labels = _room(ax), [text.get_text() for text in box.get_texts()]
+    columns, width = _columns(labels, room)
+    rows = -(-len(labels) // columns)
+    if rows == 1 and len(title) * 7.6 + width < room:
+        return _ABOVE
+    return 14.0 + 14.0 * rows
+
+
+def _room(ax: Axes) -> float:
+    """Return the width of a plot in points."""
+    return ax.bbox.width / ax.figure.dpi * 72
+
+
+def _columns(labels: Sequence[str], room: float) -> tuple[int, float]:
+    """Return in how many columns a legend fits, and about how wide it is then.
+
+    To measure it would cost as much as to draw the plot.
+    """
+    widths = [31.0 + 5.0 * len(label) for label in labels]
+    for rows in range(1, len(labels) + 1):
+        columns = [max(widths[i : i + rows]) for i in range(0, len(widths), rows)]
+        if sum(columns) <= room:
+            break
+    return len(columns), sum(columns)
+
+
+def _heighten(ax: Axes, foot: float, head: float) -> None:
+    """Make the page of a fresh plot higher by inches; the plot stays as it is."""
     figure = ax.get_figure(root=True)
-    if figure is None or not inches:
+    if figure is None or not (foot or head):
         return
     box = ax.get_position()
     width, height = figure.get_size_inches()
-    figure.set_size_inches(width, height + inches)
-    foot = box.y0 * height + inches
-    whole = height + inches
-    place = (box.x0, foot / whole, box.width, box.height * height / whole)
-    ax.set_position(place)
+    whole = height + foot + head
+    figure.set_size_inches(width, whole)
+    below = (box.y0 * height + foot) / whole
+    ax.set_position((box.x0, below, box.width, box.height * height / whole))
 
 
 def legend(ax: Axes, inks: Iterable[Ink], *, line: bool = False) -> None:
@@ -378,7 +412,7 @@ def place_legend(ax: Axes, handles: Sequence[Any]) -> None:
         handles=handles,
         loc="lower right",
         bbox_to_anchor=(1, 1),
-        ncols=len(handles),
+        ncols=_columns([handle.get_label() for handle in handles], _room(ax))[0],
         frameon=False,
         fontsize=9,
         labelcolor=INK,
@@ -399,6 +433,7 @@ def nothing(ax: Axes, why: str) -> None:
     why : str
         One sentence.
     """
+    ax.set_xticks([])
     ax.set_yticks([])
     ax.text(
         0.5, 0.5, why, transform=ax.transAxes, ha="center", va="center", color=QUIET

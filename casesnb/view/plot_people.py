@@ -106,9 +106,7 @@ def plot_activity(
     if top < 1:
         raise ValueError(f"top={top} leaves nothing to draw. Give 1 or more.")
     zone_ = zone(tz)
-    # The names of actors need a line of their own.
-    above = 28.0 if by == "actor" else 10.0
-    ax = page(ax, height=3.05 + above / 40, left=0.6, top=0.3 + above / 40)
+    ax = page(ax, height=3.3, left=0.6)
     title = f"Activity in {whose(events, 'no case')}"
     if events.empty:
         nothing(ax, "No event in this history.")
@@ -177,7 +175,7 @@ def plot_activity(
         busiest = moment(day_numbers(starts)[bars.argmax()], dt.UTC)
         return [*said, f"most in one bar: {bars.max():,}, {busiest}"]
 
-    return finish(ax, Drawing(title, frame, lines, footer), above=above)
+    return finish(ax, Drawing(title, frame, lines, footer))
 
 
 def _draw_bars(
