@@ -116,6 +116,25 @@ def test_fields_chooses_and_orders_the_lanes(plain: cn.History) -> None:
         cn.plot_changes(plain.changes, fields="status")
 
 
+@pytest.mark.parametrize("n", [9, 10, 600])
+def test_a_long_lane_says_how_it_began_and_how_it_stands(n: int) -> None:
+    values = [str(number) for number in range(n)]
+    told = [
+        histories.event(
+            i, f"{1 + i // 24:02}T{i % 24:02}:00:00", histories.by("anna"), queue=value
+        )
+        for i, value in enumerate(values)
+    ]
+    ax = cn.plot_changes(histories.history(told).changes)
+    line = cn.describe(ax).splitlines()[1]
+    said = [part.split()[0] for part in line.partition(": ")[2].split(" → ")]
+    if n == 9:
+        assert said == values
+    else:
+        assert f"… {n - 8:,} more …" in line
+        assert said == [*values[:4], "…", *values[-4:]]
+
+
 def test_what_does_not_fit_is_one_lane(plain: cn.History) -> None:
     ax = cn.plot_changes(plain.changes, top=2)
     assert lanes(ax) == ["status", "other (3)"]

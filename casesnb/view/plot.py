@@ -577,15 +577,12 @@ def _lane_lines(frame: pd.DataFrame, names: Sequence[str], most: int = 8) -> lis
         if spans.empty:
             lines.append(f"{shortened(name, 40)}: {counted(len(rows), 'mark')}")
             continue
-        held = [
-            _span_text(*row)
-            for row in spans.head(most)[
-                ["kind", "value", "start_at", "end_at", "known", "is_open"]
-            ].itertuples(index=False)
-        ]
-        more = len(spans) - most
-        tail_ = f" → … {more:,} more" if more > 0 else ""
-        lines.append(f"{shortened(name, 40)}: {' → '.join(held)}{tail_}")
+        spans = spans[["kind", "value", "start_at", "end_at", "known", "is_open"]]
+        held = [_span_text(*span) for span in spans.itertuples(index=False)]
+        more = len(held) - most
+        if more > 1:  # how it began and how it stands
+            held[most // 2 : most // 2 + more] = [f"… {more:,} more …"]
+        lines.append(f"{shortened(name, 40)}: {' → '.join(held)}")
     return lines
 
 
