@@ -89,14 +89,10 @@ def actor_activity(
         n_changes=nw.col("n_changes").cast(nw.Int64),
     )
     key = ("actor", "actor_kind", "period_at")
-    counted = (
-        windowed(frame)
-        .group_by(*key)
-        .agg(
-            n_events=nw.len(),
-            n_changes=nw.col("n_changes").sum(),
-            n_cases=nw.col("case").n_unique(),
-        )
+    counted = frame.group_by(*key).agg(
+        n_events=nw.len(),
+        n_changes=nw.col("n_changes").sum(),
+        n_cases=nw.col("case").n_unique(),
     )
     counts = (nw.col(name).cast(nw.Int64) for name in _COUNTS)
     counted = texts(counted.select(*key, *counts))
