@@ -293,7 +293,7 @@ NAMES = Table(
             "the value after, as people name it today; its own text where unnamed",
         ),
         *(
-            Column(label, TEXT, f"the same of `{value}`, {where}")
+            Column(label, TEXT, f"what `{value}` is called today, {where}")
             for value, label, where in (
                 ("value", "label", "in spells, states and others"),
                 ("from_value", "from_label", "in transitions, handoffs and diff"),
