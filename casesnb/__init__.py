@@ -37,10 +37,6 @@ if TYPE_CHECKING:
     from casesnb.analysis.checks import findings as findings
     from casesnb.analysis.checks import rule as rule
     from casesnb.analysis.durations import durations as durations
-    from casesnb.analysis.evidence import continuity as continuity
-    from casesnb.analysis.evidence import drift as drift
-    from casesnb.analysis.evidence import time_bounds as time_bounds
-    from casesnb.analysis.evidence import verify as verify
     from casesnb.analysis.flow import first_times as first_times
     from casesnb.analysis.flow import handoffs as handoffs
     from casesnb.analysis.flow import reopens as reopens
@@ -58,6 +54,10 @@ if TYPE_CHECKING:
     from casesnb.analysis.state import state_at as state_at
     from casesnb.analysis.state import state_table as state_table
     from casesnb.analysis.summary import case_summary as case_summary
+    from casesnb.analysis.trust import continuity as continuity
+    from casesnb.analysis.trust import drift as drift
+    from casesnb.analysis.trust import time_bounds as time_bounds
+    from casesnb.analysis.trust import verify as verify
     from casesnb.tables.certificate import Certificate as Certificate
     from casesnb.tables.event_log import to_ocel as to_ocel
     from casesnb.tables.event_log import to_pm4py as to_pm4py
@@ -66,6 +66,8 @@ if TYPE_CHECKING:
     from casesnb.tables.files import read_parquet as read_parquet
     from casesnb.tables.files import to_csv as to_csv
     from casesnb.tables.files import to_parquet as to_parquet
+    from casesnb.tables.filters import where as where
+    from casesnb.tables.filters import where_tag as where_tag
     from casesnb.tables.history import History as History
     from casesnb.tables.history import iter_audit_events as iter_audit_events
     from casesnb.tables.history import iter_audit_pages as iter_audit_pages
@@ -85,23 +87,21 @@ if TYPE_CHECKING:
     from casesnb.tables.tidy import changes_frame as changes_frame
     from casesnb.tables.tidy import events_frame as events_frame
     from casesnb.tables.values import typed as typed
-    from casesnb.tables.where import where as where
-    from casesnb.tables.where import where_tag as where_tag
-    from casesnb.view.explorer import CaseExplorer as CaseExplorer
-    from casesnb.view.plot import plot_changes as plot_changes
-    from casesnb.view.plot_cases import plot_aging as plot_aging
-    from casesnb.view.plot_cases import plot_cases as plot_cases
-    from casesnb.view.plot_flow import plot_backlog as plot_backlog
-    from casesnb.view.plot_flow import plot_handoffs as plot_handoffs
-    from casesnb.view.plot_flow import plot_time_in as plot_time_in
-    from casesnb.view.plot_flow import plot_transitions as plot_transitions
-    from casesnb.view.plot_page import describe as describe
-    from casesnb.view.plot_page import drawn as drawn
-    from casesnb.view.plot_people import plot_activity as plot_activity
-    from casesnb.view.plot_people import plot_rhythm as plot_rhythm
-    from casesnb.view.report import write_report as write_report
-    from casesnb.view.story import story as story
-    from casesnb.view.verification import verify_report as verify_report
+    from casesnb.view.explorer.view import CaseExplorer as CaseExplorer
+    from casesnb.view.plots.case import plot_changes as plot_changes
+    from casesnb.view.plots.cases import plot_aging as plot_aging
+    from casesnb.view.plots.cases import plot_cases as plot_cases
+    from casesnb.view.plots.flow import plot_backlog as plot_backlog
+    from casesnb.view.plots.flow import plot_handoffs as plot_handoffs
+    from casesnb.view.plots.flow import plot_time_in as plot_time_in
+    from casesnb.view.plots.flow import plot_transitions as plot_transitions
+    from casesnb.view.plots.people import plot_activity as plot_activity
+    from casesnb.view.plots.people import plot_rhythm as plot_rhythm
+    from casesnb.view.plots.style import describe as describe
+    from casesnb.view.plots.style import drawn as drawn
+    from casesnb.view.report.story import story as story
+    from casesnb.view.report.verify import verify_report as verify_report
+    from casesnb.view.report.write import write_report as write_report
     from casesnb.wire.client import connect as connect
     from casesnb.wire.pages import PageError as PageError
     from casesnb.wire.recording import RecordingNotFound as RecordingNotFound
@@ -139,7 +139,7 @@ _HOMES = {
     "tables.names": ("Catalogue", "load_catalogue", "with_names"),
     "tables.tidy": ("changes_frame", "events_frame"),
     "tables.values": ("typed",),
-    "tables.where": ("where", "where_tag"),
+    "tables.filters": ("where", "where_tag"),
     "analysis.spells": ("backlog", "spells", "time_in"),
     "analysis.state": ("blame", "diff", "state_at", "state_table"),
     "analysis.flow": ("first_times", "handoffs", "reopens", "transitions", "variants"),
@@ -162,7 +162,7 @@ _HOMES = {
         "thread_events",
         "thread_summary",
     ),
-    "analysis.evidence": (
+    "analysis.trust": (
         "continuity",
         "drift",
         "time_bounds",
@@ -175,20 +175,20 @@ _HOMES = {
         "findings",
         "rule",
     ),
-    "view.explorer": ("CaseExplorer",),
-    "view.plot": ("plot_changes",),
-    "view.plot_cases": ("plot_aging", "plot_cases"),
-    "view.plot_flow": (
+    "view.explorer.view": ("CaseExplorer",),
+    "view.plots.case": ("plot_changes",),
+    "view.plots.cases": ("plot_aging", "plot_cases"),
+    "view.plots.flow": (
         "plot_backlog",
         "plot_handoffs",
         "plot_time_in",
         "plot_transitions",
     ),
-    "view.plot_page": ("describe", "drawn"),
-    "view.plot_people": ("plot_activity", "plot_rhythm"),
-    "view.report": ("write_report",),
-    "view.story": ("story",),
-    "view.verification": ("verify_report",),
+    "view.plots.style": ("describe", "drawn"),
+    "view.plots.people": ("plot_activity", "plot_rhythm"),
+    "view.report.write": ("write_report",),
+    "view.report.story": ("story",),
+    "view.report.verify": ("verify_report",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -166,7 +166,7 @@ def _sandbox(arguments: argparse.Namespace) -> int:
 
 
 def _explore(arguments: argparse.Namespace) -> int:
-    from casesnb.view.web import explorer_notebook, serve
+    from casesnb.view.explorer.web import explorer_notebook, serve
 
     if arguments.sandbox is not None:
         asked = f"cn.sandbox.World(seed={arguments.sandbox})"

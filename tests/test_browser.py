@@ -26,7 +26,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 import casesnb as cn
 from casesnb.sandbox.server import SandboxServer
-from casesnb.view.web import explorer_notebook
+from casesnb.view.explorer.web import explorer_notebook
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=60_000)

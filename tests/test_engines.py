@@ -19,7 +19,8 @@ import pytest
 from engines import assert_same, rows
 
 import casesnb as cn
-from casesnb.analysis import actors, checks, evidence, lineage
+from casesnb.analysis import actors, checks, lineage
+from casesnb.analysis import trust as evidence
 from casesnb.analysis.checks import Tables
 from casesnb.tables.schema import TABLES
 

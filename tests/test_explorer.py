@@ -21,7 +21,7 @@ from answers import DATE, reply
 from pandas.testing import assert_frame_equal
 
 import casesnb as cn
-from casesnb.view.selection import ORDERS
+from casesnb.view.explorer.model import ORDERS
 
 WORLD = cn.sandbox.World(seed=0)
 DOMAIN, SHOWN = WORLD.showcase
@@ -387,7 +387,7 @@ def test_a_page_that_cannot_be_drawn_does_not_hide_the_others(
     def fails(*_: object, **__: object) -> None:
         raise ZeroDivisionError("no axis")
 
-    monkeypatch.setattr("casesnb.view.explorer_tabs.plot_changes", fails)
+    monkeypatch.setattr("casesnb.view.explorer.tabs.plot_changes", fails)
     explorer = leafed(made(client), "Timeline", "Story", "As of")
     assert "no axis (ZeroDivisionError)" in explorer.selection.status
     assert "created the case" in explorer.story.text.value

@@ -21,7 +21,7 @@ import casesnb as cn
 from casesnb.sandbox import World
 from casesnb.sandbox.faults import FAULTS, ON_THE_WIRE, Fault, Faulty
 from casesnb.sandbox.server import SandboxServer
-from casesnb.sandbox.service import Service
+from casesnb.sandbox.service.service import Service
 
 WORLD = World(seed=7)
 DOMAIN, CASE = WORLD.showcase

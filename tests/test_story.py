@@ -13,8 +13,8 @@ import pytest
 from histories import by, event, history
 
 import casesnb as cn
-from casesnb.view.explorer_tabs import facts_html, people_html
-from casesnb.view.story import deed, doer
+from casesnb.view.explorer.tabs import facts_html, people_html
+from casesnb.view.report.story import deed, doer
 from casesnb.view.wording import percents, work_percents
 
 TOLD = """\

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from casesnb.cli import main
-from casesnb.view import web
+from casesnb.view.explorer import web
 
 RECORDINGS = Path(__file__).parents[1] / "notebooks" / "recordings"
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.calendar import Calendar
-from casesnb.analysis.clock import wall, weekday, with_period
-from casesnb.analysis.engine import (
+from casesnb.analysis.frames import (
     TIME,
     as_given,
     handed_back,
@@ -22,6 +21,7 @@ from casesnb.analysis.engine import (
     told_apart,
     windowed,
 )
+from casesnb.analysis.timezones import wall, weekday, with_period
 from casesnb.tables.schema import CHANGES, EVENTS
 
 if TYPE_CHECKING:

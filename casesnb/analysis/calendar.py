@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import narwhals as nw
 
-from casesnb.analysis.clock import in_hours, micros_between, moment, offsets, wall
-from casesnb.analysis.engine import TIME, need_zone, rows_of, whole
+from casesnb.analysis.frames import TIME, need_zone, rows_of, whole
+from casesnb.analysis.timezones import in_hours, micros_between, moment, offsets, wall
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -22,9 +22,8 @@ from typing import TYPE_CHECKING, Any, overload
 import narwhals as nw
 
 from casesnb.analysis.actors import attributed, in_bursts
-from casesnb.analysis.chain import Chains, chained, is_new
-from casesnb.analysis.clock import moment
-from casesnb.analysis.engine import (
+from casesnb.analysis.field_chain import Chains, chained, is_new
+from casesnb.analysis.frames import (
     NO_TEXT,
     TIME,
     as_given,
@@ -34,7 +33,8 @@ from casesnb.analysis.engine import (
     stacked,
     windowed,
 )
-from casesnb.tables.given import need_history
+from casesnb.analysis.timezones import moment
+from casesnb.tables.arguments import need_history
 from casesnb.tables.schema import CHANGES, EVENTS
 
 if TYPE_CHECKING:

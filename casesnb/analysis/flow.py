@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.calendar import with_work
-from casesnb.analysis.chain import ORDER, PART, Chains, chained, differs
-from casesnb.analysis.clock import hours_between
-from casesnb.analysis.engine import (
+from casesnb.analysis.field_chain import ORDER, PART, Chains, chained, differs
+from casesnb.analysis.frames import (
     NO_TEXT,
     as_given,
     handed_back,
@@ -20,6 +19,7 @@ from casesnb.analysis.engine import (
     windowed,
 )
 from casesnb.analysis.spells import begun, replaced
+from casesnb.analysis.timezones import hours_between
 from casesnb.tables.schema import CHANGES, EVENTS
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from casesnb.analysis.chain import PART, differs
-from casesnb.analysis.clock import moment
-from casesnb.analysis.engine import handed_back, rows_of
+from casesnb.analysis.field_chain import PART, differs
+from casesnb.analysis.frames import handed_back, rows_of
 from casesnb.analysis.spells import begun, replaced
+from casesnb.analysis.timezones import moment
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from casesnb.analysis.chain import chained
-from casesnb.analysis.clock import hours_between, moment
-from casesnb.analysis.engine import TIME, handed_back, opened
+from casesnb.analysis.field_chain import chained
 from casesnb.analysis.flow import (
     CLOSED,
     first_times_of,
@@ -16,7 +14,9 @@ from casesnb.analysis.flow import (
     moves_of,
     reopens,
 )
+from casesnb.analysis.frames import TIME, handed_back, opened
 from casesnb.analysis.spells import begun, spells
+from casesnb.analysis.timezones import hours_between, moment
 from casesnb.tables.schema import CHANGES, EVENTS
 
 if TYPE_CHECKING:

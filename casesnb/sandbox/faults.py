@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from casesnb.sandbox.dice import Dice
+from casesnb.sandbox.randomness import Dice
 from casesnb.wire.responder import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from casesnb.sandbox.service import Service
+    from casesnb.sandbox.service.service import Service
     from casesnb.wire.responder import Request
 
 FAULTS = {

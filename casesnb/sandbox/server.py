@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any, Self
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, ResponseStartLine
 
-from casesnb.sandbox.cases_answers import ORDERS
 from casesnb.sandbox.faults import FAULTS, ON_THE_WIRE, Fault, Faulty
-from casesnb.sandbox.shapes import shapes
+from casesnb.sandbox.service.cases import ORDERS
+from casesnb.sandbox.service.model import shapes
 from casesnb.wire.address import is_loopback
 from casesnb.wire.quotas import Quota, quota
 from casesnb.wire.responder import Request, Response

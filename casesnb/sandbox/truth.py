@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from casesnb.sandbox.centre import to_moment
-from casesnb.sandbox.life import CLOSED, EMPTY, Value
+from casesnb.sandbox.case_life import CLOSED, EMPTY, Value
+from casesnb.sandbox.contact_centre import to_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from casesnb.sandbox.life import Act, Life
+    from casesnb.sandbox.case_life import Act, Life
 
 HOLDERS = ("assigned_user", "assigned_queue")
 """The fields that say who holds a case."""

@@ -8,7 +8,9 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from casesnb.sandbox import truth
-from casesnb.sandbox.centre import (
+from casesnb.sandbox.acts import Plan
+from casesnb.sandbox.case_life import DAY, HOUR, Merge
+from casesnb.sandbox.contact_centre import (
     ACCOUNT,
     MAX_DOMAINS,
     REGION,
@@ -17,17 +19,15 @@ from casesnb.sandbox.centre import (
     to_moment,
     to_ms,
 )
-from casesnb.sandbox.dice import Dice, as_uuid, digest
-from casesnb.sandbox.life import DAY, HOUR, Merge
-from casesnb.sandbox.pen import Plan
+from casesnb.sandbox.randomness import Dice, as_uuid, digest
 from casesnb.sandbox.rates import Rates
-from casesnb.sandbox.teller import tell
+from casesnb.sandbox.simulate import tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from casesnb.sandbox.life import Life, Value
-    from casesnb.sandbox.service import Service
+    from casesnb.sandbox.case_life import Life, Value
+    from casesnb.sandbox.service.service import Service
     from casesnb.wire.responder import Request, Response
 
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -148,7 +148,7 @@ class World:
         Service
             A responder.
         """
-        from casesnb.sandbox.service import Service
+        from casesnb.sandbox.service.service import Service
 
         return Service(self, order=order)
 

@@ -15,7 +15,7 @@ from xml.sax.saxutils import quoteattr
 
 import pandas as pd
 
-from casesnb.tables.given import need_history, need_pandas
+from casesnb.tables.arguments import need_history, need_pandas
 from casesnb.tables.values import utc_texts
 
 if TYPE_CHECKING:

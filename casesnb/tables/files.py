@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
+from casesnb.tables.arguments import need_history
 from casesnb.tables.certificate import Certificate
-from casesnb.tables.given import need_history
 from casesnb.tables.history import History
 from casesnb.tables.schema import (
     CHANGES,

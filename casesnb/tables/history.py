@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import pandas as pd
 
+from casesnb.tables.arguments import as_ids
 from casesnb.tables.certificate import Certificate, counted
 from casesnb.tables.decode import decode
-from casesnb.tables.given import as_ids
 from casesnb.tables.schema import UNLOADED
 from casesnb.tables.tidy import OPERATION, tidy
 from casesnb.wire.client import source_of

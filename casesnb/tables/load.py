@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
-from casesnb.tables.given import as_ids
+from casesnb.tables.arguments import as_ids
 from casesnb.tables.schema import (
     CASE_FIELDS,
     CASES,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
 
-from casesnb.tables.given import need_pandas
+from casesnb.tables.arguments import need_pandas
 from casesnb.tables.history import History
 from casesnb.tables.load import (
     is_field,

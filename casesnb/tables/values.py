@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from casesnb.tables.given import need_pandas
+from casesnb.tables.arguments import need_pandas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from casesnb.wire.address import is_loopback
 from casesnb.wire.advice import advise
-from casesnb.wire.pace import Limiter, limiter
+from casesnb.wire.limits import Limiter, limiter
 from casesnb.wire.recording import Recording
 from casesnb.wire.responder import Request, Responder, Response
 

@@ -1,0 +1,358 @@
+"""A frame of any engine: opened with plain texts and UTC times, handed back as it came.
+
+A pandas frame is asked as the Arrow table that it holds: a step through Narwhals
+takes a quarter of the time there, and nothing is copied on the way in.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, cast
+
+import narwhals as nw
+
+from casesnb.tables.arguments import need_columns, need_table
+from casesnb.tables.arrow import as_table, coded, with_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from narwhals.typing import IntoFrameT
+
+    from casesnb.tables.schema import Table
+
+TIME = nw.Datetime("us", "UTC")
+"""What every time is."""
+
+NO_TEXT = nw.lit(None, nw.String)
+"""A missing text, typed."""
+
+
+def opened(frame: object, table: Table | None = None) -> Any:
+    """Return what `as_given` does, with categories as texts.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        In any engine.
+    table : Table, optional
+        Whose columns are kept.
+
+    Returns
+    -------
+    narwhals.DataFrame or narwhals.LazyFrame
+        The same rows.
+    """
+    return texts(as_given(frame, table))
+
+
+def as_given(frame: object, table: Table | None = None, *names: str) -> Any:
+    """Return a frame of any engine, its categories as they are.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of pandas, Polars, DuckDB or PySpark, or already Narwhals.
+    table : Table, optional
+        Whose columns are kept of a user's frame, since one of their own may
+        have a name that a step of ours makes; all are otherwise.
+    *names : str
+        Which of the table's columns; all if there is none.
+
+    Returns
+    -------
+    narwhals.DataFrame or narwhals.LazyFrame
+        The same rows, times in microseconds.
+
+    Raises
+    ------
+    ValueError
+        If a user's frame lacks what the table needs, or the engine tells times
+        in a zone other than UTC, as DuckDB and Spark do where their session has
+        another zone.
+    """
+    given = _framed(frame, table)
+    if table is not None and frame is not given:
+        there = given.collect_schema().names()
+        kept = names or table.names
+        given = given.select(*(name for name in kept if name in there))
+    if given.implementation.is_pandas():
+        given = nw.from_native(as_table(given.to_native()))
+    given = _in_utc(given, given.collect_schema().names())
+    if given.implementation.is_pyarrow():
+        return nw.from_native(with_texts(given.to_native(), coded=False))
+    finer = [n for n, d in given.collect_schema().items() if _is_finer(d)]
+    if finer:
+        given = given.with_columns(nw.col(*finer).cast(TIME))
+    return given
+
+
+def _is_finer(dtype: Any) -> bool:
+    is_zoned = isinstance(dtype, nw.Datetime) and dtype.time_zone is not None
+    return is_zoned and dtype.time_unit != "us"
+
+
+def whole(frame: object, *times: str, table: Table | None = None) -> Any:
+    """Return a frame with every column that it has, as it is.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        In any engine.
+    *times : str
+        Those of its columns that are to be in UTC.
+    table : Table, optional
+        What a user's frame should hold.
+
+    Returns
+    -------
+    narwhals.DataFrame or narwhals.LazyFrame
+        The same rows, in that engine.
+    """
+    return _in_utc(_framed(frame, table), times)
+
+
+def plain(frame: object, *times: str, table: Table | None = None) -> Any:
+    """Return what `whole` does, with categories as texts and a fresh index.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        In any engine.
+    *times : str
+        Those of its columns that are to be in UTC.
+    table : Table, optional
+        What a user's frame should hold.
+
+    Returns
+    -------
+    narwhals.DataFrame or narwhals.LazyFrame
+        The same rows, in that engine.
+    """
+    return nw.maybe_reset_index(texts(whole(frame, *times, table=table)))
+
+
+def _framed(frame: object, table: Table | None) -> Any:
+    need_table(frame)
+    given = nw.from_native(cast("Any", frame))
+    if table is not None and frame is not given:
+        need_columns(given.collect_schema().names(), table)
+    return given
+
+
+def _in_utc(given: Any, times: Sequence[str]) -> Any:
+    """Return a frame with times in UTC; refuse it where its engine cannot."""
+    abroad = []
+    for name, dtype in given.collect_schema().items():
+        zone = getattr(dtype, "time_zone", None)
+        if name == "performed_at" and zone is None and isinstance(given, nw.DataFrame):
+            raise ValueError(
+                "performed_at holds no times with a zone. AWS tells UTC: "
+                "pd.to_datetime(frame['performed_at'], utc=True) (pandas)."
+            )
+        if name not in times or zone in {None, "UTC"}:
+            continue
+        of_session = given.implementation.is_duckdb() or (
+            given.implementation.is_spark_like()
+        )
+        if not of_session:
+            abroad.append(name)
+        elif zone != "Etc/UTC":
+            raise ValueError(
+                f"{name} is told in {zone}. Tell it in UTC: "
+                "SET TimeZone='UTC' (DuckDB), "
+                "spark.conf.set('spark.sql.session.timeZone', 'UTC') (Spark)."
+            )
+    if not abroad:
+        return given
+    return given.with_columns(nw.col(*abroad).dt.convert_time_zone("UTC"))
+
+
+def need_zone(frame: Any, name: str, called: str = "frame") -> None:
+    """Refuse a column that should hold times and holds none with a zone.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        With the column.
+    name : str
+        The column.
+    called : str, default "frame"
+        What the caller calls the frame.
+
+    Raises
+    ------
+    ValueError
+        If it is of another type, unless all of it is missing.
+    """
+    dtype = frame.collect_schema()[name]
+    if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
+        return
+    if isinstance(frame, nw.DataFrame) and frame[name].is_null().all():
+        return
+    raise ValueError(
+        f"{name} of `{called}` holds no times with a zone: give "
+        f"pd.to_datetime({called}['{name}'], utc=True) (pandas)."
+    )
+
+
+def stacked(frames: Sequence[Any]) -> Any:
+    """Return the rows of several frames, one after the other.
+
+    Parameters
+    ----------
+    frames : sequence of narwhals.DataFrame or narwhals.LazyFrame
+        Of one engine, with the same columns.
+
+    Returns
+    -------
+    narwhals.DataFrame or narwhals.LazyFrame
+        All rows.
+    """
+    if frames[0].implementation.is_pyarrow():
+        tables = [with_texts(frame.to_native()) for frame in frames]
+        frames = [nw.from_native(table) for table in tables]
+    return nw.concat(frames, how="vertical")
+
+
+def windowed(frame: Any) -> Any:
+    """Return a frame in an engine that has windows and exact medians.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        Of any engine; an Arrow table, which has neither, becomes a pandas frame.
+
+    Returns
+    -------
+    narwhals.DataFrame or narwhals.LazyFrame
+        The same rows.
+    """
+    if not frame.implementation.is_pyarrow():
+        return frame
+    return nw.from_native(frame.to_native().to_pandas())
+
+
+def texts(frame: Any) -> Any:
+    """Return a frame with its categories as texts.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        Of any engine.
+
+    Returns
+    -------
+    narwhals.DataFrame or narwhals.LazyFrame
+        The same rows.
+    """
+    kinds = nw.Categorical | nw.Enum
+    names = [n for n, d in frame.collect_schema().items() if isinstance(d, kinds)]
+    if not names:
+        return frame
+    native = frame.to_native()
+    if frame.implementation.is_pyarrow():
+        return nw.from_native(with_texts(native))
+    if frame.implementation.is_pandas():  # whose own cast takes ten times as long
+        told = with_texts(as_table(native[names])).to_pandas()
+        return nw.from_native(native.assign(**told.set_axis(native.index)))
+    return frame.with_columns(nw.col(*names).cast(nw.String))
+
+
+def told_apart(frame: Any, name: str, columns: Sequence[str]) -> Any:
+    """Return rows with one column in place of several that tell them apart.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        With the columns: texts or categories, none of them missing.
+    name : str
+        The new column.
+    columns : sequence of str
+        What it stands for.
+
+    Returns
+    -------
+    narwhals.DataFrame or narwhals.LazyFrame
+        The same rows; the new column is a number in Arrow and a text elsewhere,
+        only to be compared.
+    """
+    if not frame.implementation.is_pyarrow():
+        *others, last = columns
+        if isinstance(frame, nw.DataFrame):  # one domain tells no case from another
+            others = [column for column in others if frame[column].n_unique() > 1]
+        told = nw.concat_str(*others, last, separator="\n") if others else nw.col(last)
+        return frame.with_columns(told.alias(name))
+    native = frame.to_native()
+    number: Any = 0
+    for column in columns:
+        codes, known = coded(native[column])
+        number = number * len(known) + codes
+    return frame.with_columns(nw.new_series(name, number, backend=frame.implementation))
+
+
+def handed_back(
+    frame: Any,
+    like: IntoFrameT,
+    order: Sequence[str],
+    columns: Sequence[str] | None = None,
+) -> IntoFrameT:
+    """Return a frame in the kind that was given, its rows in order.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        What was found.
+    like : DataFrame
+        What was given: its kind is the kind that is returned.
+    order : sequence of str
+        The columns to sort by, missing values last; none if they are in order.
+    columns : sequence of str, optional
+        The columns to keep; all of them otherwise.
+
+    Returns
+    -------
+    DataFrame
+        The rows of `frame`, with a fresh index where the kind has one.
+    """
+    if columns is not None:  # a sort takes every column there is
+        frame = frame.select(*columns, *(n for n in order if n not in columns))
+    ordered = frame.sort(*order, nulls_last=True) if order else frame
+    if columns is not None:
+        ordered = ordered.select(*columns)
+    given: Any = nw.from_native(cast("Any", like))
+    if given.implementation.is_pandas():
+        ordered = windowed(ordered)
+    elif given.implementation.is_pyarrow():
+        ordered = as_given(ordered)
+    return cast("IntoFrameT", nw.maybe_reset_index(ordered).to_native())
+
+
+def rows_of(frame: Any) -> list[dict[str, Any]]:
+    """Return a small frame's rows as dictionaries, whatever the engine.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        A few rows: an aggregate or a lookup table.
+
+    Returns
+    -------
+    list of dict
+        Missing values are None, times are in UTC.
+    """
+    if isinstance(frame, nw.LazyFrame):
+        frame = frame.collect("pyarrow")
+    return [
+        {name: _plain(value) for name, value in row.items()}
+        for row in frame.iter_rows(named=True)
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if value is None or value != value or str(value) == "NaT":
+        return None
+    # Some engines tell UTC times without saying so.
+    if isinstance(value, dt.datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=dt.UTC)
+    return value

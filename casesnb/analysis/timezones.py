@@ -1,0 +1,364 @@
+"""What a clock on the wall of a time zone shows, on every engine.
+
+DuckDB and Spark cannot convert a column to a zone through Narwhals, so the zone's
+changes of offset within the data are looked up and folded into one expression.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import narwhals as nw
+
+from casesnb.analysis.frames import TIME, rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PERIOD = re.compile(r"(\d*)(m|h|d|w|mo|q|y)")
+
+
+def wall(frame: Any, column: str, tz: str | dt.tzinfo) -> nw.Expr:
+    """Return a column's times as the wall of a zone showed them.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        With the column; only its first and last time are asked for.
+    column : str
+        UTC times.
+    tz : str or tzinfo
+        An IANA time zone, such as ``"Europe/Berlin"``.
+
+    Returns
+    -------
+    narwhals.Expr
+        Times stamped UTC whose hours and days are those of the wall.
+
+    Raises
+    ------
+    ValueError
+        If there is no such zone.
+    """
+    at = nw.col(column)
+    changes = () if str(tz) == "UTC" else _changes(frame, column, tz)
+    if not changes:
+        return at
+    shown = _later(at, changes[0][1])
+    for since, offset in changes[1:]:
+        is_since = at >= nw.lit(since, TIME)
+        shown = nw.when(is_since).then(_later(at, offset)).otherwise(shown)
+    return shown
+
+
+def _at(wall: nw.Expr, changes: Sequence[tuple[dt.datetime, dt.timedelta]]) -> nw.Expr:
+    """Return when the wall first showed a time; after a jump that skipped it."""
+    at = _later(wall, -changes[0][1])
+    for (_, before), (since, offset) in pairwise(changes):
+        showed = nw.lit(since + max(before, offset), TIME)
+        at = nw.when(wall >= showed).then(_later(wall, -offset)).otherwise(at)
+    return at
+
+
+def _changes(
+    frame: Any, column: str, tz: str | dt.tzinfo, before: dt.timedelta = dt.timedelta()
+) -> tuple[tuple[dt.datetime, dt.timedelta], ...]:
+    """Return a zone's offsets while a column's times last, and `before` them."""
+    zone(tz)  # there may be no time to ask it for
+    at = nw.col(column)
+    (span,) = rows_of(frame.select(first=at.min(), last=at.max()))
+    if span["first"] is None:
+        return ()
+    first, last = (moment(span[end]).replace(microsecond=0) for end in span)
+    return offsets(tz, first - before, last)
+
+
+def _later(at: nw.Expr, offset: dt.timedelta) -> nw.Expr:
+    # Offsets before 1972 have odd seconds; none since then has.
+    return at.dt.offset_by(f"{offset // dt.timedelta(minutes=1)}m")
+
+
+def moment(value: dt.datetime) -> dt.datetime:
+    """Return a user's moment as a plain datetime in UTC.
+
+    Parameters
+    ----------
+    value : datetime
+        With its zone; a pandas Timestamp is one.
+
+    Returns
+    -------
+    datetime
+        In UTC.
+
+    Raises
+    ------
+    TypeError
+        If it is no datetime.
+    ValueError
+        If it has no zone, or is not a time.
+    """
+    if not isinstance(value, dt.datetime):
+        raise TypeError(
+            f"{value!r} is no datetime. Give datetime(2026, 3, 2, 9, tzinfo=UTC) or "
+            "pd.Timestamp('2026-03-02 09:00', tz='UTC')."
+        )
+    if value != value or value.tzinfo is None:
+        raise ValueError(
+            f"{value} names no moment without its zone. Give it one: "
+            "datetime(2026, 3, 2, 9, tzinfo=UTC)."
+        )
+    plain = dt.datetime.fromisoformat(value.isoformat(timespec="microseconds"))
+    return plain.astimezone(dt.UTC)
+
+
+@lru_cache(maxsize=64)
+def offsets(
+    tz: str | dt.tzinfo, first: dt.datetime, last: dt.datetime
+) -> tuple[tuple[dt.datetime, dt.timedelta], ...]:
+    """Return a zone's offsets from UTC from `first` to `last`.
+
+    Parameters
+    ----------
+    tz : str or tzinfo
+        An IANA time zone.
+    first, last : datetime
+        With their zones.
+
+    Returns
+    -------
+    tuple of (datetime, timedelta)
+        Since when, in UTC, and what is added to UTC from then on; the first
+        since `first`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such zone.
+
+    Examples
+    --------
+    >>> spring = [dt.datetime(2026, month, 1, tzinfo=dt.UTC) for month in (3, 5)]
+    >>> for since, offset in offsets("Europe/Berlin", *spring):
+    ...     print(since, offset)
+    2026-03-01 00:00:00+00:00 1:00:00
+    2026-03-29 01:00:00+00:00 2:00:00
+    """
+    there = zone(tz)
+
+    def offset(at: dt.datetime) -> dt.timedelta:
+        return at.astimezone(there).utcoffset() or dt.timedelta()
+
+    # Clocks change at whole seconds: between two of them nothing is to be found.
+    first, last = (at.replace(microsecond=0) for at in (first, last))
+    found = [(first, offset(first))]
+    here, day = first, dt.timedelta(days=1)
+    while here < last:
+        after = min(here + day, last)
+        if offset(after) != offset(here):
+            low, high = here, after  # the change is after low, at or before high
+            while high - low > dt.timedelta(seconds=1):
+                middle = low + (high - low) // 2
+                middle = middle.replace(microsecond=0)
+                low, high = (
+                    (middle, high) if offset(middle) == offset(here) else (low, middle)
+                )
+            found.append((high, offset(high)))
+        here = after
+    return tuple(found)
+
+
+def zone(tz: str | dt.tzinfo) -> dt.tzinfo:
+    """Return a time zone by its name.
+
+    Parameters
+    ----------
+    tz : str or tzinfo
+        An IANA name such as ``Europe/Berlin``, or a zone.
+
+    Returns
+    -------
+    tzinfo
+        The zone.
+
+    Raises
+    ------
+    ValueError
+        If there is no such zone.
+    """
+    try:
+        return tz if isinstance(tz, dt.tzinfo) else ZoneInfo(tz)
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError, AttributeError):
+        raise ValueError(
+            f"There is no time zone {tz!r}. Name one as IANA does: 'Europe/Berlin'."
+        ) from None
+
+
+def with_period(frame: Any, column: str, freq: str, tz: str | dt.tzinfo = "UTC") -> Any:
+    """Return the rows with when the period began in which each one's time lies.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        With the column.
+    column : str
+        UTC times.
+    freq : str
+        A length: ``m``, ``h``, ``d``, ``w`` (from Monday), ``mo``, ``q`` or
+        ``y``, or so many ``m`` or ``h`` as divide an hour or a day.
+    tz : str or tzinfo, default "UTC"
+        The IANA time zone whose days, weeks and months they are. What its wall
+        shows twice is one period.
+
+    Returns
+    -------
+    narwhals.DataFrame or narwhals.LazyFrame
+        With ``period_at``, UTC.
+
+    Raises
+    ------
+    ValueError
+        If that is not a length of a period, or there is no such zone.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from casesnb.analysis.frames import as_given
+    >>> times = pd.DataFrame({"at": pd.to_datetime(["2026-07-02T17:45:00Z"])})
+    >>> times = as_given(times)
+    >>> str(with_period(times, "at", "6h")["period_at"].item())
+    '2026-07-02 12:00:00+00:00'
+    >>> str(with_period(times, "at", "1d", "Europe/Berlin")["period_at"].item())
+    '2026-07-01 22:00:00+00:00'
+    """
+    if str(tz) == "UTC":
+        return frame.with_columns(period_at=_began(frame, nw.col(column), freq))
+    # A period may have begun before the first time that lies in it, by a year at most.
+    changes = _changes(frame, column, tz, before=dt.timedelta(days=367))
+    frame = frame.with_columns(period_at=wall(frame, column, tz))
+    frame = frame.with_columns(period_at=_began(frame, nw.col("period_at"), freq))
+    return (
+        frame.with_columns(period_at=_at(nw.col("period_at"), changes))
+        if changes
+        else frame
+    )
+
+
+def _began(frame: Any, at: nw.Expr, freq: str) -> nw.Expr:
+    if not frame.implementation.is_pyarrow():
+        return _truncated(at, freq)
+    # Arrow looks a zone's rules up for each time, even UTC's: ten times as slow.
+    return _truncated(at.cast(nw.Datetime("us")), freq).cast(TIME)
+
+
+def _truncated(at: nw.Expr, freq: str) -> nw.Expr:
+    match = _PERIOD.fullmatch(str(freq))
+    number = int(match[1] or 1) if match else 0
+    unit = match[2] if match else ""
+    if not number or {"m": 60, "h": 24}.get(unit, 1) % number:
+        raise ValueError(
+            f"freq={freq!r} is not a period. Give 1m, 1h, 1d, 1w, 1mo, 1q or 1y, or "
+            "minutes that divide an hour (15m) or hours that divide a day (6h)."
+        )
+    if unit in {"mo", "q", "y"}:
+        return at.dt.truncate(f"1{unit}")
+    if unit == "w":
+        number, unit, place = 7, "d", weekday(at) - 1
+    elif unit == "m":
+        place = at.dt.minute()
+    else:
+        place = at.dt.hour()
+    # DuckDB and Spark truncate to one unit only: go back to the one that begins it.
+    began = shown = at.dt.truncate(f"1{unit}")
+    for back in range(1, number):
+        shown = (
+            nw.when(place % number == back)
+            .then(began.dt.offset_by(f"-{back}{unit}"))
+            .otherwise(shown)
+        )
+    return shown
+
+
+def weekday(at: nw.Expr) -> nw.Expr:
+    """Return the day of the week, 1 for Monday to 7 for Sunday.
+
+    Parameters
+    ----------
+    at : narwhals.Expr
+        The times.
+
+    Returns
+    -------
+    narwhals.Expr
+        Integers.
+    """
+    # Spark's Sunday is 0, that of the others 7.
+    return (at.dt.weekday().cast(nw.Int64) + 6) % 7 + 1
+
+
+def micros_between(frame: Any, start: str, end: str) -> nw.Expr:
+    """Return the microseconds from one column's time to another's.
+
+    Whole numbers add up to the same sum in any order, on any engine; make them
+    hours (`in_hours`) only then.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        Whose columns they are.
+    start, end : str
+        Columns of UTC times.
+
+    Returns
+    -------
+    narwhals.Expr
+        Int64, missing where either time is.
+    """
+    if frame.implementation.is_pandas_like():
+        # Narwhals takes total_microseconds from seconds, at times one too few.
+        return nw.col(end).dt.timestamp("us") - nw.col(start).dt.timestamp("us")
+    if not frame.implementation.is_spark_like():
+        return (nw.col(end) - nw.col(start)).dt.total_microseconds()
+    # Spark through Narwhals has no durations: a time as a number is its seconds.
+    seconds = nw.col(end).cast(nw.Int64) - nw.col(start).cast(nw.Int64)
+    rest = nw.col(end).dt.microsecond() - nw.col(start).dt.microsecond()
+    return seconds * 1_000_000 + rest
+
+
+def in_hours(micros: nw.Expr) -> nw.Expr:
+    """Return microseconds as hours.
+
+    Parameters
+    ----------
+    micros : narwhals.Expr
+        Whole numbers.
+
+    Returns
+    -------
+    narwhals.Expr
+        Float64.
+    """
+    return micros.cast(nw.Float64) / 3.6e9
+
+
+def hours_between(frame: Any, start: str, end: str) -> nw.Expr:
+    """Return the hours from one column's time to another's.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        Whose columns they are.
+    start, end : str
+        Columns of UTC times.
+
+    Returns
+    -------
+    narwhals.Expr
+        Float64, missing where either time is.
+    """
+    return in_hours(micros_between(frame, start, end))

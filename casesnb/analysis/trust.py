@@ -1,0 +1,450 @@
+"""How far a history can be trusted: breaks, bounds, GetCase, an earlier capture."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from casesnb.analysis.field_chain import PART, chained
+from casesnb.analysis.frames import NO_TEXT, TIME, handed_back, opened, rows_of, stacked
+from casesnb.analysis.timezones import in_hours, micros_between, moment
+from casesnb.tables.arguments import need_history
+from casesnb.tables.schema import CASE_FIELDS, CHANGES, EVENTS
+
+if TYPE_CHECKING:
+    from narwhals.typing import IntoFrameT
+
+    from casesnb.analysis.checks import Tables
+    from casesnb.tables.history import History
+
+_EVENT = ("domain_id", "case_id", "event_id")
+
+
+def continuity(changes: IntoFrameT) -> IntoFrameT:
+    """One row per break: an old value that no event before it explains.
+
+    ``contradicted``: the old value is not what the change before had set.
+    ``unexplained``: the field's first change has an old value, though nothing
+    had set one. In both cases something happened between ``after_at`` and
+    ``before_at`` that the history does not tell.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.CONTINUITY``, by case, field and time, in the
+        kind of frame that was given.
+
+    See Also
+    --------
+    time_bounds : How long a value held at least and at most.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
+    >>> len(continuity(history.changes))
+    0
+    >>> lost = history.changes.drop(history.changes.query("new == 'closed'").index)
+    >>> continuity(lost)["found"].unique().tolist()
+    ['closed']
+    """
+    frame = chained(_with_birth(opened(changes, CHANGES))).frame
+    is_unexplained = (
+        nw.col("is_first")
+        & ~nw.col("old_kind").is_null()
+        & (nw.col("old_kind") != "empty").fill_null(False)
+    )
+    found = frame.filter(nw.col("is_break") | is_unexplained).select(
+        *PART,
+        "event_id",
+        reason=nw.when(nw.col("is_break"))
+        .then(nw.lit("contradicted"))
+        .otherwise(nw.lit("unexplained")),
+        expected_kind=nw.col("before_kind"),
+        expected=nw.col("before"),
+        found_kind=nw.col("old_kind"),
+        found=nw.col("old"),
+        after_event_id=nw.col("before_event_id"),
+        after_at=nw.coalesce("before_at", "born"),
+        before_at=nw.col("performed_at"),
+        order_known=nw.col("order_known"),
+    )
+    return handed_back(
+        found, changes, ("domain_id", "case_id", "field_id", "before_at", "event_id")
+    )
+
+
+def _with_birth(frame: Any) -> Any:
+    """Return changes beside when their case was created, where the history says."""
+    born = nw.when(nw.col("event_type") == "Case.Created").then("performed_at")
+    return frame.with_columns(born=born).with_columns(
+        born=nw.col("born").min().over("domain_id", "case_id")
+    )
+
+
+def time_bounds(
+    changes: IntoFrameT,
+    field_id: str = "status",
+    *,
+    as_of: dt.datetime | None = None,
+    current: IntoFrameT | None = None,
+) -> IntoFrameT:
+    """One row per case and value: how long it held, at least and at most.
+
+    Between two changes that agree, the value is sure. Where they do not, any
+    value may have held for any part of the time between them: it counts for
+    none at least and for every value at most. What two lost changes undid
+    (A to B, B to A) leaves no trace, and no bound can tell.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    field_id : str, default "status"
+        The field.
+    as_of : datetime, optional
+        Up to this moment, with its zone; up to the newest change otherwise.
+    current : DataFrame, optional
+        The columns of ``schema.CASE_FIELDS`` in the same kind of frame. Where
+        it contradicts the last change, the time since then is not sure.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.TIME_BOUNDS``, by case and value, in the kind of
+        frame that was given. ``hours_max`` is missing where the history does
+        not say when the case began.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
+    >>> bounds = time_bounds(history.changes)
+    >>> bool((bounds["hours_min"] == bounds["hours_max"]).all())
+    True
+    """
+    key = ("domain_id", "case_id")
+    linked = chained(_with_birth(opened(changes, CHANGES)), field_id, as_of=as_of)
+    linked = linked.with_columns(broken=nw.col("is_break").cast(nw.Int8))
+    linked = linked.beside(then_break=("broken", -1)).with_as_of()
+    frame = linked.frame.with_columns(now_kind=NO_TEXT, now=NO_TEXT)
+    if current is not None:
+        states = opened(current, CASE_FIELDS).filter(nw.col("field_id") == field_id)
+        states = states.select(*key, now_kind="kind", now="value")
+        frame = frame.drop("now_kind", "now").join(states, on=list(key), how="left")
+    is_held = _same("new_kind", "new", "now_kind", "now") | nw.col("now_kind").is_null()
+    after = frame.select(
+        *key,
+        kind=nw.col("new_kind"),
+        value=nw.col("new"),
+        start_at=nw.col("performed_at"),
+        end_at=nw.coalesce("next_at", "as_of"),
+        sure=nw.when(nw.col("is_last"))
+        .then(is_held)
+        .otherwise(nw.col("then_break").fill_null(0) == 0),
+    )
+    # Before the first change: what it says was there, unless it began the case.
+    earlier = frame.filter(
+        nw.col("is_first") & (nw.col("event_type") != "Case.Created")
+    ).select(
+        *key,
+        kind=nw.col("old_kind"),
+        value=nw.col("old"),
+        start_at=nw.col("born"),
+        end_at=nw.col("performed_at"),
+        sure=(nw.col("old_kind") == "empty").fill_null(False)
+        & ~nw.col("born").is_null(),
+    )
+
+    def named(when: nw.Expr, kind: str, value: str) -> Any:
+        return frame.filter(when).select(
+            *key,
+            kind=nw.col(kind),
+            value=nw.col(value),
+            start_at=nw.col("performed_at"),
+            end_at=nw.col("performed_at"),
+            sure=nw.lit(False),
+        )
+
+    # A break names a value that held at its end, however short.
+    ended = named(nw.col("is_break"), "old_kind", "old")
+    # So does what GetCase tells where the last change does not.
+    told = named(nw.col("is_last") & ~is_held, "now_kind", "now")
+    spans = stacked([earlier, after, ended, told])
+    spans = spans.with_columns(micros=micros_between(spans, "start_at", "end_at"))
+    is_endless = nw.col("micros").is_null()
+    spans = spans.with_columns(
+        endless=is_endless.cast(nw.Int64), micros=nw.col("micros").fill_null(0)
+    ).with_columns(
+        surely=nw.when(nw.col("sure")).then("micros").otherwise(nw.lit(0)),
+        maybe=nw.when(nw.col("sure")).then(nw.lit(0)).otherwise("micros"),
+    )
+    gaps = spans.group_by(*key).agg(
+        maybe=nw.col("maybe").sum(), endless=nw.col("endless").sum()
+    )
+    sums = spans.group_by(*key, "kind", "value").agg(surely=nw.col("surely").sum())
+    least, most = nw.col("surely"), nw.col("surely") + nw.col("maybe")
+    found = sums.join(gaps, on=list(key), how="left").select(
+        *key,
+        "kind",
+        "value",
+        hours_min=in_hours(least),
+        hours_max=nw.when(nw.col("endless") == 0).then(in_hours(most)),
+    )
+    return handed_back(found, changes, (*key, "kind", "value"))
+
+
+def _same(kind: str, text: str, other_kind: str, other: str) -> nw.Expr:
+    """Whether two values are the same; a user may come as ARN or as text."""
+    texts = nw.col(text).fill_null("") == nw.col(other).fill_null("")
+    kinds = [
+        nw.when(nw.col(name) == "user_arn")
+        .then(nw.lit("string"))
+        .otherwise(nw.col(name).fill_null("empty"))
+        for name in (kind, other_kind)
+    ]
+    return texts & (kinds[0] == kinds[1])
+
+
+def verify(history: History | Tables | IntoFrameT, current: IntoFrameT) -> IntoFrameT:
+    """One row per case and field: whether the history ends where the case stands.
+
+    ``match``: the last change's new value is the value of today.
+    ``contradicted``: it is another one, so that the history lacks something, or
+    the case was changed after it was read. ``unverifiable``: one of the two
+    does not tell the field, or they differ and its last changes came at one
+    instant in an order that nothing decides. A match says where the history
+    ends, not that it is whole: ``n_breaks`` counts what `continuity` finds in
+    it.
+
+    Parameters
+    ----------
+    history : History or DataFrame
+        A history, or its changes: the columns of ``schema.CHANGES``, in pandas,
+        Polars, DuckDB or PySpark.
+    current : DataFrame
+        The state of the same cases in the same kind of frame, as `load_case`
+        gives it: one row per case and field, ``schema.CASE_FIELDS``.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.VERIFY``, by case and field, in the kind of
+        frame that was given.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> world = cn.sandbox.World(seed=7)
+    >>> client = cn.connect(world)
+    >>> history = cn.load_history(client, *world.showcase)
+    >>> found = verify(history, cn.load_case(client, *world.showcase))
+    >>> sorted(set(found["verdict"]))
+    ['match', 'unverifiable']
+    """
+    changes = getattr(history, "changes", history)
+    frame = chained(changes).frame
+    n_breaks = nw.col("is_break").cast(nw.Int64).sum().over(*PART)
+    frame = frame.with_columns(n_breaks=n_breaks)
+    key = list(PART)
+    folded = frame.filter(nw.col("is_last")).select(
+        *key,
+        history_kind=nw.col("new_kind"),
+        history_value=nw.col("new"),
+        event_id=nw.col("event_id"),
+        since_at=nw.col("performed_at"),
+        n_breaks=nw.col("n_breaks"),
+        is_tied=~nw.col("order_known")
+        & (nw.col("before_at") == nw.col("performed_at")).fill_null(False),
+        told=nw.lit(1, nw.Int8),
+    )
+    states = opened(current, CASE_FIELDS).select(
+        *key,
+        current_kind=nw.col("kind"),
+        current_value=nw.col("value"),
+        asked=nw.lit(1, nw.Int8),
+    )
+    keys = stacked([folded.select(*key), states.select(*key)])
+    both = (
+        keys.unique()
+        .join(folded, on=key, how="left")
+        .join(states, on=key, how="left")
+        .with_columns(
+            told=nw.col("told").fill_null(0) == 1,
+            asked=nw.col("asked").fill_null(0) == 1,
+            is_tied=nw.col("is_tied").fill_null(False),
+        )
+    )
+    same = _same("history_kind", "history_value", "current_kind", "current_value")
+    answers = (
+        (~nw.col("told"), "unverifiable", "no event sets it"),
+        (~nw.col("asked"), "unverifiable", "GetCase did not tell it"),
+        (same, "match", "the last change set what GetCase tells"),
+        (nw.col("is_tied"), "unverifiable", "its last changes came at one instant"),
+    )
+    verdict, reason = nw.lit("contradicted"), nw.lit("GetCase tells another value")
+    for condition, answer, why in reversed(answers):
+        verdict = nw.when(condition).then(nw.lit(answer)).otherwise(verdict)
+        reason = nw.when(condition).then(nw.lit(why)).otherwise(reason)
+    found = both.select(
+        *key,
+        "history_kind",
+        "history_value",
+        "current_kind",
+        "current_value",
+        "event_id",
+        "since_at",
+        verdict=verdict,
+        reason=reason,
+        n_breaks=nw.col("n_breaks").fill_null(0).cast(nw.Int64),
+    ).select(
+        *key,
+        "verdict",
+        "reason",
+        "history_kind",
+        "history_value",
+        "current_kind",
+        "current_value",
+        "event_id",
+        "since_at",
+        "n_breaks",
+    )
+    return handed_back(found, current, key)
+
+
+_SAID = (
+    "event_type",
+    "related_item_type",
+    "actor",
+    "user_arn",
+    "custom_entity",
+    "iam_principal_arn",
+    "merge_event_id",
+    "primary_case_id",
+    "secondary_case_id",
+    "extra",
+)
+_VALUES = ("field_id", "old_kind", "old", "new_kind", "new")
+
+
+def drift(
+    earlier: History | Tables,
+    later: History | Tables,
+    *,
+    captured_at: dt.datetime | None = None,
+) -> Any:
+    """One row per event that two captures of the same cases tell differently.
+
+    ``new``: performed after the earlier capture. ``late``: performed before it,
+    but not in it. ``vanished``: in the earlier one only. ``altered``: in both,
+    but not the same. Only cases that have an event in both captures are
+    compared: a case without any may not have been asked for.
+
+    Parameters
+    ----------
+    earlier, later : History
+        Two captures: anything with ``events`` and ``changes``, in pandas,
+        Polars, DuckDB or PySpark, the same for both.
+    captured_at : datetime, optional
+        When the earlier one was read, with its zone; by default as its
+        certificate says, or else its newest event.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.DRIFT``, by case, time and event, in the kind of
+        frame that was given.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> world = cn.sandbox.World(seed=7)
+    >>> before = world.at(world.now.replace(day=1))
+    >>> then = cn.load_history(cn.connect(before), *world.showcase)
+    >>> now = cn.load_history(cn.connect(world), *world.showcase)
+    >>> len(drift(then, now)) == len(now.events) - len(then.events)
+    True
+    """
+    need_history(earlier, later)
+    first, second = opened(earlier.events, EVENTS), opened(later.events, EVENTS)
+    certificate = getattr(earlier, "certificate", None)
+    captured_at = captured_at or getattr(certificate, "fetched_at", None)
+    if captured_at is None:
+        (span,) = rows_of(first.select(last=nw.col("performed_at").max()))
+        captured_at = span["last"] or dt.datetime.max.replace(tzinfo=dt.UTC)
+    captured_at = moment(captured_at)
+    case, key = ["domain_id", "case_id"], list(_EVENT)
+    cases = first.select(*case).unique().join(second.select(*case).unique(), on=case)
+    first, second = (
+        frame.select(*key, "performed_at", "n_changes", *_SAID).join(cases, on=case)
+        for frame in (first, second)
+    )
+    is_new = nw.col("performed_at") > nw.lit(captured_at, TIME)
+    came = second.join(first.select(*key), on=key, how="anti").select(
+        *key,
+        "performed_at",
+        verdict=nw.when(is_new).then(nw.lit("new")).otherwise(nw.lit("late")),
+        what=NO_TEXT,
+    )
+    went = first.join(second.select(*key), on=key, how="anti").select(
+        *key, "performed_at", verdict=nw.lit("vanished"), what=NO_TEXT
+    )
+    both = first.join(second, on=key, how="inner", suffix="_later")
+    odd = _one_sided(earlier.changes, later.changes, key)
+    both = both.join(odd, on=key, how="left")
+    parts = [
+        nw.when(differs).then(nw.lit(f"{name} ")).otherwise(nw.lit(""))
+        for name, differs in {
+            "performed_at": nw.col("performed_at") != nw.col("performed_at_later"),
+            **{
+                name: nw.col(name).fill_null("\x1f")
+                != nw.col(f"{name}_later").fill_null("\x1f")
+                for name in _SAID
+            },
+            "changes": (nw.col("n_changes") != nw.col("n_changes_later"))
+            | (nw.col("odd").fill_null(0) == 1),
+        }.items()
+    ]
+    altered = (
+        both.with_columns(what=nw.concat_str(*parts, separator="").str.strip_chars())
+        .filter(nw.col("what") != "")
+        .select(*key, "performed_at", verdict=nw.lit("altered"), what="what")
+    )
+    found = stacked([came, went, altered])
+    order = ("domain_id", "case_id", "performed_at", "event_id")
+    return handed_back(found, earlier.events, order)
+
+
+def _one_sided(earlier: object, later: object, key: list[str]) -> Any:
+    """Return the events of which one capture lists a change that the other does not."""
+    names = [*key, "slot", *_VALUES]
+    rows = stacked(
+        [
+            opened(frame, CHANGES).select(
+                *key, *(nw.col(name).cast(nw.String) for name in names[3:])
+            )
+            for frame in (earlier, later)
+        ]
+    ).with_columns(
+        said=nw.concat_str(
+            *(nw.col(name).fill_null("\x1e") for name in names[3:]), separator="\x1f"
+        ),
+        one=nw.lit(1, nw.Int64),
+    )
+    return (
+        rows.group_by(*key, "said")
+        .agg(n=nw.col("one").sum())
+        .filter(nw.col("n") == 1)
+        .select(*key)
+        .unique()
+        .with_columns(odd=nw.lit(1, nw.Int8))
+    )

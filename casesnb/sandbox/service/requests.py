@@ -1,0 +1,183 @@
+"""A request that was read, the page of a listing that it asks for, and refusals."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from casesnb.sandbox.service.tokens import TokenError, new_token, read_token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+class ServiceError(Exception):
+    """An error that the service answers with.
+
+    Parameters
+    ----------
+    code : str
+        Its name, such as ``"ResourceNotFoundException"``.
+    message : str
+        What it says.
+    **members : Any
+        Its other members, in the model's spelling.
+    """
+
+    def __init__(self, code: str, message: str, **members: Any) -> None:
+        super().__init__(message)
+        self.code = code
+        self.members = {"message": message, **members}
+
+
+def not_found(kind: str, name: str) -> ServiceError:
+    """Return the error for what is not there.
+
+    Parameters
+    ----------
+    kind : str
+        What it is, such as ``"Case"``.
+    name : str
+        Its id.
+
+    Returns
+    -------
+    ServiceError
+        To be raised.
+    """
+    return ServiceError(
+        "ResourceNotFoundException",
+        f"{kind} {name} not found",
+        resourceId=name,
+        resourceType=kind,
+    )
+
+
+class Asked:
+    """A request that was read.
+
+    Parameters
+    ----------
+    seed : int
+        The world that is asked: a token of one is none of another.
+    service : str
+        The service's name in boto3.
+    operation : str
+        The operation's name.
+    members : Mapping
+        The request's members, in the model's spelling.
+    """
+
+    __slots__ = ("_seed", "members", "operation", "service")
+
+    def __init__(
+        self, seed: int, service: str, operation: str, members: Mapping[str, Any]
+    ) -> None:
+        self._seed = seed
+        self.service = service
+        self.operation = operation
+        self.members = members
+
+    def __getitem__(self, name: str) -> Any:
+        return self.members[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a member, or what stands for it where it was left out.
+
+        Parameters
+        ----------
+        name : str
+            The member.
+        default : object
+            What stands for it.
+
+        Returns
+        -------
+        object
+            Its value.
+        """
+        return self.members.get(name, default)
+
+    def page(
+        self,
+        member: str,
+        listed: Sequence[Any],
+        default: int,
+        shown: Callable[[Any], Any] | None = None,
+    ) -> dict[str, Any]:
+        """Return the page of a listing that is asked for, and the token of the next.
+
+        Parameters
+        ----------
+        member : str
+            The answer's member that holds the list.
+        listed : sequence
+            The whole listing.
+        default : int
+            How many a page holds where the request does not say.
+        shown : callable, optional
+            What to make of each item.
+
+        Returns
+        -------
+        dict
+            The answer's members.
+        """
+        size = self.get("MaxResults" if self._is_connect else "maxResults", default)
+        start = self.place()
+        items = list(islice(listed, start, start + size))
+        page = {member: [shown(item) for item in items] if shown else items}
+        if start + size < len(listed):
+            page[self._token_name] = self.token(start + size)  # type: ignore[assignment]
+        return page
+
+    def place(self) -> int:
+        """Return how many items of the listing came before.
+
+        Returns
+        -------
+        int
+            0 on the first page.
+        """
+        token = self.get(self._token_name)
+        if not token:
+            return 0
+        try:
+            return read_token(token, self._bound)
+        except TokenError:
+            raise ServiceError(
+                "ValidationException", f"Invalid {self._token_name}."
+            ) from None
+
+    def token(self, place: int, *, copy: int = 0) -> str:
+        """Return a token by which the listing goes on from a place.
+
+        Parameters
+        ----------
+        place : int
+            How many items came before.
+        copy : int, default 0
+            Which of the tokens for that place.
+
+        Returns
+        -------
+        str
+            The token.
+        """
+        return new_token(place, self._bound, copy=copy)
+
+    @property
+    def _is_connect(self) -> bool:
+        return self.service == "connect"
+
+    @property
+    def _token_name(self) -> str:
+        return "NextToken" if self._is_connect else "nextToken"
+
+    @property
+    def _bound(self) -> str:
+        """What a token of this request is good for."""
+        members = {k: v for k, v in self.members.items() if k.lower() != "nexttoken"}
+        bound_to = [self._seed, self.service, self.operation, members]
+        return json.dumps(bound_to, sort_keys=True)

@@ -1,0 +1,613 @@
+"""Tells a case's life forwards: what people and programs do to it, step by step.
+
+A life is told from the seed and the case's place alone, so that any case of a
+hundred thousand can be told by itself. Nothing in it comes from a response.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from casesnb.sandbox.acts import BATCH, LONGEST, Pen, Plan
+from casesnb.sandbox.case_life import (
+    ABSENT,
+    CLOSED,
+    DAY,
+    EMPTY,
+    HOUR,
+    MINUTE,
+    WEEKEND,
+    Change,
+    Item,
+    Life,
+    Merge,
+    Who,
+)
+from casesnb.sandbox.contact_centre import at_work, next_shift, to_iso
+from casesnb.sandbox.randomness import as_uuid, digest
+from casesnb.sandbox.texts import COMMENTS, NEXT_STEPS, TEMPLATES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from casesnb.sandbox.contact_centre import Agent
+
+
+def tell(plan: Plan) -> Life:
+    """Tell a case's life.
+
+    Parameters
+    ----------
+    plan : Plan
+        What is settled about it.
+
+    Returns
+    -------
+    Life
+        All that happened to it, however far in the future.
+    """
+    return _Teller(plan).write()
+
+
+_MERGEABLE = ("assigned_queue", "assigned_user", "summary", "case_reason")
+_CHANNELS = ("VOICE", "CHAT", "TASK", "EMAIL")
+
+
+class _Teller(Pen):
+    """Tells one life; each method is something that people or programs do."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        if plan.bulk_ms is not None:
+            self.due.append((plan.bulk_ms, self.bulk_edit))
+        if plan.merge is not None:
+            self.due.append((plan.merge[0], self.merge))
+        self.due.sort(key=lambda due: due[0])
+        self.manner = plan.manner
+        self.queue = self.domain.queues[0].arn
+        self.holder: Agent | None = None
+        self.sla: Item | None = None
+        self.life = Life(
+            self.domain, plan.case_id, self.template, plan.start_ms, self.creator()
+        )
+
+    def write(self) -> Life:
+        plan = self.plan
+        if plan.n_events is not None:
+            self.write_exactly(plan.n_events)
+        elif plan.is_showcase:
+            self.write_showcase()
+        else:
+            self.write_usual()
+        if plan.n_events is None:
+            while self.due and not self.over:
+                ms, what = self.due.pop(0)
+                self.now = max(self.now, ms)
+                what(self.now)
+        self.hide()
+        return self.life
+
+    def write_usual(self) -> None:
+        dice, rates = self.dice, self.rates
+        self.create()
+        self.contact(self.service())
+        if dice.chance(rates.sla):
+            self.add_sla()
+        self.take()
+        if dice.chance(rates.long_text):
+            self.long_note()
+        n = 1 + dice.tail(5, 120)
+        if dice.chance(rates.thousands):
+            self.chatter(dice.between(1000, 3000))
+            self.plant("thousands_of_events", None, "an integration that chats")
+        for _ in range(n):
+            self.step()
+        if dice.chance(rates.ping_pong):
+            self.ping_pong()
+        if dice.chance(rates.changed_back):
+            self.change_back()
+        if dice.chance(0.12):  # some are never finished
+            return
+        self.close()
+        while dice.chance(rates.reopen):
+            self.reopen()
+            for _ in range(dice.between(1, 4)):
+                self.step()
+            if dice.chance(0.1):
+                return
+            self.close()
+        if dice.chance(rates.edit_after_close):
+            self.edit_after_close()
+
+    def write_showcase(self) -> None:
+        """Tell the case that is shown first: a bit of everything, in plain words."""
+        self.create()
+        self.contact(self.service())
+        self.add_sla()
+        self.wait(4)
+        self.route(1)
+        self.take(now_and_then=False)
+        self.wait(25)
+        self.comment(self.agent(), COMMENTS[0])
+        self.wait(300)
+        self.set(self.agent(), status="waiting_on_customer")
+        self.wait(600)
+        self.contact(self.service())
+        self.attach_file(self.service())
+        self.set(self.service(), status="in_progress")
+        self.wait(40)
+        self.comment(self.agent(), COMMENTS[1])
+        self.set(self.agent(), amount=1240.0, summary=self.longer_summary())
+        self.wait(90)
+        self.ping_pong()
+        self.wait(200)
+        self.set(self.agent(), status="escalated", priority="high")
+        self.pass_on(2)
+        self.wait(150)
+        self.comment(self.agent(), COMMENTS[5])
+        self.set(self.agent(), checked=True)
+        self.wait(240)
+        self.custom_item(self.integration())
+        self.set(self.integration(), amount=1180.5)
+        self.wait(60)
+        self.comment(self.agent(), COMMENTS[7])
+        self.close()
+        self.wait(1500)
+        self.reopen()
+        self.wait(30)
+        self.comment(self.agent(), COMMENTS[8])
+        self.set(self.agent(), status="in_progress", amount=1240.0)
+        self.set(self.agent(), cause="Excess was deducted twice")
+        self.wait(120)
+        self.comment(self.agent(), COMMENTS[13])
+        self.close()
+
+    def write_exactly(self, n: int) -> None:
+        if n == 0:
+            self.create()
+            self.hide_all()
+            return
+        self.create()
+        if n > 1:
+            self.take(now_and_then=False)
+        if n > 5_000:
+            self.chatter(n - 60 - len(self.life.acts))
+        while len(self.life.acts) < n:
+            self.step()
+        del self.life.acts[n:]
+        last = self.life.acts[-1].ms
+        self.life.plants = [p for p in self.life.plants if p.ms <= last]
+        for item in self.life.items:
+            item.versions = [v for v in item.versions if v[0] <= last]
+
+    def step(self) -> None:
+        """Do one of the things that fill a working day."""
+        dice = self.dice
+        self.wait(dice.pick((5, 20, 60, 240, 900)))
+        if self.manner == "integration" and dice.chance(0.6):
+            self.set(self.integration(), amount=dice.below(400_000) / 100)
+            return
+        if self.manner == "automation" and dice.chance(0.3):
+            status = dice.pick(("in_progress", "waiting_on_customer", "escalated"))
+            self.set(self.service(), status=status)
+            return
+        dice.weighted(_STEPS)(self)
+
+    # ---------------------------------------------------------------- who does it
+
+    def creator(self) -> Who:
+        if self.manner == "integration":
+            return self.integration()
+        if self.plan.is_showcase or self.manner == "automation":
+            return self.service()
+        if self.dice.chance(0.05):
+            return self.program()
+        at_work_now = [
+            agent
+            for agent in self.domain.teams[self.queue]
+            if at_work(self.now, agent.zone) and not self.leaves(agent)
+        ]
+        return self.person(
+            self.dice.pick(at_work_now) if at_work_now else self.colleague()
+        )
+
+    def person(self, agent: Agent) -> Who:
+        if self.dice.chance(self.rates.unnamed) and not self.plan.is_showcase:
+            return Who(None, None, None, "person")
+        principal = self.domain.service_role
+        if self.dice.chance(0.03):  # through a tool of their own
+            principal = self.domain.role("TeamDesktop", agent.username)
+        return Who(principal, agent.arn, None, "person")
+
+    def agent(self) -> Who:
+        """Return whoever holds the case, or somebody of its queue, when at work."""
+        agent = self.holder
+        if agent is None or self.leaves(agent):
+            agent = self.colleague()
+        if self.dice.chance(self.rates.out_of_hours) and not self.plan.is_showcase:
+            return self.person(agent)  # from home, whatever the hour
+        if self.plan.n_events is None:
+            self.now = next_shift(self.now, agent.zone, self.dice)
+        return self.person(agent)
+
+    def colleague(self, queue: str | None = None) -> Agent:
+        return self.domain.colleague(self.dice, queue or self.queue, self.now + WEEKEND)
+
+    def leaves(self, agent: Agent) -> bool:
+        """Whether somebody is gone, or will be before the next shift."""
+        left = agent.deleted_ms
+        return left is not None and left <= self.now + WEEKEND
+
+    def service(self) -> Who:
+        return Who(self.domain.service_role, None, None, "automation")
+
+    def integration(self) -> Who:
+        name = self.dice.pick(("billing-sync", "crm@partner.example", "Parcel/Tracker"))
+        role = self.domain.role("CaseSync", "nightly" if name[0] == "b" else None)
+        return Who(role, None, name, "integration")
+
+    def program(self) -> Who:
+        if self.dice.chance(self.rates.unnamed):
+            return Who(None, None, None, "integration")
+        return Who(self.domain.role("CaseImport"), None, None, "integration")
+
+    # ------------------------------------------------------------- things they do
+
+    def create(self) -> None:
+        dice, rates = self.dice, self.rates
+        kinds = TEMPLATES[self.domain.kind]
+        texts = kinds.get(self.life.template.name) or dice.pick(list(kinds.values()))
+        title, summary = texts[0] if self.plan.is_showcase else dice.pick(texts)
+        values: dict[str, object] = {
+            "title": self.said(title),
+            "status": "open",
+            "case_reason": dice.pick(self.domain.fields["case_reason"].options).value,
+            "customer_id": self.plan.customer,
+            "assigned_queue": self.queue,
+            "reference_number": f"{digest(self.plan.case_id, bits=64) % 10**8:08d}",
+            "priority": dice.weighted(((6, "normal"), (2, "low"), (2, "high"))),
+            "number": f"{dice.below(10**7):07d}",
+        }
+        if dice.chance(rates.empty_text) and not self.plan.is_showcase:
+            values["summary"] = ""
+        elif dice.chance(0.85) or self.plan.is_showcase:
+            values["summary"] = self.said(summary)
+        if dice.chance(0.2):
+            values["due"] = None
+        if dice.chance(0.3):
+            values["checked"] = False
+        if dice.chance(0.3):
+            values["amount"] = 0.0 if dice.chance(0.3) else dice.below(400_000) / 100
+        if not self.domain.fields["segment"].deleted_at(self.now):
+            values["segment"] = dice.pick(("standard", "gold"))
+        if dice.chance(0.15):
+            values["link"] = f"https://portal.example/{values['number']}"
+        old = EMPTY if dice.chance(rates.empty_before_creation) else ABSENT
+        changes = []
+        for key, new in values.items():
+            the_field = self.domain.fields[key]
+            value = self.value(new)
+            changes.append(Change(the_field.field_id, old, value))
+            self.state[the_field.field_id] = value
+        self.act("Case.Created", self.life.created_by, tuple(changes))
+        self.life.tags = {"channel": dice.pick(_CHANNELS).lower()}
+
+    def take(self, *, now_and_then: bool = True) -> None:
+        """Assign the case to somebody of its queue."""
+        if now_and_then and self.dice.chance(0.05):
+            return  # nobody picks it up
+        self.wait(15)
+        agent = self.colleague()
+        by_rule = self.manner == "automation" or self.dice.chance(0.25)
+        self.holder = agent
+        who = self.service() if by_rule else self.agent()
+        self.set(who, assigned_user=agent, status="in_progress")
+
+    def route(self, place: int) -> None:
+        self.queue = self.domain.queues[place].arn
+        self.set(self.service(), assigned_queue=self.queue)
+
+    def pass_on(self, place: int | None = None) -> None:
+        """Give the case to another person, now and then of another queue."""
+        who = self.agent()
+        values: dict[str, object] = {}
+        if place is not None or self.dice.chance(0.4):
+            queue = self.domain.queues[
+                self.dice.below(4) if place is None else place
+            ].arn
+            values["assigned_queue"] = self.queue = queue
+        others = [
+            agent
+            for agent in self.domain.teams[self.queue]
+            if agent != self.holder and not self.leaves(agent)
+        ]
+        if others:
+            self.holder = self.dice.pick(others)
+            values["assigned_user"] = self.holder
+        self.set(who, **values)
+
+    def drop(self) -> None:
+        """Put the case back, so that nobody holds it."""
+        if self.holder is None:
+            self.take()
+            return
+        who = self.agent()
+        self.holder = None
+        self.set(who, assigned_user=None)
+
+    def ping_pong(self) -> None:
+        """Pass the case on and get it back."""
+        if self.holder is None:
+            self.take(now_and_then=False)
+        first, queue = self.holder, self.queue
+        self.wait(60)
+        self.pass_on()
+        self.wait(60)
+        who = self.agent()
+        self.holder, self.queue = first, queue
+        self.set(who, assigned_user=first, assigned_queue=queue)
+
+    def change_back(self) -> None:
+        field_id = self.domain.fields["priority"].field_id
+        before = self.state.get(field_id, EMPTY)[1]
+        other = "low" if before == "high" else "high"
+        self.wait(60)
+        self.set(self.agent(), priority=other)
+        self.wait(90)
+        self.set(self.agent(), priority=before)
+
+    def comment(self, who: Who, text: str | None = None) -> None:
+        body = self.said(text or self.dice.pick(COMMENTS))
+        self.add("Comment", who, {"body": body, "contentType": "Text/Plain"})
+
+    def retract(self) -> None:
+        """Edit or delete a comment."""
+        comments = [
+            item
+            for item in self.life.items
+            if item.type == "Comment" and item.content(self.now) is not None
+        ]
+        if not comments:
+            self.comment(self.agent())
+            return
+        item = self.dice.pick(comments)
+        who = self.agent()
+        content = item.content(self.now) or {}
+        text = ("string", content["body"])
+        if self.dice.chance(0.5):
+            gone = (Change("comment.body", text, EMPTY),)
+            if self.act("RelatedItem.Deleted", who, gone, "Comment"):
+                item.versions.append((self.now, None))
+            return
+        body = content["body"][:200] + " (corrected)"
+        changes = (Change("comment.body", text, ("string", body)),)
+        if self.act("RelatedItem.Updated", who, changes, "Comment"):
+            item.versions.append((self.now, {**content, "body": body}))
+
+    def contact(self, who: Who) -> None:
+        contact = as_uuid(digest(self.plan.case_id, "contact", len(self.life.items)))
+        self.add(
+            "Contact",
+            who,
+            {
+                "contactArn": f"{self.domain.instance_arn}/contact/{contact}",
+                "channel": self.dice.pick(_CHANNELS),
+                "connectedToSystemTime": to_iso(self.now),
+            },
+            listed=False,
+        )
+
+    def attach_file(self, who: Who) -> None:
+        file = as_uuid(digest(self.plan.case_id, "file", len(self.life.items)))
+        arn = f"{self.domain.arn}/case/{self.plan.case_id}/file/{file}"
+        self.add("File", who, {"fileArn": arn})
+
+    def custom_item(self, who: Who) -> None:
+        self.add(
+            "Custom",
+            who,
+            {"order": f"A-{self.dice.below(10_000):04d}", "total": self.dice.below(99)},
+        )
+
+    def link(self, who: Who) -> None:
+        self.add("ConnectCase", who, {"caseId": self.plan.neighbour})
+
+    def add_sla(self) -> None:
+        status = self.domain.fields["status"].field_id
+        target = self.now + self.life.template.sla_hours * HOUR
+        self.sla = self.add(
+            "Sla",
+            self.service(),
+            {
+                "name": f"Resolve in {self.life.template.sla_hours} hours",
+                "status": "Active",
+                "fieldId": status,
+                "targetFieldValues": "closed",
+                "targetTime": to_iso(target),
+            },
+        )
+
+    def close(self) -> None:
+        self.wait(self.dice.pick((20, 120, 600)))
+        if self.plan.merge is not None:  # the two are merged while both are open
+            self.now = max(self.now, self.plan.merge[0] + HOUR)
+        by_rule = self.manner != "people" and self.dice.chance(0.5)
+        who = self.service() if by_rule else self.agent()
+        if not self.set(who, status="closed") or self.sla is None:
+            return
+        content = self.sla.content(self.now) or {}
+        if content.get("status") != "Active":
+            return
+        met = to_iso(self.now) <= content["targetTime"]
+        status = "Met" if met else "NotMet"
+        changes = (
+            Change("sla.status", ("string", "Active"), ("string", status)),
+            Change("sla.completionTime", EMPTY, ("string", to_iso(self.now))),
+        )
+        if self.act("RelatedItem.Updated", self.service(), changes, "Sla"):
+            done = {**content, "status": status, "completionTime": to_iso(self.now)}
+            self.sla.versions.append((self.now, done))
+
+    def reopen(self) -> None:
+        self.wait(self.dice.pick((60, 900, 3000)))
+        by_flow = self.manner == "automation" or self.plan.is_showcase
+        if by_flow:  # the customer wrote again
+            self.contact(self.service())
+        who = self.service() if by_flow else self.agent()
+        self.set(who, status="open")
+
+    def edit_after_close(self) -> None:
+        self.wait(600)
+        who = self.dice.pick((self.integration, self.program))()
+        self.set(who, amount=self.dice.below(400_000) / 100)
+
+    def chatter(self, n: int) -> None:
+        """Have an integration write a reading every few minutes."""
+        who = self.integration()
+        readings = 0
+        while len(self.life.acts) < n and not self.over:
+            readings += 1
+            if self.plan.n_events is None:
+                self.now += 1000 + self.dice.below(5 * MINUTE)
+            else:
+                self.wait(0)
+            self.set(who, amount=float(readings))
+
+    def long_note(self) -> None:
+        words = " ".join(COMMENTS)
+        text = (words * (LONGEST // len(words) + 1))[:LONGEST]
+        self.set(self.agent(), notes=text)
+
+    def longer_summary(self) -> str:
+        before = self.state.get("summary", EMPTY)[1] or ""
+        return f"{before} {self.dice.pick(NEXT_STEPS)}".strip()[:3000]
+
+    # ------------------------------------------------------ things done to many
+
+    def bulk_edit(self, _: int) -> None:
+        if self.was_closed and self.dice.chance(0.7):
+            return  # most bulk edits leave closed cases alone
+        role = self.domain.role(BATCH)
+        who = Who(role, self.domain.agents[0].arn, None, "person")
+        self.set(who, priority="high", checked=True)
+
+    def merge(self, ms: int) -> None:
+        """Merge the two cases: this one is kept, or closed."""
+        assert self.plan.merge is not None  # noqa: S101 - only then is it due
+        _, merge, other = self.plan.merge
+        self.now = ms
+        agent = self.colleague()
+        who = Who(self.domain.service_role, agent.arn, None, "person")
+        if other is None:
+            self.merge_away(who, merge)
+        else:
+            self.merge_in(who, merge, other)
+
+    def merge_away(self, who: Who, merge: Merge) -> None:
+        before = self.state.get("status", EMPTY)
+        self.state["status"] = CLOSED
+        change = Change("status", before, CLOSED)
+        self.act("Case.Updated", who, (change,), merge=merge)
+        for item in _movable(self.life, self.now):
+            self.act("RelatedItem.Deleted", who, (), item.type, merge=merge)
+            item.versions.append((self.now, None))
+        self.add("ConnectCase", who, {"caseId": merge.primary_case_id}, merge=merge)
+        self.act("Case.Merged", who, (), merge=merge)
+        self.plant("merge_close", "status", f"into {merge.primary_case_id}")
+        if self.dice.chance(0.2):  # a closed case may be opened again
+            self.now += self.dice.between(1, 3) * DAY
+            self.set(self.agent(), status="open")
+        self.over = True
+
+    def merge_in(self, who: Who, merge: Merge, other: Life) -> None:
+        before = self.now - 1  # the other case empties while this one fills
+        theirs = other.state(before)
+        keys = [*_MERGEABLE, "amount", "cause", "link", "specialist", "notes"]
+        changes = []
+        for key in keys:
+            field_id = self.domain.fields[key].field_id
+            mine = self.state.get(field_id, EMPTY)
+            value = theirs.get(field_id, EMPTY)
+            empty = mine[0] == "empty"
+            if value != mine and (empty or (key == "case_reason")):
+                changes.append(Change(field_id, mine, value))
+                self.state[field_id] = value
+        if changes:
+            self.act("Case.Updated", who, tuple(changes), merge=merge)
+        moved = sorted(_movable(other, before), key=lambda item: item.associated_ms)
+        for item in moved:
+            content = item.content(before)
+            self.act("RelatedItem.Created", who, (), item.type, merge=merge)
+            self.life.items.append(
+                Item(
+                    item.item_id,
+                    item.type,
+                    item.associated_ms,
+                    item.who,
+                    [(self.now, content)],
+                )
+            )
+        self.add("ConnectCase", who, {"caseId": merge.secondary_case_id}, merge=merge)
+        self.act("Case.Merged", who, (), merge=merge)
+        self.plant("merge", None, f"from {merge.secondary_case_id}")
+
+
+def _movable(life: Life, ms: int) -> list[Item]:
+    """Return what a merge moves; files and SLAs stay."""
+    return [
+        item
+        for item in life.items
+        if item.type in {"Comment", "Contact", "ConnectCase", "Custom"}
+        and item.content(ms) is not None
+    ]
+
+
+_STEPS: tuple[tuple[int, Callable[[_Teller], Any]], ...] = (
+    (8, lambda pen: pen.comment(pen.agent())),
+    (
+        6,
+        lambda pen: pen.set(
+            pen.agent(),
+            status=pen.dice.pick(("in_progress", "waiting_on_customer", "escalated"))
+            if pen.now > pen.domain.middle_ms or pen.dice.chance(0.8)
+            else "on_hold",
+        ),
+    ),
+    (4, _Teller.pass_on),
+    (1, _Teller.drop),
+    (3, lambda pen: pen.contact(pen.service())),
+    (2, lambda pen: pen.attach_file(pen.agent())),
+    (
+        3,
+        lambda pen: pen.set(
+            pen.agent(),
+            priority=pen.dice.pick(("low", "normal", "high", "critical"))
+            if pen.now < pen.domain.middle_ms
+            else pen.dice.pick(("low", "normal", "high")),
+        ),
+    ),
+    (2, lambda pen: pen.set(pen.agent(), summary=pen.longer_summary())),
+    (2, lambda pen: pen.set(pen.agent(), amount=pen.dice.below(400_000) / 100)),
+    (1, lambda pen: pen.set(pen.agent(), checked=pen.dice.chance(0.7))),
+    (1, lambda pen: pen.set(pen.agent(), due=to_iso(pen.now + 3 * DAY))),
+    (1, lambda pen: pen.set(pen.agent(), due=None)),
+    (1, lambda pen: pen.set(pen.agent(), cause=pen.said("Wear and tear"))),
+    (1, lambda pen: pen.set(pen.agent(), segment="gold")),
+    (
+        1,
+        lambda pen: pen.set(
+            pen.agent(),
+            specialist=pen.colleague(pen.domain.queues[2].arn),
+        ),
+    ),
+    (1, lambda pen: pen.retract()),
+    (1, lambda pen: pen.link(pen.agent())),
+    (1, lambda pen: pen.custom_item(pen.integration())),
+    (
+        1,
+        lambda pen: pen.set(
+            pen.program(), link=f"https://portal.example/{pen.dice.below(10**7)}"
+        ),
+    ),
+)
+"""What happens on a working day, and how often."""

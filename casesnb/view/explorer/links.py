@@ -1,0 +1,99 @@
+"""Links between a model's traits and widgets, and the parts pages are made of."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from casesnb.view.plots.style import describe
+from casesnb.view.text import escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import traitlets as tl
+    from matplotlib.axes import Axes
+
+
+WIDE = {"width": "auto"}
+"""The layout of what is as wide as the page, margins and all."""
+
+_DPI = 110
+
+
+def tie(
+    model: tl.HasTraits,
+    name: str,
+    other: tl.HasTraits,
+    their: str = "value",
+    there: Callable[[Any], Any] = lambda value: value,
+    back: Callable[[Any], Any] = lambda value: value,
+) -> None:
+    """Keep a choice equal on both sides; the model's value is the first.
+
+    Unlike `traitlets.link` this has no "busy" flag, which would lose what a
+    person chooses while a thread delivers.
+
+    Parameters
+    ----------
+    model : HasTraits
+        The side whose value holds at first.
+    name : str
+        Its trait.
+    other : HasTraits
+        The other side.
+    their : str, default "value"
+        The other side's trait.
+    there : callable
+        From the model's value to the other's.
+    back : callable
+        From the other's value to the model's.
+    """
+    setattr(other, their, there(getattr(model, name)))
+    model.observe(lambda change: setattr(other, their, there(change.new)), name)
+    other.observe(lambda change: setattr(model, name, back(change.new)), their)
+
+
+def row(*parts: widgets.Widget) -> widgets.Widget:
+    """Return parts side by side, equally wide.
+
+    Parameters
+    ----------
+    *parts : Widget
+        The parts.
+
+    Returns
+    -------
+    Widget
+        The row.
+    """
+    columns = " ".join(["minmax(0, 1fr)"] * len(parts))
+    return widgets.GridBox(parts, layout={"grid_template_columns": columns, **WIDE})
+
+
+class Picture(widgets.HTML):
+    """A plot as an image with its words, which an ipywidgets ``Image`` cannot have."""
+
+    def __init__(self) -> None:
+        super().__init__(layout=WIDE)
+
+    def show(self, axes: Axes | None) -> None:
+        """Show a plot, or nothing."""
+        self.value = "" if axes is None else _figure(axes)
+
+
+def _figure(axes: Axes) -> str:
+    figure: Any = axes.get_figure(root=True)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=_DPI)
+    data = base64.b64encode(file.getvalue()).decode()
+    words = describe(axes)
+    return (
+        f'<figure class="casesnb-picture"><img src="data:image/png;base64,{data}" '
+        f'alt="{escaped(words.partition(chr(10))[0])}">'
+        f"<details><summary>This picture in words</summary>"
+        f"<pre>{escaped(words)}</pre></details></figure>"
+    )

@@ -1,0 +1,318 @@
+"""Pictures of the work: who did how much of it when, and at which hours."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.patches import Patch
+
+from casesnb.analysis.actors import rhythm
+from casesnb.analysis.timezones import zone
+from casesnb.tables.arguments import need_pandas
+from casesnb.tables.schema import EVENTS
+from casesnb.view.plots.axis import (
+    day_numbers,
+    days_of,
+    moment,
+    periods,
+    time_axis,
+    wall_times,
+)
+from casesnb.view.plots.labels import drawable
+from casesnb.view.plots.style import (
+    INK,
+    KINDS,
+    OTHER,
+    Drawing,
+    boxes,
+    count_axis,
+    factorized,
+    finish,
+    like,
+    nothing,
+    page,
+    place_legend,
+    series_inks,
+    top_or_other,
+)
+from casesnb.view.text import shortened
+from casesnb.view.wording import actor_names, counted, is_missing, standing, whose
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from casesnb.view.plots.style import Ink
+
+    Numbers = np.ndarray[Any, Any]
+
+WEEK = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+SHADES = LinearSegmentedColormap.from_list(
+    "casesnb", ["#f4f7fb", "#c7daf0", "#7fa8d9", "#3c6cb4", "#152f5e"]
+)
+"""From little to much: lighter to darker to every eye."""
+
+
+def plot_activity(
+    events: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    by: Literal["actor_kind", "actor"] = "actor_kind",
+    freq: str | None = None,
+    top: int = 6,
+    tz: str | dt.tzinfo = "UTC",
+) -> Axes:
+    """Draw how many events there were over time, stacked by who acted.
+
+    Parameters
+    ----------
+    events : DataFrame
+        ``schema.EVENTS``, of one case or a million.
+    ax : Axes, optional
+        Where to draw; a fresh figure otherwise.
+    by : {"actor_kind", "actor"}, default "actor_kind"
+        What the bars are made of.
+    freq : str, optional
+        How long a bar is, such as ``1h``, ``1d`` or ``1mo``; one that suits the
+        span otherwise.
+    top : int, default 6
+        The most actors to tell apart; the rest become "other (n)".
+    tz : str or tzinfo, default "UTC"
+        The zone whose hours, days and months the bars are.
+
+    Returns
+    -------
+    Axes
+        With one row per bar and part as `drawn`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such time zone, `by` is neither, or `top` is below 1.
+
+    See Also
+    --------
+    casesnb.actor_activity : The numbers behind it.
+    """
+    need_pandas(events, EVENTS)
+    if by not in {"actor_kind", "actor"}:
+        raise ValueError(f"by={by!r} is neither 'actor_kind' nor 'actor'.")
+    if top < 1:
+        raise ValueError(f"top={top} leaves nothing to draw. Give 1 or more.")
+    zone_ = zone(tz)
+    ax = page(ax, height=3.3, left=0.6)
+    title = f"Activity in {whose(events, 'no case')}"
+    if events.empty:
+        nothing(ax, "No event in this history.")
+        none = like(events, {"period": [], "part": [], "n_events": []})
+        footer = f"0 events · {standing(events)}"
+        return finish(ax, Drawing(title, lambda: none, lambda: (), footer))
+    first, last = events["performed_at"].min(), events["performed_at"].max()
+    freq = freq or _suiting((last - first).total_seconds() / 86_400)
+    codes, found = factorized(events[by])
+    found = ["unknown" if is_missing(name) else name for name in found]
+    weight = dict(zip(found, np.bincount(codes, minlength=len(found)), strict=True))
+    if by == "actor":
+        kept, rest = top_or_other(weight, top)
+    else:
+        kept, rest = [kind for kind in KINDS if kind in weight], []
+        kept += sorted(set(weight) - set(kept))
+    other = f"{OTHER} ({len(rest)})"
+    parts = [*kept, other] if rest else kept
+    place = {name: i for i, name in enumerate(kept)}
+    part = np.array([place.get(name, len(kept)) for name in found])[codes]
+    starts, bar = periods(wall_times(events["performed_at"], zone_), freq)
+    counts = np.bincount(bar * len(parts) + part, minlength=len(starts) * len(parts))
+    counts = counts.reshape(len(starts), len(parts)).T
+    names = actor_names(events) if by == "actor" else {}
+    labels = [names.get(name, name) for name in parts]
+    inks = (
+        [
+            KINDS.get(kind, KINDS["unknown"])._replace(
+                label=KINDS[kind].label if kind in KINDS else kind
+            )
+            for kind in parts
+        ]
+        if by == "actor_kind"
+        else series_inks(labels, rest=bool(rest))
+    )
+    _draw_bars(ax, starts, counts, inks, freq)
+    time_axis(ax, dt.UTC)  # the wall's own time: no zone turns it again
+    count_axis(ax, "events")
+    footer = " · ".join(
+        [
+            counted(len(events), "event"),
+            f"one bar is {freq}",
+            f"{moment(first, zone_)} to {moment(last, zone_)} {zone_}",
+            standing(events),
+        ]
+    )
+
+    def frame() -> pd.DataFrame:
+        at, which = np.nonzero(counts.T)
+        return like(
+            events,
+            {
+                "period": starts[at],
+                "part": [labels[i] for i in which],
+                "n_events": counts.T[at, which],
+            },
+        )
+
+    def lines() -> list[str]:
+        said = [
+            f"{shortened(ink.label, 40)}: {of_part.sum():,} in "
+            f"{counted(int((of_part > 0).sum()), 'bar')}"
+            for ink, of_part in zip(inks, counts, strict=True)
+        ]
+        bars = counts.sum(axis=0)
+        busiest = moment(day_numbers(starts)[bars.argmax()], dt.UTC)
+        return [*said, f"most in one bar: {bars.max():,}, {busiest}"]
+
+    return finish(ax, Drawing(title, frame, lines, footer))
+
+
+def _draw_bars(
+    ax: Axes, starts: Numbers, counts: Numbers, inks: Sequence[Ink], freq: str
+) -> None:
+    x, wide = day_numbers(starts), days_of(freq)
+    base = np.zeros(len(x))
+    handles = []
+    for height, ink in zip(counts, inks, strict=True):
+        some = height > 0
+        style: dict[str, Any] = {
+            "facecolor": ink.colour,
+            "edgecolor": "white",
+            "hatch": ink.hatch,
+            "linewidth": 0.4,
+        }
+        boxes(
+            ax,
+            x[some],
+            x[some] + wide * 0.94,
+            base[some],
+            (base + height)[some],
+            **style,
+            zorder=2,
+        )
+        base += height
+        label = drawable(shortened(ink.label, 24))
+        handles.append(Patch(label=label, **style))
+    room = max((x.max() + wide - x.min()) * 0.01, wide * 0.1)
+    ax.set_xlim(x.min() - room, x.max() + wide + room)
+    ax.set_ylim(0, base.max() * 1.08)
+    place_legend(ax, handles)
+
+
+def _suiting(n_days: float) -> str:
+    for limit, freq in ((0.15, "5m"), (3, "1h"), (14, "6h"), (150, "1d")):
+        if n_days <= limit:
+            return freq
+    return "1mo"
+
+
+def plot_rhythm(
+    events: pd.DataFrame, *, ax: Axes | None = None, tz: str = "UTC"
+) -> Axes:
+    """Draw how many events fall on each weekday and hour.
+
+    Parameters
+    ----------
+    events : DataFrame
+        ``schema.EVENTS``.
+    ax : Axes, optional
+        Where to draw; a fresh figure otherwise.
+    tz : str, default "UTC"
+        The IANA zone whose weekdays and hours are meant.
+
+    Returns
+    -------
+    Axes
+        With one row per weekday and hour that has events as `drawn`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such time zone.
+
+    See Also
+    --------
+    casesnb.rhythm : The numbers behind it.
+    """
+    need_pandas(events, EVENTS)
+    zone_ = zone(tz)
+    counts = np.zeros((7, 24), dtype="int64")
+    if len(events):
+        hours = rhythm(events, tz=tz)
+        at = hours["weekday"].to_numpy(dtype=int) - 1, hours["hour"].to_numpy(dtype=int)
+        np.add.at(counts, at, hours["n_events"].to_numpy(dtype="int64"))
+    ax = page(ax, height=3.3, left=0.6, top=0.55, bottom=0.75)
+    title = f"When the work is done, {zone_} time"
+    footer = f"{counted(len(events), 'event')} · {standing(events)}"
+
+    def frame() -> pd.DataFrame:
+        day, hour = np.nonzero(counts)
+        columns = {"weekday": day + 1, "hour": hour, "n_events": counts[day, hour]}
+        return like(events, columns)
+
+    if events.empty:
+        nothing(ax, "No event to draw.")
+        return finish(ax, Drawing(title, frame, lambda: (), footer))
+    grid_of(ax, counts)
+    ax.set_yticks(range(7), list(WEEK))
+    ax.set_xticks(range(0, 24, 2), [f"{hour:02}:00" for hour in range(0, 24, 2)])
+
+    def lines() -> list[str]:
+        said = []
+        for day, of_day in zip(WEEK, counts, strict=True):
+            most = f", most at {of_day.argmax():02}:00" if of_day.any() else ""
+            said.append(f"{day}: {of_day.sum():,}{most}")
+        return said
+
+    return finish(ax, Drawing(title, frame, lines, footer))
+
+
+def grid_of(
+    ax: Axes, counts: Numbers, notes: Mapping[tuple[int, int], str] | None = None
+) -> None:
+    """Draw a matrix of counts, each written into its cell.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where.
+    counts : ndarray
+        Rows from the top, columns from the left.
+    notes : Mapping, optional
+        What else to write into a cell, by its row and column.
+    """
+    most = max(int(counts.max()), 1)
+    ax.imshow(
+        np.sqrt(counts / most), cmap=SHADES, vmin=0, vmax=1, aspect="auto", zorder=1
+    )
+    n_rows, n_columns = counts.shape
+    ends: dict[str, Any] = {"color": "white", "linewidth": 1.5, "zorder": 2}
+    ax.hlines(np.arange(1, n_rows) - 0.5, -0.5, n_columns - 0.5, **ends)
+    ax.vlines(np.arange(1, n_columns) - 0.5, -0.5, n_rows - 0.5, **ends)
+    ax.spines["bottom"].set_visible(False)
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        n = int(counts[row, column])
+        text = f"{n:,}" if n < 10_000 else f"{n / 1000:,.0f}k"
+        note = (notes or {}).get((row, column), "")
+        dark = (n / most) ** 0.5 > 0.55
+        ax.text(
+            column,
+            row,
+            f"{text}\n{note}" if note else text,
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="white" if dark else INK,
+            zorder=3,
+        )

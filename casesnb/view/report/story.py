@@ -1,0 +1,322 @@
+"""A case in plain words: who changed what, when, and where that left it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from casesnb.analysis.spells import spells
+from casesnb.tables.arguments import need_history
+from casesnb.view.text import shortened, visible
+from casesnb.view.wording import (
+    KIND_LABELS,
+    actor_names,
+    counted,
+    field_names,
+    hours_text,
+    is_missing,
+    tail,
+    value_name,
+    value_names,
+    work_percents,
+)
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import pandas as pd
+
+    from casesnb.tables.history import History
+
+VERBS = {
+    "Case.Created": "created the case",
+    "Case.Updated": "changed",
+    "Case.Merged": "merged the case",
+    "RelatedItem.Created": "added",
+    "RelatedItem.Updated": "changed",
+    "RelatedItem.Deleted": "deleted",
+}
+"""What each type of event is called after the name of who did it."""
+
+ITEMS = {"Sla": "an SLA", "ConnectCase": "a linked case", "Custom": "a custom item"}
+"""What related items are called; any other by its own name in small letters."""
+
+_WIDTH = 72  # characters of a value
+_NAME = 24  # characters of a field's name
+
+
+def story(history: History, *, most: int = 200) -> str:
+    """Tell a case as plain text: who changed what, when, and how it stands now.
+
+    Parameters
+    ----------
+    history : History
+        One case or several; each is told for itself. Names are used where
+        `with_names` added them to its frames.
+    most : int, default 200
+        The most events to tell of a case; its first and last where it has more.
+
+    Returns
+    -------
+    str
+        Lines of text in UTC: what it is about, what happened, where it stands,
+        and what was loaded. Text of the case is on one line and visible.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> world = cn.sandbox.World(seed=7)
+    >>> history = cn.load_history(cn.connect(world), *world.showcase)
+    >>> print(cn.story(history).splitlines()[-1])
+    complete (...)
+    """
+    need_history(history)
+    if most < 1:
+        raise ValueError(f"most={most} tells nothing. Give 1 or more.")
+    loaded = ["What was loaded", "  " + visible(str(history.certificate))]
+    for row in history.unloaded.to_dict("records"):
+        why = shortened(f"{row['error']}: {row['message']}", 120)
+        loaded.append(f"  not loaded: case {shortened(row['case_id'], 60)} ({why})")
+    told = [
+        "\n".join(_case(events, changes, history.certificate.fetched_at, most))
+        for events, changes in cases_of(history)
+    ]
+    if not told:
+        told = ["No event in this history."]
+    return "\n\n".join([*told, "\n".join(loaded)])
+
+
+def cases_of(history: History) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Yield each case's events and changes, in the order of the history.
+
+    Parameters
+    ----------
+    history : History
+        One case or several.
+
+    Yields
+    ------
+    tuple of DataFrame
+        The events and the changes of one case.
+    """
+    changes = dict(_by_case(history.changes, "sequence", "slot"))
+    none = history.changes.iloc[:0]
+    for case, events in _by_case(history.events, "sequence"):
+        yield events, changes.get(case, none)
+
+
+def _by_case(rows: pd.DataFrame, *order: str) -> Iterator[tuple[Any, pd.DataFrame]]:
+    """Yield each case's rows in order, the cases as they come."""
+    key = ["domain_id", "case_id"]
+    for case, found in rows.groupby(key, observed=True, sort=False):
+        yield case, found.iloc[np.lexsort([found[name] for name in reversed(order)])]
+
+
+def doer(actor: Any, kind: Any, names: Mapping[str, str]) -> str:
+    """Return who acted, with their kind where it is no agent.
+
+    Parameters
+    ----------
+    actor : object
+        The ``actor`` of a row.
+    kind : object
+        Its ``actor_kind``.
+    names : Mapping
+        What `actor_names` returned.
+
+    Returns
+    -------
+    str
+        Such as ``Anna Lopez`` or ``billing-bot (custom entity)``.
+
+    Examples
+    --------
+    >>> doer("billing-bot", "custom", {})
+    'billing-bot (custom entity)'
+    """
+    if is_missing(actor):
+        return "somebody not named"
+    name = shortened(names.get(actor) or tail(str(actor)), 60)
+    if kind == "agent":
+        return f"agent {name}" if name.endswith("…") else name  # an id, not a name
+    return f"{name} ({KIND_LABELS.get(kind, kind)})"
+
+
+def deed(event_type: Any, item: Any) -> str:
+    """Return what an event did, as words after a name.
+
+    Parameters
+    ----------
+    event_type : object
+        The ``event_type`` of a row.
+    item : object
+        Its ``related_item_type``.
+
+    Returns
+    -------
+    str
+        Such as ``added a comment``.
+
+    Examples
+    --------
+    >>> deed("RelatedItem.Created", "Comment"), deed("Case.Frozen", None)
+    ('added a comment', 'did Case.Frozen')
+    """
+    verb = VERBS.get(event_type)
+    if verb is None:
+        verb = f"did {shortened(str(event_type), 40)}"
+    if is_missing(item):
+        return verb
+    what = shortened(str(item), 40)
+    return f"{verb} {ITEMS.get(what) or 'a ' + what.lower()}".strip()
+
+
+def _case(
+    events: pd.DataFrame, changes: pd.DataFrame, as_of: dt.datetime, most: int
+) -> Iterator[str]:
+    of_case = changes[
+        ~changes["event_type"].astype("str").str.startswith("RelatedItem", na=False)
+    ]
+    now = spells(of_case, as_of=as_of)
+    now = now[now["is_open"].to_numpy(dtype=bool)]
+    called, values = field_names(changes), value_names(changes)
+    names = actor_names(changes) | actor_names(events)
+    yield from _heading(events, now, values, names, as_of)
+    yield from _happenings(events, changes, called, values, names, most)
+    if len(now):
+        yield ""
+        yield f"Where it stands, {as_of:%Y-%m-%d %H:%M} UTC"
+        kinds = dict(
+            zip(
+                events["actor"].astype(object),
+                events["actor_kind"].astype(object),
+                strict=True,
+            )
+        )
+        width = _width(called.values())
+        for row in now.sort_values("field_id", key=_first_things_first).to_dict(
+            "records"
+        ):
+            text = _value(row["kind"], row["value"], row["field_id"], values)
+            who = doer(row["actor"], kinds.get(row["actor"]), names)
+            field = shortened(called[row["field_id"]], width)
+            since = (
+                "since before the history"
+                if is_missing(row["start_at"])
+                else f"since {row['start_at']:%Y-%m-%d %H:%M}, by {who}"
+            )
+            yield f"  {field:{width}}  {text}  [{since}]"
+
+
+def _heading(
+    events: pd.DataFrame,
+    now: pd.DataFrame,
+    values: Mapping[tuple[str, str], str],
+    names: Mapping[str, str],
+    as_of: dt.datetime,
+) -> Iterator[str]:
+    held = {
+        row["field_id"]: _value(row["kind"], row["value"], row["field_id"], values)
+        for row in now.to_dict("records")
+    }
+    case_id = shortened(str(events["case_id"].iloc[0]), 80)
+    yield f"Case {case_id}"
+    if "title" in held:
+        yield held["title"]
+    first, last = events["performed_at"].min(), events["performed_at"].max()
+    whole = bool((events["event_type"] == "Case.Created").any())
+    facts = [
+        f"{'Created' if whole else 'Known since'} {first:%Y-%m-%d %H:%M} UTC",
+        f"last event {last:%Y-%m-%d %H:%M}",
+    ]
+    if "status" in held:
+        facts.append(f"now {held['status']}")
+    if "assigned_user" in held:
+        user = now.loc[now["field_id"] == "assigned_user", "value"].iloc[0]
+        holder = held["assigned_user"]
+        if not is_missing(user):
+            holder = shortened(names.get(user, holder), 60)
+        facts.append(f"held by {holder}")
+    people = events.loc[events["actor_kind"] == "agent", "actor"].nunique()
+    share = work_percents(events).get("human", 0)
+    yield "; ".join(facts) + "."
+    yield (
+        f"{counted(len(events), 'event')} in "
+        f"{hours_text((last - first).total_seconds() / 3600)}, "
+        f"{counted(people, 'agent')} at work, {share}% of the events by agents."
+    )
+    if not whole:
+        yield "Its creation is not in this history: what was before is not known."
+
+
+def _happenings(
+    events: pd.DataFrame,
+    changes: pd.DataFrame,
+    called: Mapping[str, str],
+    values: Mapping[tuple[str, str], str],
+    names: Mapping[str, str],
+    most: int,
+) -> Iterator[str]:
+    left_out = max(len(events) - most, 0)
+    stop = most - most // 2
+    told = [*range(len(events))]
+    if left_out:
+        told = told[:stop] + told[stop + left_out :]
+    kept = events.iloc[told]
+    details: dict[str, list[dict[Any, Any]]] = {}
+    about = changes[changes["event_id"].isin(kept["event_id"])]
+    for row in about.to_dict("records"):
+        details.setdefault(row["event_id"], []).append(row)
+    width = _width(called[row["field_id"]] for rows in details.values() for row in rows)
+    day = ""
+    for number, row in zip(told, kept.to_dict("records"), strict=True):
+        if left_out and number == told[stop if stop < len(told) else -1]:
+            yield f"\n  … {counted(left_out, 'event')} not told here …"
+            day = ""
+        at = row["performed_at"]
+        if f"{at:%Y-%m-%d}" != day:
+            day = f"{at:%Y-%m-%d}"
+            yield ""
+            yield f"{day} {at:%A}"
+        who = doer(row["actor"], row["actor_kind"], names)
+        did = deed(row["event_type"], row["related_item_type"])
+        if not is_missing(row["merge_event_id"]):
+            pair = row["primary_case_id"], row["secondary_case_id"]
+            other = [
+                shortened(str(case), 60)
+                for case in pair
+                if case != row["case_id"] and not is_missing(case)
+            ]
+            did = (
+                f"{did} [merge{' with case ' * bool(other)}{', '.join(other)}]".strip()
+            )
+        unsure = "" if row["order_known"] else "  (order not known)"
+        yield f"  {at:%H:%M:%S}  {f'{who} {did}'.rstrip()}{unsure}"
+        for change in details.get(row["event_id"], ()):
+            field_id = change["field_id"]
+            field = shortened(called[field_id], width)
+            new = _value(change["new_kind"], change["new"], field_id, values)
+            old = _value(change["old_kind"], change["old"], field_id, values)
+            was = "" if is_missing(change["old_kind"]) else f"{old} → "
+            yield f"            {field:{width}}  {was}{new}"
+
+
+def _width(names: Any) -> int:
+    return min(max(map(len, names), default=0), _NAME)
+
+
+def _value(
+    kind: Any, value: Any, field_id: str, values: Mapping[tuple[str, str], str]
+) -> str:
+    if not is_missing(value):
+        text = value_name(values, field_id, value)
+        return shortened(text, _WIDTH) if text else "“”"
+    return "(empty)" if kind == "empty" else "(not told)"
+
+
+def _first_things_first(fields: pd.Series[Any]) -> pd.Series[Any]:
+    first: Sequence[str] = ("status", "assigned_user", "assigned_queue", "title")
+    place = {name: f"{i:02}" for i, name in enumerate(first)}
+    return fields.map(lambda name: place.get(name, f"~{name}"))

@@ -1,0 +1,162 @@
+"""Walls and periods, against Python's own zoneinfo."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import narwhals as nw
+import pandas as pd
+import polars as pl
+import pytest
+
+import casesnb as cn
+from casesnb.analysis.frames import opened, rows_of
+from casesnb.analysis.timezones import offsets, wall, weekday, with_period
+from casesnb.tables.schema import CHANGES, EVENTS
+
+ZONES = (
+    "UTC",
+    "Europe/Berlin",
+    "America/New_York",
+    "Asia/Kolkata",
+    "Australia/Lord_Howe",  # half an hour of daylight saving
+    "America/St_Johns",
+)
+
+
+def every_few_hours(first: str, last: str) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"at": pd.date_range(first, last, freq="7h13min", tz="UTC", unit="us")}
+    )
+
+
+def engines(frame: pd.DataFrame) -> list[object]:
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone='UTC'")
+    polars = pl.from_pandas(frame)
+    return [frame, polars, polars.lazy(), connection.from_arrow(polars.to_arrow())]
+
+
+@pytest.mark.parametrize("tz", ZONES)
+def test_the_wall_shows_what_zoneinfo_says_on_every_engine(tz: str) -> None:
+    frame = every_few_hours("2025-01-01", "2026-12-31")
+    expected = [at.tz_convert(tz).strftime("%u %H:%M") for at in frame["at"]]
+    for given in engines(frame):
+        shown = opened(given)
+        shown = shown.select("at", shown=wall(shown, "at", tz))
+        shown = shown.with_columns(
+            day=weekday(nw.col("shown")),
+            hour=nw.col("shown").dt.hour(),
+            minute=nw.col("shown").dt.minute(),
+        ).sort("at")
+        got = [f"{r['day']} {r['hour']:02}:{r['minute']:02}" for r in rows_of(shown)]
+        assert got == expected
+
+
+@pytest.mark.parametrize("tz", ZONES)
+def test_offsets_change_at_the_very_second(tz: str) -> None:
+    first = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+    zone = ZoneInfo(tz)
+    found = offsets(tz, first, dt.datetime(2027, 1, 1, tzinfo=dt.UTC))
+    assert found[0] == (first, first.astimezone(zone).utcoffset())
+    for since, offset in found[1:]:
+        before = since - dt.timedelta(seconds=1)
+        assert since.astimezone(zone).utcoffset() == offset
+        assert before.astimezone(zone).utcoffset() != offset
+    n_changes = {"UTC": 0, "Asia/Kolkata": 0}.get(tz, 6)  # two a year
+    assert len(found) == 1 + n_changes
+
+
+def test_a_zone_that_is_not_there_is_named() -> None:
+    day = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    times = opened(every_few_hours("2026-01-01", "2026-01-02"))
+    with pytest.raises(ValueError, match="no time zone 'Europe/Berlinn'"):
+        offsets("Europe/Berlinn", day, day)
+    with pytest.raises(ValueError, match="no time zone 'Europe/Berlinn'"):
+        with_period(times, "at", "1d", "Europe/Berlinn")
+
+
+@pytest.mark.parametrize(
+    ("freq", "expected"),
+    [
+        ("1m", "2026-11-15 17:47"),
+        ("15m", "2026-11-15 17:45"),
+        ("h", "2026-11-15 17:00"),
+        ("6h", "2026-11-15 12:00"),
+        ("1d", "2026-11-15 00:00"),
+        ("1w", "2026-11-09 00:00"),  # the 15th is a Sunday
+        ("1mo", "2026-11-01 00:00"),
+        ("1q", "2026-10-01 00:00"),
+        ("1y", "2026-01-01 00:00"),
+    ],
+)
+def test_a_period_begins_at_the_same_time_on_every_engine(
+    freq: str, expected: str
+) -> None:
+    frame = pd.DataFrame({"at": pd.to_datetime(["2026-11-15T17:47:33.25Z"])})
+    for given in engines(frame.astype("datetime64[us, UTC]")):
+        times = opened(given)
+        (row,) = rows_of(with_period(times, "at", freq))
+        assert f"{row['period_at']:%Y-%m-%d %H:%M:%S.%f}" == f"{expected}:00.000000"
+
+
+@pytest.mark.parametrize("freq", ["1h", "6h", "1d", "1w", "1mo", "1y"])
+@pytest.mark.parametrize("tz", [*ZONES, "Asia/Beirut"])  # whose midnight jumps
+def test_a_period_of_a_zone_is_what_its_wall_shows(tz: str, freq: str) -> None:
+    frame = every_few_hours("2025-03-20", "2026-04-10")
+    shown = frame["at"].dt.tz_convert(tz).dt.tz_localize(None)
+    unit = {"1w": "W-SUN", "1mo": "M", "1y": "Y"}.get(freq)
+    began = (
+        shown.dt.floor(freq.replace("1d", "D"))
+        if unit is None
+        else shown.dt.to_period(unit).dt.start_time
+    )
+    expected = began.dt.tz_localize(
+        tz, ambiguous=[True] * len(began), nonexistent="shift_forward"
+    ).dt.tz_convert("UTC")
+    for given in engines(frame):
+        found = rows_of(with_period(opened(given), "at", freq, tz).sort("at"))
+        assert [row["period_at"] for row in found] == [*expected]
+
+
+@pytest.mark.parametrize("freq", ["", "0h", "7m", "5h", "2d", "2w", "1s", "day"])
+def test_what_is_no_period_is_refused(freq: str) -> None:
+    with pytest.raises(ValueError, match="is not a period"):
+        with_period(opened(every_few_hours("2026-01-01", "2026-01-02")), "at", freq)
+
+
+@pytest.mark.parametrize("tz", ["Mars/Base", None, 7])
+def test_there_is_no_such_zone_though_there_is_no_event(tz: Any) -> None:
+    events, changes = EVENTS.empty(), CHANGES.empty()
+    for ask in (
+        lambda: cn.rhythm(events, tz=tz),
+        lambda: cn.actor_activity(events, tz=tz),
+        lambda: cn.backlog(changes, tz=tz),
+    ):
+        with pytest.raises(ValueError, match=f"There is no time zone {tz!r}. Name one"):
+            ask()
+
+
+def test_an_engine_of_another_zone_is_refused() -> None:
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone='Asia/Tokyo'")
+    given = connection.from_arrow(
+        pl.from_pandas(every_few_hours("2026-01-01", "2026-01-02")).to_arrow()
+    )
+    with pytest.raises(ValueError, match="SET TimeZone='UTC'"):
+        opened(given)
+
+
+@pytest.mark.parametrize("micros", [1, 250_000, 999_999])
+def test_a_time_within_the_second_of_a_clock_change_is_no_end_of_the_world(
+    micros: int,
+) -> None:
+    since = dt.datetime(2026, 3, 29, 1, 0, 0, micros, tzinfo=dt.UTC)
+    for day in range(-3, 3):
+        first = since + dt.timedelta(days=day)
+        found = offsets("Europe/Berlin", first, first + dt.timedelta(days=9))
+        hours = [offset // dt.timedelta(hours=1) for _, offset in found]
+        assert hours == ([1, 2] if day < 0 else [2])
