@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from casesnb.sandbox.case_life import Act, Item, Life, Value
     from casesnb.sandbox.contact_centre import Domain, Field, Template
-    from casesnb.sandbox.world import World
+    from casesnb.sandbox.service.source import Source
 
 ORDERS = ("newest first", "oldest first", "mixed")
 _LISTINGS_KEPT = 16
@@ -35,7 +35,7 @@ class CasesAnswers:
 
     Parameters
     ----------
-    world : World
+    world : Source
         The world.
     order : str
         How audit events come: one of `ORDERS`.
@@ -46,7 +46,7 @@ class CasesAnswers:
         If `order` is none of these.
     """
 
-    def __init__(self, world: World, order: str) -> None:
+    def __init__(self, world: Source, order: str) -> None:
         if order not in ORDERS:
             raise ValueError(f"order={order!r} is none of {', '.join(ORDERS)}.")
         self.world = world

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from casesnb.sandbox.contact_centre import Agent, Domain
-    from casesnb.sandbox.world import World
+    from casesnb.sandbox.service.source import Source
 
 
 class ConnectAnswers:
@@ -20,11 +20,11 @@ class ConnectAnswers:
 
     Parameters
     ----------
-    world : World
+    world : Source
         The world.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Source) -> None:
         self.world = world
         self.now = to_ms(world.now)
 

@@ -25,7 +25,7 @@ from casesnb.wire.responder import Response
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from casesnb.sandbox.world import World
+    from casesnb.sandbox.service.source import Source
     from casesnb.wire.responder import Request
 
 _ANSWERS_KEPT = 4096
@@ -36,7 +36,7 @@ class Service:
 
     Parameters
     ----------
-    world : World
+    world : Source
         The world.
     order : str, default "newest first"
         How audit events come: ``"newest first"``, ``"oldest first"`` or
@@ -56,7 +56,7 @@ class Service:
     200
     """
 
-    def __init__(self, world: World, *, order: str = ORDERS[0]) -> None:
+    def __init__(self, world: Source, *, order: str = ORDERS[0]) -> None:
         self.world = world
         self.order = order
         self._answers = _answers(world, order)
@@ -205,7 +205,7 @@ class Service:
 
 
 def _answers(
-    world: World, order: str
+    world: Source, order: str
 ) -> dict[tuple[str, str], Callable[[Asked], dict[str, Any]]]:
     """Return what answers each operation, by service and name."""
     cases, connect = CasesAnswers(world, order), ConnectAnswers(world)
