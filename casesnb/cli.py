@@ -31,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         The exit status: 0 if all went well, 1 if a report differs, 2 if what
-        was asked for cannot be had, 141 if nobody reads the output any more.
+        was asked for cannot be had, 130 after Ctrl-C, 141 if nobody reads the
+        output any more.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A log shows each line at once; what it cannot show is told by its escape.
@@ -95,6 +96,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # As in `casesnb demo | head`. Python would try once more as it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
     except (
         OSError,
         ValueError,

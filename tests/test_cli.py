@@ -9,6 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from casesnb.cli import main
+
 COMMAND = (sys.executable, "-m", "casesnb")
 
 
@@ -57,3 +61,16 @@ def test_a_terminal_without_arrows_gets_their_escapes(tmp_path: Path) -> None:
     )
     assert (told.returncode, told.stderr) == (0, b"")
     assert rb"First contact \u2192 Claims" in told.stdout
+
+
+def test_ctrl_c_during_a_report_writes_nothing_and_exits_with_130(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("casesnb.load_histories", stopped)
+    out = tmp_path / "report.html"
+    assert main(["report", "d", "c", "--from", "sandbox:7", "--out", str(out)]) == 130
+    assert capsys.readouterr().err == "Stopped.\n"
+    assert not out.exists()

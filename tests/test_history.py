@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -9,9 +13,11 @@ from typing import Any
 import pandas as pd
 import pytest
 from answers import Pages, event, reply
+from botocore.exceptions import ClientError
 from pandas.testing import assert_frame_equal
 
 import casesnb as cn
+from casesnb.tables import history as history_module
 from casesnb.tables.schema import CHANGES, EVENTS, UNLOADED
 
 
@@ -153,7 +159,8 @@ def test_a_denied_case_is_set_down_beside_the_rest() -> None:
                     "error": ["AccessDeniedException"],
                     "message": [
                         "An error occurred (AccessDeniedException) when calling the "
-                        "GetCaseAuditEvents operation: not yours"
+                        "GetCaseAuditEvents operation: not yours casesnb was asking "
+                        "for GetCaseAuditEvents page 1 of domainId d, caseId c2."
                     ],
                 }
             )
@@ -170,31 +177,149 @@ def test_a_denied_case_ends_the_load_unless_collected() -> None:
         cn.load_histories(client, "d", [f"c{i}" for i in range(50)], workers=2)
 
 
-def test_ctrl_c_returns_what_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_is_raised_with_what_is_whole() -> None:
     answer = Cases()
     seen: list[str] = []
 
-    def interrupted(request: cn.Request) -> cn.Response:
+    def counted(request: cn.Request) -> cn.Response:
         seen.append(request.path)
         return answer(request)
 
-    import casesnb.tables.history as home
+    def tell(n: int) -> None:
+        if n == 5:
+            raise KeyboardInterrupt
 
-    def shown(items: Any, *_: Any, **__: Any) -> Any:
-        for number, item in enumerate(items):
-            yield item
-            if number == 3:
-                raise KeyboardInterrupt
-
-    monkeypatch.setattr(home, "_shown", shown)
-    history = cn.load_histories(
-        cn.connect(interrupted), "d", [f"c{i}" for i in range(40)], workers=2
-    )
-    assert history.certificate.n_cases == 4
+    with pytest.raises(KeyboardInterrupt) as raised:
+        cn.load_histories(
+            cn.connect(counted),
+            "d",
+            [f"c{i}" for i in range(40)],
+            workers=2,
+            progress=tell,
+        )
+    history = raised.value.history  # type: ignore[attr-defined]
+    assert raised.value.__notes__ == [
+        "casesnb kept what came whole: 4 of 40 cases, as this error's `history` (in the "
+        "next cell of a notebook `import sys; sys.last_value.history`). Its certificate "
+        "says that it is partial."
+    ]
+    assert history.certificate.n_cases == history.events["case_id"].nunique() == 4
     assert history.certificate.verdict == "partial"
     assert history.certificate.reasons == ("stopped after 4 of 40 cases",)
     assert not history.certificate.reached_end
-    assert len(seen) < 12
+    sent = len(seen)
+    assert sent < 12
+    time.sleep(0.2)
+    assert len(seen) == sent
+
+
+def test_workers_of_a_stopped_load_ask_for_no_further_page() -> None:
+    # Each case has pages without end: only the stop ends a worker's asking.
+    answer, gate = Cases(), threading.Event()
+    seen: list[str] = []
+
+    def endless(request: cn.Request) -> cn.Response:
+        seen.append(request.path)
+        gate.wait(20)
+        page = json.loads(answer(request).body)
+        page["nextToken"] = f"t{len(seen)}"
+        return cn.Response(200, {}, json.dumps(page).encode())
+
+    def collect() -> None:
+        with contextlib.suppress(Exception):
+            list(history_module._as_they_come(read, ["c0", "c1"], stop, workers=2))
+
+    def read(case_id: str) -> list[Any]:
+        return list(cn.iter_audit_pages(client, "d", case_id))
+
+    client, stop = cn.connect(endless), threading.Event()
+    load = threading.Thread(target=collect, daemon=True)
+    load.start()
+    while len(seen) < 2:
+        time.sleep(0.01)
+    stop.set()
+    gate.set()
+    load.join(10)
+    assert not load.is_alive()
+    assert len(seen) == 2
+
+
+def test_an_error_that_ends_a_load_hands_over_the_cases_that_are_whole() -> None:
+    def tell(n: int) -> None:
+        if n == 3:
+            raise TimeoutError("budget spent")
+
+    client = cn.connect(Cases())
+    cases = [f"c{i}" for i in range(9)]
+    with pytest.raises(TimeoutError, match="budget spent") as raised:
+        cn.load_histories(client, "d", cases, workers=1, progress=tell)
+    history = raised.value.history  # type: ignore[attr-defined]
+    assert history.certificate.reasons == ("ended by TimeoutError after 2 of 9 cases",)
+    assert list(history.events["case_id"].unique()) == ["c0", "c1"]
+    with pytest.raises(ClientError, match="AccessDenied") as denied:
+        cn.load_histories(cn.connect(Cases(deny=("c4",))), "d", cases, workers=1)
+    history = denied.value.history  # type: ignore[attr-defined]
+    assert history.certificate.reasons == (
+        "ended by AccessDeniedException after 4 of 9 cases",
+    )
+
+
+@pytest.mark.parametrize("errors", ["raise", "collect"])
+def test_an_expired_token_ends_the_load_and_nothing_more_is_asked(errors: Any) -> None:
+    answer = Cases()
+    refused: list[str] = []
+
+    def expires(request: cn.Request) -> cn.Response:
+        if request.path.split("/")[4] in {"c0", "c1", "c2"}:
+            return answer(request)
+        refused.append(request.path)
+        body = b'{"message": "The security token included in the request is expired"}'
+        return cn.Response(403, {"x-amzn-errortype": "ExpiredTokenException"}, body)
+
+    client = cn.connect(expires)
+    cases = [f"c{i}" for i in range(500)]
+    with pytest.raises(ClientError) as raised:
+        cn.load_histories(client, "d", cases, workers=2, errors=errors)
+    assert raised.value.history.certificate.n_cases == 3  # type: ignore[attr-defined]
+    time.sleep(0.2)
+    assert len(refused) <= 4
+
+
+def test_a_long_case_keeps_the_pages_that_came() -> None:
+    def tell(n: int) -> None:
+        if n == 4:
+            raise KeyboardInterrupt
+
+    pages = Pages([event(number) for number in range(200)])
+    with pytest.raises(KeyboardInterrupt) as raised:
+        cn.load_history(cn.connect(pages), "d", "c", progress=tell)
+    history = raised.value.history  # type: ignore[attr-defined]
+    assert len(history.events) == 75
+    assert history.certificate.verdict == "partial"
+    assert history.certificate.reasons[0] == "ended by KeyboardInterrupt after 3 pages"
+    assert not history.certificate.reached_end
+
+
+def test_a_stopped_load_does_not_hold_up_the_end_of_python() -> None:
+    code = """
+import time, casesnb as cn
+def stuck(request):
+    time.sleep(60)
+import os, signal, threading
+threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+cn.load_histories(cn.connect(stuck), "d", ["a", "b", "c"])
+"""
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    assert "KeyboardInterrupt" in done.stderr
+    assert "came whole: 0 of 3 cases" in done.stderr
+    assert time.monotonic() - began < 20
 
 
 def test_ctrl_c_does_not_wait_for_what_is_under_way() -> None:
@@ -211,14 +336,16 @@ def test_ctrl_c_does_not_wait_for_what_is_under_way() -> None:
         if n == 2:
             raise KeyboardInterrupt
 
-    history = cn.load_histories(
-        cn.connect(stuck),
-        "d",
-        [f"c{i}" for i in range(40)],
-        workers=2,
-        errors="collect",
-        progress=tell,
-    )
+    with pytest.raises(KeyboardInterrupt) as raised:
+        cn.load_histories(
+            cn.connect(stuck),
+            "d",
+            [f"c{i}" for i in range(40)],
+            workers=2,
+            errors="collect",
+            progress=tell,
+        )
+    history = raised.value.history  # type: ignore[attr-defined]
     gate.set()
     assert late == []
     # What was told of is not lost, and each reason is of all that was asked for.

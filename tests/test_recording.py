@@ -188,7 +188,14 @@ def test_throttles_and_faults_are_not_recorded(
         reply({"message": "x"}, 500),
         reply({"domains": []}),
     ]
-    cn.connect(lambda request: answers.pop(0), record=tmp_path).list_domains()
+    kept: list[int] = []
+
+    def answer(request: cn.Request) -> cn.Response:
+        kept.append(len(list((tmp_path / "ListDomains").glob("*"))))
+        return answers.pop(0)
+
+    cn.connect(answer, record=tmp_path).list_domains()
+    assert kept == [0, 0, 0]
     assert cn.connect(tmp_path).list_domains()["domains"] == []
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import threading
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import islice
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import pandas as pd
@@ -23,11 +25,24 @@ from casesnb.tables.decode import decode
 from casesnb.tables.schema import UNLOADED
 from casesnb.tables.tidy import OPERATION, tidy
 from casesnb.wire.client import source_of
-from casesnb.wire.pages import Page, PageError, error_code, iter_pages
+from casesnb.wire.pages import (
+    Page,
+    PageError,
+    ask_until,
+    error_code,
+    is_locked_out,
+    iter_pages,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from concurrent.futures import Future
+    from collections.abc import (
+        Callable,
+        Generator,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
 
     from casesnb.tables.decode import Counts
     from casesnb.wire.client import Client
@@ -177,8 +192,16 @@ def load_history(
     'complete'
     """
     pages = iter_audit_pages(client, domain_id, case_id, page_size=page_size)
-    read = list(_shown(pages, "pages", progress=progress))
-    return _history(client, domain_id, [read], n_asked=1)
+    read: list[Page] = []
+    try:
+        read.extend(_shown(pages, "pages", progress=progress))
+    except BaseException as error:
+        if read:
+            came = f"ended by {error_code(error)} after {counted(len(read), 'page')}"
+            part = _history(client, domain_id, [read], stopped=came)
+            _hand_over(error, part, counted(len(read), "page"))
+        raise
+    return _history(client, domain_id, [read])
 
 
 def load_histories(
@@ -193,8 +216,9 @@ def load_histories(
 ) -> History:
     """Load the audit histories of many cases, as fast as the quota allows.
 
-    Ctrl-C stops it and returns the cases that are whole by then; the
-    certificate says that it is partial.
+    Whatever ends it early, Ctrl-C too, is raised with the cases that are whole
+    by then as the error's ``history``, whose certificate says that it is
+    partial. No further request is sent.
 
     Parameters
     ----------
@@ -209,7 +233,8 @@ def load_histories(
         Cases asked for at a time.
     errors : {"raise", "collect"}, default "raise"
         Whether a case that cannot be loaded ends the load, or is set down in
-        ``History.unloaded`` while the rest goes on.
+        ``History.unloaded`` while the rest goes on. Credentials that expired
+        end it either way: no other case would be answered.
     page_size : int, default 25
         Events a page, 1 to 25.
     progress : bool or callable, default False
@@ -248,81 +273,111 @@ def load_histories(
     if not isinstance(workers, int) or workers < 1:
         raise ValueError(f"workers={workers!r} is no number of workers: 1 or more.")
     asked = as_ids(case_ids)
-    stop = threading.Event()
-
-    def read(case_id: str) -> list[Page]:
-        pages = []
-        for page in iter_audit_pages(client, domain_id, case_id, page_size=page_size):
-            pages.append(page)
-            if stop.is_set():  # nobody asks for the outcome any more
-                break
-        return pages
-
     whole: dict[str, list[Page]] = {}
     failed: dict[str, dict[str, str]] = {}
-    is_stopped = False
-    pool = ThreadPoolExecutor(min(workers, max(1, len(asked))), "casesnb-load")
-    try:
-        # A case at a time is handed over as a worker falls free: an error or Ctrl-C
-        # finds few requests under way and none waiting.
-        for case_id, outcome in _shown(
-            _as_they_come(pool, workers, read, asked),
-            "cases",
-            progress=progress,
-            total=len(asked),
-        ):
-            error = outcome.exception()
-            if error is None:
-                whole[case_id] = outcome.result()
-            elif errors == "raise" or not isinstance(error, Exception):
-                raise error
-            else:
-                failed[case_id] = _unloaded(domain_id, case_id, error)
-    except KeyboardInterrupt:
-        is_stopped = True
-    finally:
-        stop.set()
-        # Nobody waits for what is under way, or a second Ctrl-C would lose it all.
-        pool.shutdown(wait=False, cancel_futures=True)
 
-    def history() -> History:
+    def history(stopped: str = "") -> History:
         return _history(
             client,
             domain_id,
             [whole[case_id] for case_id in asked if case_id in whole],
             [failed[case_id] for case_id in asked if case_id in failed],
             n_asked=len(asked),
-            is_stopped=is_stopped,
+            stopped=stopped,
         )
 
+    def read(case_id: str) -> list[Page]:
+        return list(iter_audit_pages(client, domain_id, case_id, page_size=page_size))
+
+    stop = threading.Event()
+    crew = _as_they_come(read, asked, stop, workers=workers)
     try:
-        return history()
-    except PageError:
-        if errors == "raise":
-            raise
-    # Whole answers, yet some hold what no table can: their cases are set down too.
-    for case_id, odd in list(_unreadable(list(whole.items()))):
-        del whole[case_id]
-        failed[case_id] = _unloaded(domain_id, case_id, odd)
-    return history()
+        with closing(crew):
+            for case_id, outcome in _shown(
+                crew, "cases", progress=progress, total=len(asked)
+            ):
+                error = outcome.exception()
+                if error is None:
+                    whole[case_id] = outcome.result()
+                elif (
+                    errors == "raise"
+                    or not isinstance(error, Exception)
+                    or is_locked_out(error)
+                ):
+                    raise error
+                else:
+                    failed[case_id] = _unloaded(domain_id, case_id, error)
+        try:
+            return history()
+        except PageError:
+            # Whole answers, yet some hold what no table can.
+            for case_id, odd in list(_unreadable(list(whole.items()))):
+                del whole[case_id]
+                if errors == "raise":
+                    raise odd from None
+                failed[case_id] = _unloaded(domain_id, case_id, odd)
+            return history()
+    except BaseException as error:
+        for case_id, _ in list(_unreadable(list(whole.items()))):
+            del whole[case_id]
+        how = "stopped" if isinstance(error, KeyboardInterrupt) else "ended"
+        by = "" if how == "stopped" else f" by {error_code(error)}"
+        came = f"{len(whole)} of {len(asked)} cases"
+        _hand_over(error, history(f"{how}{by} after {came}"), came)
+        raise
+
+
+def _hand_over(error: BaseException, part: History, what: str) -> None:
+    """Give an error what came before it, and say so in its note."""
+    error.__dict__["history"] = part
+    error.add_note(
+        f"casesnb kept what came whole: {what}, as this error's `history` (in the next "
+        "cell of a notebook `import sys; sys.last_value.history`). Its certificate "
+        "says that it is partial."
+    )
 
 
 def _as_they_come(
-    pool: ThreadPoolExecutor,
-    workers: int,
     read: Callable[[str], list[Page]],
     asked: Sequence[str],
-) -> Iterator[tuple[str, Future[list[Page]]]]:
-    """Yield each case's outcome when it is there, keeping every worker busy."""
+    stop: threading.Event,
+    *,
+    workers: int,
+) -> Generator[tuple[str, Future[list[Page]]], None, None]:
+    """Yield each case's outcome when it is there, keeping every worker busy.
+
+    A case at a time is handed over as an outcome is taken: an error or Ctrl-C finds
+    few requests under way and none waiting. Workers are daemons: one that waits for
+    its pace or an answer holds up neither the caller nor the interpreter's end.
+    """
     left = iter(asked)
-    running = {pool.submit(read, case): case for case in islice(left, workers)}
-    while running:
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
-        for outcome in done:
-            case_id = running.pop(outcome)
+    todo: SimpleQueue[str | None] = SimpleQueue()
+    come: SimpleQueue[tuple[str, Future[list[Page]]]] = SimpleQueue()
+
+    def work() -> None:
+        ask_until(stop)
+        while (case_id := todo.get()) is not None:
+            outcome: Future[list[Page]] = Future()
+            try:
+                outcome.set_result(read(case_id))
+            except BaseException as error:  # noqa: BLE001 - the caller raises it
+                outcome.set_exception(error)
+            come.put((case_id, outcome))
+
+    crew = range(min(workers, len(asked)))
+    try:
+        for n in crew:
+            todo.put(next(left))
+            threading.Thread(target=work, name=f"casesnb-load-{n}", daemon=True).start()
+        for _ in asked:
+            done = come.get()
             for following in islice(left, 1):
-                running[pool.submit(read, following)] = following
-            yield case_id, outcome
+                todo.put(following)
+            yield done
+    finally:
+        stop.set()
+        for _ in crew:
+            todo.put(None)
 
 
 def _unreadable(
@@ -346,7 +401,7 @@ def _unloaded(domain_id: str, case_id: str, error: Exception) -> dict[str, str]:
         "domain_id": domain_id,
         "case_id": case_id,
         "error": error_code(error),
-        "message": str(error),
+        "message": " ".join([str(error), *getattr(error, "__notes__", ())]),
     }
 
 
@@ -356,14 +411,12 @@ def _history(
     cases: Sequence[Sequence[Page]],
     unloaded: Sequence[Mapping[str, str]] = (),
     *,
-    n_asked: int,
-    is_stopped: bool = False,
+    n_asked: int = 1,
+    stopped: str = "",
 ) -> History:
-    """Return the History of whole cases, each given as all its pages."""
+    """Return the History of cases, each given as all its pages."""
     events, changes, counts = tidy(page for pages in cases for page in pages)
-    partial = []
-    if is_stopped:
-        partial.append(f"stopped after {len(cases)} of {n_asked} cases")
+    partial = [stopped] if stopped else []
     if unloaded:
         partial.append(f"{len(unloaded)} of {n_asked} cases could not be loaded")
     certificate = _certificate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -26,7 +27,7 @@ from casesnb.wire.recording import Recording
 from casesnb.wire.responder import Request, Responder, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 AWS_ERRORS = (BotoCoreError, ClientError)
 """What boto3 raises: before a request is answered, and for an answer that is an error."""
@@ -127,23 +128,23 @@ def connect(
             "Recording a live service keeps customer data in plain text, and redaction "
             "is not built yet. Say redact=False if that folder may hold it."
         )
+    asks_as: boto3.session.Session | None = None
     if responder is not None:
         client = _offline_client(service_name, region_name)
-    else:
-        client = _live_client(service_name, session, region_name, endpoint_url)
-    if responder is not None:
         _sources[client] = _name(responder)
+    else:
+        client, asks_as = _live_client(service_name, session, region_name, endpoint_url)
     events = client.meta.events
     service = client.meta.service_model.service_id.hyphenize()
     hooks = _Hooks(service_name, responder, _recording(record, responder))
     events.register(f"before-send.{service}", hooks.before_send)  # type: ignore[arg-type]
     if hooks.recording is not None:
         events.register(f"response-received.{service}", hooks.response_received)
-    pacing = _limiter(client, service_name, pace, live=responder is None)
+    pacing = _pacing(client, service_name, pace, asks_as)
     if pacing is not None:
 
         def before_sign(operation_name: str, **_: Any) -> None:
-            pacing.wait(operation_name)  # retries are signed again, so they wait too
+            pacing().wait(operation_name)  # retries are signed again, so they wait too
 
         events.register(f"before-sign.{service}", before_sign)
     return client
@@ -296,7 +297,7 @@ def _live_client(
     session: boto3.session.Session | None,
     region_name: str | None,
     endpoint_url: str | None,
-) -> Client:
+) -> tuple[Client, boto3.session.Session]:
     config = Config(
         retries={"mode": "standard", "total_max_attempts": 8},
         **_COMMON,
@@ -309,7 +310,7 @@ def _live_client(
             session = boto3.session.Session(botocore_session=_bare_session())
     try:
         session = session or boto3.session.Session()
-        return session.client(  # type: ignore[call-overload, no-any-return]
+        client = session.client(  # type: ignore[call-overload]
             service_name,
             region_name=region_name,
             endpoint_url=endpoint_url,
@@ -318,16 +319,17 @@ def _live_client(
     except BotoCoreError as error:
         advise(error)
         raise
+    return client, session
 
 
-def _limiter(
+def _pacing(
     client: Client,
     service_name: str,
     pace: bool | float,
-    *,
-    live: bool,
-) -> Limiter | None:
-    if pace is False or (pace is True and not live):
+    session: boto3.session.Session | None,
+) -> Callable[[], Limiter] | None:
+    """Return what gives the limiter of a client, of which only a live one has a session."""
+    if pace is False or (pace is True and session is None):
         return None
     if pace is not True:
         if not isinstance(pace, (int, float)):
@@ -335,13 +337,19 @@ def _limiter(
                 f"pace={pace!r} is not a rate. Give requests a second, such as 1.4, "
                 "or False for no pacing."
             )
-        return Limiter(pace, service=service_name)
-    signer = vars(client).get("_request_signer")  # botocore has no public way
-    credentials = getattr(signer, "_credentials", None)
-    account = getattr(credentials, "account_id", None) or getattr(
-        credentials, "access_key", None
-    )
+        own = Limiter(pace, service=service_name)
+        return lambda: own
     meta = client.meta
-    return limiter(
-        service_name, account or "anyone", meta.region_name, meta.endpoint_url
-    )
+
+    # Credentials may have to be refreshed, which can fail: not before they are needed.
+    @cache
+    def of_account() -> Limiter:
+        found = session.get_credentials() if session else None
+        account = getattr(found, "account_id", None) or getattr(
+            found, "access_key", None
+        )
+        return limiter(
+            service_name, account or "anyone", meta.region_name, meta.endpoint_url
+        )
+
+    return of_account

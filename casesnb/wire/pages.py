@@ -115,15 +115,31 @@ class _Envelope(msgspec.Struct):
 
 
 class _Capture(threading.local):
-    """What the hook saw during this thread's call; None between calls."""
+    """What the hook saw during this thread's call, and what ends its asking."""
 
     seen: dict[str, Any] | None = None
+    stop: threading.Event | None = None
 
 
 _capture = _Capture()
 _hooked: weakref.WeakSet[Any] = weakref.WeakSet()
 _hook_lock = threading.Lock()
 _envelope = msgspec.json.Decoder(_Envelope)
+
+
+class LoadStopped(Exception):  # noqa: N818 - nobody's error: the load was told to stop
+    """A request that was not sent, since its load had been stopped."""
+
+
+def ask_until(stop: threading.Event) -> None:
+    """Let this thread send no request, and no retry of one, once `stop` is set.
+
+    Parameters
+    ----------
+    stop : Event
+        What ends the asking: the next request raises `LoadStopped` unsent.
+    """
+    _capture.stop = stop
 
 
 def iter_pages(client: Client, operation: str, /, **params: Any) -> Iterator[Page]:
@@ -282,6 +298,39 @@ def error_code(error: BaseException) -> str:
     return str(answer.get("Error", {}).get("Code") or type(error).__name__)
 
 
+_LOCKED_OUT = frozenset(
+    {
+        "CredentialRetrievalError",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "SSOTokenLoadError",
+        "TokenRetrievalError",
+        "UnauthorizedSSOTokenError",
+        "UnrecognizedClientException",
+    }
+)
+
+
+def is_locked_out(error: BaseException) -> bool:
+    """Return whether no other request would be answered either, until one signs in.
+
+    Parameters
+    ----------
+    error : BaseException
+        What a call raised.
+
+    Returns
+    -------
+    bool
+        Whether the credentials are missing, expired or refused.
+    """
+    return error_code(error) in _LOCKED_OUT
+
+
 def _hook(client: Client) -> None:
     """Watch `client`'s answers, once, if it has events to watch."""
     if client in _hooked:
@@ -291,7 +340,14 @@ def _hook(client: Client) -> None:
         if meta is not None and client not in _hooked:
             service = meta.service_model.service_id.hyphenize()
             meta.events.register(f"before-parse.{service}", _take_body)
+            # Retries are signed again, and pacing has waited by then.
+            meta.events.register_last(f"before-sign.{service}", _refuse_if_stopped)
             _hooked.add(client)
+
+
+def _refuse_if_stopped(**_: Any) -> None:
+    if _capture.stop is not None and _capture.stop.is_set():
+        raise LoadStopped
 
 
 def _take_body(
