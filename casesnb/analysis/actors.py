@@ -10,7 +10,6 @@ import narwhals as nw
 
 from casesnb.analysis.calendar import Calendar
 from casesnb.analysis.frames import (
-    TIME,
     as_given,
     handed_back,
     need_zone,
@@ -18,6 +17,7 @@ from casesnb.analysis.frames import (
     plain,
     rows_of,
     texts,
+    time_type,
     told_apart,
     windowed,
 )
@@ -345,6 +345,7 @@ def off_hours(events: IntoFrameT, calendar: Calendar | None = None) -> IntoFrame
     key = ("actor", "actor_kind")
     frame = frame.select(*key, shown=wall(frame, "performed_at", calendar.tz))
     shown = nw.col("shown")
+    in_utc = time_type(frame)
     hours = (weekday(shown) - 1) * 24 + shown.dt.hour().cast(nw.Int64)
     minutes = hours * 60 + shown.dt.minute().cast(nw.Int64)
     is_working = nw.lit(False)
@@ -353,7 +354,7 @@ def off_hours(events: IntoFrameT, calendar: Calendar | None = None) -> IntoFrame
         is_working = is_working | is_in
     for day in calendar.holidays:
         midnight = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
-        is_free = shown.dt.truncate("1d") == nw.lit(midnight, TIME)
+        is_free = shown.dt.truncate("1d") == nw.lit(midnight, in_utc)
         is_working = is_working & ~is_free
     frame = frame.with_columns(
         off=(~is_working).cast(nw.Int64), one=nw.lit(1, nw.Int64)
@@ -582,8 +583,8 @@ def _validity(users: Any, name: str) -> nw.Expr:
     """Return a column of times; nothing but missing values is of any type."""
     need_zone(users, name, "users")
     if getattr(users.collect_schema()[name], "time_zone", None) is not None:
-        return nw.col(name).cast(TIME)
-    return nw.lit(None, TIME).alias(name)
+        return nw.col(name).cast(time_type(users))
+    return nw.lit(None, time_type(users)).alias(name)
 
 
 def _refuse_overlaps(users: Any) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import narwhals as nw
 
-from casesnb.analysis.frames import TIME, need_zone, rows_of, whole
+from casesnb.analysis.frames import need_zone, rows_of, time_type, whole
 from casesnb.analysis.timezones import in_hours, micros_between, moment, offsets, wall
 
 if TYPE_CHECKING:
@@ -271,8 +271,9 @@ def _with_worked(
     """
     weekly = calendar.weekly()
     total = sum(end - start for start, end in weekly)
+    in_utc = time_type(frame)
     frame = frame.with_columns(
-        **{_SHOWN: wall(frame, name, calendar.tz), _BEGAN: nw.lit(_MONDAY, TIME)}
+        **{_SHOWN: wall(frame, name, calendar.tz), _BEGAN: nw.lit(_MONDAY, in_utc)}
     )
     # A missing time is worked out as any other and left out at the end.
     micros = micros_between(frame, _BEGAN, _SHOWN).fill_null(0).cast(nw.Int64)
@@ -285,7 +286,7 @@ def _with_worked(
     for start, end in _free(calendar, first, last):
         worked = worked - _within(shown, start, end)
     for since, jump in _jumps(calendar, first, last):
-        is_since = nw.col(name) >= nw.lit(since, TIME)
+        is_since = nw.col(name) >= nw.lit(since, in_utc)
         worked = worked + nw.when(is_since).then(nw.lit(jump)).otherwise(nw.lit(0))
     known = ~nw.col(name).is_null()
     worked = nw.when(known).then(worked)

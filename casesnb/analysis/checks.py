@@ -25,12 +25,12 @@ from casesnb.analysis.actors import attributed, in_bursts
 from casesnb.analysis.field_chain import Chains, chained, is_new
 from casesnb.analysis.frames import (
     NO_TEXT,
-    TIME,
     as_given,
     handed_back,
     opened,
     rows_of,
     stacked,
+    time_type,
     windowed,
 )
 from casesnb.analysis.timezones import moment
@@ -175,6 +175,7 @@ class Rule:
                 "findings."
             ) from error
         names = found.collect_schema().names()
+        in_utc = time_type(tables._events)
         if missing := {*_CASE, "event_ids", "message"} - {*names}:
             raise ValueError(
                 f"Rule {self.name} returned no column {', '.join(sorted(missing))}. A "
@@ -185,7 +186,7 @@ class Rule:
             "verdict": nw.lit("found"),
             "field_id": NO_TEXT,
             "actor": NO_TEXT,
-            "found_at": nw.lit(None, TIME),
+            "found_at": nw.lit(None, in_utc),
         }
         columns = {**defaults, **told}
         verdict = columns["verdict"].cast(nw.String)
@@ -203,7 +204,7 @@ class Rule:
             severity=nw.lit(self.severity),
             verdict=verdict,
             field_id=columns["field_id"].cast(nw.String),
-            found_at=columns["found_at"].cast(TIME),
+            found_at=columns["found_at"].cast(in_utc),
             actor=columns["actor"].cast(nw.String),
             event_ids=nw.col("event_ids").cast(nw.String),
             message=nw.col("message").cast(nw.String),
@@ -402,7 +403,7 @@ def _not_checkable(frame: Any, message: str) -> Any:
             *_CASE,
             verdict=nw.lit("not_checkable"),
             field_id=NO_TEXT,
-            found_at=nw.lit(None, TIME),
+            found_at=nw.lit(None, time_type(frame)),
             actor=NO_TEXT,
             event_ids=NO_TEXT,
             message=nw.lit(message),
@@ -642,7 +643,7 @@ def stale(tables: Tables, *, days: float = 7) -> Any:
         nw.col("is_last") & (nw.col("field_id") == "status")
     )
     states = states.select(*_CASE, status=nw.col("new").str.to_lowercase())
-    idle = last.filter(nw.col("performed_at") < nw.lit(since, TIME))
+    idle = last.filter(nw.col("performed_at") < nw.lit(since, time_type(last)))
     still_open = idle.join(states, on=list(_CASE), how="inner").filter(
         nw.col("status").fill_null("") != "closed"
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from casesnb.analysis.frames import TIME, as_given, rows_of, texts
+from casesnb.analysis.frames import as_given, rows_of, texts, time_type
 from casesnb.analysis.timezones import moment
 from casesnb.tables.arrow import ranked
 from casesnb.tables.schema import CHANGES
@@ -187,7 +187,7 @@ class Chains:
             return self.of(self.frame.join(self.until, how="cross"))
         (until,) = rows_of(self.until)
         at = until["as_of"] and moment(until["as_of"])
-        return self.with_columns(as_of=nw.lit(at, TIME))
+        return self.with_columns(as_of=nw.lit(at, time_type(self.frame)))
 
     def told(self, *names: str) -> Chains:
         """Return the rows with columns of the changes, categories as texts.
@@ -244,7 +244,7 @@ def chains(
         is_asked = [nw.col("field_id") == name for name in field_ids]
         where.append(nw.any_horizontal(*is_asked, ignore_nulls=True).fill_null(False))
     if as_of is not None:
-        at = nw.lit(moment(as_of), TIME)
+        at = nw.lit(moment(as_of), time_type(given))
         where.append(nw.col("performed_at") <= at)
         until = until.with_columns(as_of=at)
     if isinstance(given, nw.LazyFrame):

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 TIME = nw.Datetime("us", "UTC")
 """What every time is."""
 
+_UTC_NAMES = {
+    *("UTC", "UCT", "Universal", "Zulu", "GMT", "GMT0", "GMT+0", "GMT-0", "Greenwich"),
+    *("Etc/UTC", "Etc/UCT", "Etc/Universal", "Etc/Zulu", "Etc/GMT", "Etc/GMT0"),
+    *("Etc/GMT+0", "Etc/GMT-0", "Etc/Greenwich"),
+}
+"""The zones that always show UTC, as sessions of DuckDB and Spark call it."""
+
 NO_TEXT = nw.lit(None, nw.String)
 """A missing text, typed."""
 
@@ -157,7 +164,7 @@ def _in_utc(given: Any, times: Sequence[str]) -> Any:
         )
         if not of_session:
             abroad.append(name)
-        elif zone != "Etc/UTC":
+        elif zone not in _UTC_NAMES:
             raise ValueError(
                 f"{name} is told in {zone}. Tell it in UTC: "
                 "SET TimeZone='UTC' (DuckDB), "
@@ -166,6 +173,27 @@ def _in_utc(given: Any, times: Sequence[str]) -> Any:
     if not abroad:
         return given
     return given.with_columns(nw.col(*abroad).dt.convert_time_zone("UTC"))
+
+
+def time_type(frame: Any) -> nw.Datetime:
+    """Return the type of a frame's times: UTC, by the name its session uses.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame or narwhals.LazyFrame
+        Of any engine.
+
+    Returns
+    -------
+    narwhals.Datetime
+        `TIME`, but for DuckDB and Spark whose session calls it by another name.
+    """
+    if not isinstance(frame, nw.LazyFrame):
+        return TIME
+    for dtype in frame.collect_schema().values():
+        if isinstance(dtype, nw.Datetime) and dtype.time_zone in _UTC_NAMES:
+            return nw.Datetime("us", dtype.time_zone)
+    return TIME
 
 
 def need_zone(frame: Any, name: str, called: str = "frame") -> None:

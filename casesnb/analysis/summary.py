@@ -14,7 +14,7 @@ from casesnb.analysis.flow import (
     moves_of,
     reopens,
 )
-from casesnb.analysis.frames import TIME, handed_back, opened
+from casesnb.analysis.frames import handed_back, opened, time_type
 from casesnb.analysis.spells import begun, spells
 from casesnb.analysis.timezones import hours_between, moment
 from casesnb.tables.schema import CHANGES, EVENTS
@@ -85,7 +85,7 @@ def case_summary(
     happened, changed = opened(events, EVENTS), opened(changes, CHANGES)
     until = nw.col("performed_at").max()
     if as_of is not None:
-        until = nw.lit(moment(as_of), TIME)
+        until = nw.lit(moment(as_of), time_type(happened))
         happened = happened.filter(nw.col("performed_at") <= until)
         changed = changed.filter(nw.col("performed_at") <= until)
     happened = happened.with_columns(as_of=until)

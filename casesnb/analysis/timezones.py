@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import narwhals as nw
 
-from casesnb.analysis.frames import TIME, rows_of
+from casesnb.analysis.frames import TIME, rows_of, time_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,16 +51,20 @@ def wall(frame: Any, column: str, tz: str | dt.tzinfo) -> nw.Expr:
         return at
     shown = _later(at, changes[0][1])
     for since, offset in changes[1:]:
-        is_since = at >= nw.lit(since, TIME)
+        is_since = at >= nw.lit(since, time_type(frame))
         shown = nw.when(is_since).then(_later(at, offset)).otherwise(shown)
     return shown
 
 
-def _at(wall: nw.Expr, changes: Sequence[tuple[dt.datetime, dt.timedelta]]) -> nw.Expr:
+def _at(
+    wall: nw.Expr,
+    changes: Sequence[tuple[dt.datetime, dt.timedelta]],
+    in_utc: nw.Datetime,
+) -> nw.Expr:
     """Return when the wall first showed a time; after a jump that skipped it."""
     at = _later(wall, -changes[0][1])
     for (_, before), (since, offset) in pairwise(changes):
-        showed = nw.lit(since + max(before, offset), TIME)
+        showed = nw.lit(since + max(before, offset), in_utc)
         at = nw.when(wall >= showed).then(_later(wall, -offset)).otherwise(at)
     return at
 
@@ -243,7 +247,9 @@ def with_period(frame: Any, column: str, freq: str, tz: str | dt.tzinfo = "UTC")
     frame = frame.with_columns(period_at=wall(frame, column, tz))
     frame = frame.with_columns(period_at=_began(frame, nw.col("period_at"), freq))
     return (
-        frame.with_columns(period_at=_at(nw.col("period_at"), changes))
+        frame.with_columns(
+            period_at=_at(nw.col("period_at"), changes, time_type(frame))
+        )
         if changes
         else frame
     )

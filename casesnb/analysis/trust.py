@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.field_chain import PART, chained
-from casesnb.analysis.frames import NO_TEXT, TIME, handed_back, opened, rows_of, stacked
+from casesnb.analysis.frames import (
+    NO_TEXT,
+    handed_back,
+    opened,
+    rows_of,
+    stacked,
+    time_type,
+)
 from casesnb.analysis.timezones import in_hours, micros_between, moment
 from casesnb.tables.arguments import need_history
 from casesnb.tables.schema import CASE_FIELDS, CHANGES, EVENTS
@@ -388,7 +395,7 @@ def drift(
         frame.select(*key, "performed_at", "n_changes", *_SAID).join(cases, on=case)
         for frame in (first, second)
     )
-    is_new = nw.col("performed_at") > nw.lit(captured_at, TIME)
+    is_new = nw.col("performed_at") > nw.lit(captured_at, time_type(first))
     came = second.join(first.select(*key), on=key, how="anti").select(
         *key,
         "performed_at",
