@@ -21,6 +21,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from casesnb import sandbox as sandbox
+    from casesnb.tables import schema as schema
     from casesnb.analysis.actors import actor_activity as actor_activity
     from casesnb.analysis.actors import actor_matrix as actor_matrix
     from casesnb.analysis.actors import attribution as attribution
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from casesnb.tables.files import read_parquet as read_parquet
     from casesnb.tables.files import to_csv as to_csv
     from casesnb.tables.files import to_parquet as to_parquet
+    from casesnb.tables.filters import CaseFilter as CaseFilter
     from casesnb.tables.filters import where as where
     from casesnb.tables.filters import where_tag as where_tag
     from casesnb.tables.history import History as History
@@ -100,9 +102,11 @@ if TYPE_CHECKING:
     from casesnb.view.plots.style import describe as describe
     from casesnb.view.plots.style import drawn as drawn
     from casesnb.view.report.story import story as story
+    from casesnb.view.report.verify import Verification as Verification
     from casesnb.view.report.verify import verify_report as verify_report
     from casesnb.view.report.write import write_report as write_report
     from casesnb.wire.client import connect as connect
+    from casesnb.wire.pages import Page as Page
     from casesnb.wire.pages import PageError as PageError
     from casesnb.wire.recording import RecordingNotFound as RecordingNotFound
     from casesnb.wire.responder import Request as Request
@@ -113,7 +117,7 @@ if TYPE_CHECKING:
 # so that `import casesnb` stays light.
 _HOMES = {
     "wire.client": ("connect",),
-    "wire.pages": ("PageError",),
+    "wire.pages": ("Page", "PageError"),
     "wire.recording": ("RecordingNotFound",),
     "wire.responder": ("Request", "Responder", "Response"),
     "tables.certificate": ("Certificate",),
@@ -139,7 +143,7 @@ _HOMES = {
     "tables.names": ("Catalogue", "load_catalogue", "with_names"),
     "tables.tidy": ("changes_frame", "events_frame"),
     "tables.values": ("typed",),
-    "tables.filters": ("where", "where_tag"),
+    "tables.filters": ("CaseFilter", "where", "where_tag"),
     "analysis.spells": ("backlog", "spells", "time_in"),
     "analysis.state": ("blame", "diff", "state_at", "state_table"),
     "analysis.flow": ("first_times", "handoffs", "reopens", "transitions", "variants"),
@@ -188,16 +192,19 @@ _HOMES = {
     "view.plots.people": ("plot_activity", "plot_rhythm"),
     "view.report.write": ("write_report",),
     "view.report.story": ("story",),
-    "view.report.verify": ("verify_report",),
+    "view.report.verify": ("Verification", "verify_report"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = ["sandbox", *_HOME]  # noqa: PLE0604
+# Families of names, which completion shows.
+_FAMILIES = {"sandbox": "casesnb.sandbox", "schema": "casesnb.tables.schema"}
+
+__all__ = [*_FAMILIES, *_HOME]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:
-    if name == "sandbox":
-        return import_module("casesnb.sandbox")
+    if name in _FAMILIES:
+        return import_module(_FAMILIES[name])
     try:
         home = _HOME[name]
     except KeyError:

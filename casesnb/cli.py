@@ -20,20 +20,7 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the ``casesnb`` command.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        The arguments; those of the process otherwise.
-
-    Returns
-    -------
-    int
-        The exit status: 0 if all went well, 1 if a report differs, 2 if what
-        was asked for cannot be had, 130 after Ctrl-C, 141 if nobody reads the
-        output any more.
-    """
+    """Run the ``casesnb`` command."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A log shows each line at once; what it cannot show is told by its escape.
         sys.stdout.reconfigure(errors="backslashreplace", line_buffering=True)

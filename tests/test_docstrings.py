@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from numpydoc.validate import validate
@@ -24,25 +25,54 @@ CHECKS = set(
 )
 
 
+def modules() -> list[ModuleType]:
+    found = pkgutil.walk_packages(casesnb.__path__, "casesnb.")
+    names = [each.name for each in found if not each.name.endswith("__main__")]
+    return [importlib.import_module(name) for name in names]
+
+
+def is_public(value: object) -> bool:
+    return any(value is each for each in PUBLIC)
+
+
+PUBLIC = [
+    *(getattr(casesnb, name) for name in casesnb.__all__),
+    *(getattr(casesnb.sandbox, name) for name in casesnb.sandbox.__all__),
+    casesnb.schema.Column,
+    casesnb.schema.Table,
+]
+
+
 def public_names() -> list[str]:
     names = []
-    for found in pkgutil.walk_packages(casesnb.__path__, "casesnb."):
-        if found.name.endswith("__main__"):
+    for value in PUBLIC:
+        if not (inspect.isclass(value) or inspect.isfunction(value)):
             continue
-        module = importlib.import_module(found.name)
-        for name, value in vars(module).items():
-            if name.startswith("_") or getattr(value, "__module__", "") != found.name:
-                continue
-            if inspect.isclass(value) or inspect.isfunction(value):
-                names.append(f"{found.name}.{name}")
-            if inspect.isclass(value):
-                names.extend(
-                    f"{found.name}.{name}.{method}"
-                    for method, member in vars(value).items()
-                    if not method.startswith("_")
-                    and (inspect.isfunction(member) or isinstance(member, classmethod))
-                )
+        whole = f"{value.__module__}.{value.__qualname__}"
+        names.append(whole)
+        if inspect.isclass(value):
+            names.extend(
+                f"{whole}.{method}"
+                for method, member in vars(value).items()
+                if not method.startswith("_")
+                and (inspect.isfunction(member) or isinstance(member, classmethod))
+            )
     return names
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda module: module.__name__)
+def test_an_internal_docstring_has_one_line(module: ModuleType) -> None:
+    owners = [module, *(v for v in vars(module).values() if inspect.isclass(v))]
+    for owner in owners:
+        if is_public(owner):
+            continue
+        for value in vars(owner).values():
+            if (
+                inspect.isfunction(value)
+                and value.__module__ == module.__name__
+                and not is_public(value)
+            ):
+                assert "\n" not in (value.__doc__ or ""), value.__qualname__
 
 
 @pytest.mark.parametrize("name", public_names())

@@ -153,7 +153,7 @@ def test_the_front_door_lists_each_name_once_for_people_and_for_type_checkers() 
         for alias in node.names
     }
     listed = {name: f"casesnb.{home}.{name}" for name, home in cn._HOME.items()}
-    assert typed == listed | {"sandbox": "casesnb.sandbox"}
+    assert typed == listed | cn._FAMILIES
     assert len(cn.__all__) == len(set(cn.__all__))
 
 

@@ -230,18 +230,7 @@ def attribution(events: IntoFrameT) -> IntoFrameT:
 
 
 def attributed(frame: Any) -> Any:
-    """Return events with the worker, the evidence and whether it is only claimed.
-
-    Parameters
-    ----------
-    frame : narwhals.DataFrame or narwhals.LazyFrame
-        Opened events.
-
-    Returns
-    -------
-    narwhals.DataFrame or narwhals.LazyFrame
-        The rows with ``worker``, ``evidence`` and ``is_asserted``.
-    """
+    """Return events with the worker, the evidence and whether it is only claimed."""
     user = ~nw.col("user_arn").is_null()
     custom = ~nw.col("custom_entity").is_null()
     principal = ~nw.col("iam_principal_arn").is_null()
@@ -436,28 +425,7 @@ def bursts(
 
 
 def in_bursts(frame: Any, *, within: dt.timedelta, min_cases: int) -> Any:
-    """Return the changes that are part of a burst, with its number.
-
-    Parameters
-    ----------
-    frame : narwhals.DataFrame or narwhals.LazyFrame
-        Opened changes.
-    within : timedelta
-        The longest pause inside a burst.
-    min_cases : int
-        The fewest cases that make a burst.
-
-    Returns
-    -------
-    narwhals.DataFrame or narwhals.LazyFrame
-        The rows with ``burst``, a number among those of the same actor, field
-        and value, and ``case``.
-
-    Raises
-    ------
-    ValueError
-        If `within` is negative, or `min_cases` is below 2.
-    """
+    """Return the changes that are part of a burst, with its number."""
     if not isinstance(within, dt.timedelta):
         raise TypeError(f"within={within!r}: give a timedelta(minutes=1).")
     if within < dt.timedelta() or min_cases < 2:

@@ -215,25 +215,7 @@ def with_work(
     hours: str = "working_hours",
     micros: str = "working_micros",
 ) -> Any:
-    """Return the rows with the hours of work between two of their times.
-
-    Parameters
-    ----------
-    frame : narwhals.DataFrame or narwhals.LazyFrame
-        With both columns.
-    calendar : Calendar
-        The hours of work.
-    start, end : str
-        Columns of UTC times.
-    hours, micros : str, default "working_hours", "working_micros"
-        The columns to add.
-
-    Returns
-    -------
-    narwhals.DataFrame or narwhals.LazyFrame
-        With `hours`, and `micros`, whole numbers that add up; missing where a
-        time is.
-    """
+    """Return the rows with the hours of work between two of their times."""
     if not isinstance(calendar, Calendar):
         raise TypeError(
             f"calendar={calendar!r} is no Calendar. Give cn.Calendar(), or one with "
@@ -264,11 +246,7 @@ def _with_worked(
     last: dt.datetime,
     to: str,
 ) -> Any:
-    """Return the rows with the microseconds worked since 1970, up to a time.
-
-    The wall's week repeats, holidays are taken out, and where the wall's clock
-    jumped, what it skipped or showed twice is set right.
-    """
+    """Return the rows with the microseconds worked since 1970, up to a time."""
     weekly = calendar.weekly()
     total = sum(end - start for start, end in weekly)
     in_utc = time_type(frame)

@@ -667,11 +667,7 @@ def _earlier(as_of: dt.datetime | None, days: float) -> dt.datetime | None:
 
 @rule(severity="problem")
 def sla_missed_while_unassigned(tables: Tables) -> Any:
-    """Find SLAs that were told to be missed while nobody had the case.
-
-    AWS documents no audit event for a breach: the check reads ``sla.status``
-    where an event lists it, and says so where none does.
-    """
+    """Find SLAs that were told to be missed while nobody had the case."""
     edits = tables._edits
     ends = edits.filter(nw.col("field_id") == "sla.status").with_columns(
         end=nw.col("new").str.to_lowercase().fill_null("")

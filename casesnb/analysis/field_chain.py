@@ -29,24 +29,15 @@ class Chains:
     Where rows have numbers (Arrow, Polars) a chain is a stretch of sorted rows.
     Only what is compared is sorted; the other columns are taken by row when they
     are asked for. Elsewhere a chain is a window and every column is there.
-
-    Parameters
-    ----------
-    frame : narwhals.DataFrame or narwhals.LazyFrame
-        One row per change: `performed_at`, both values and their kinds,
-        ``prior`` and ``prior_kind`` (the new value before, where
-        there is one), ``is_first``, ``is_last`` and ``is_break``: the old value
-        is not the new one before. A value that AWS did not send contradicts
-        nothing.
-    until : narwhals.DataFrame or narwhals.LazyFrame
-        One row: ``as_of``, the moment up to which changes count.
-    given : narwhals.DataFrame, optional
-        Every change as it was given, where rows have numbers.
     """
 
+    # one row per change: `performed_at`, both values and their kinds, ``prior``
+    # and ``prior_kind`` (the new value before, where there is one),
+    # ``is_first``, ``is_last`` and ``is_break``: the old value is not the new
+    # one before. A value that AWS did not send contradicts nothing
     frame: Any
-    until: Any
-    given: Any = None
+    until: Any  # one row: ``as_of``, the moment up to which changes count
+    given: Any = None  # every change as it was given, where rows have numbers
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -54,21 +45,7 @@ class Chains:
         return (*PART, *ORDER) if self.given is None else ("place",)
 
     def filter(self, *where: Any, without: tuple[str, ...] = ()) -> Chains:
-        """Return the rows that fulfil every condition.
-
-        Parameters
-        ----------
-        *where : narwhals.Expr or str
-            The conditions.
-        without : tuple of str, optional
-            Columns that are no longer needed, where rows have numbers: a filter
-            copies every column.
-
-        Returns
-        -------
-        Chains
-            Fewer rows.
-        """
+        """Return the rows that fulfil every condition."""
         if self.given is None:
             return self.of(self.frame.filter(*where))
         kept = nw.all_horizontal(*where, ignore_nulls=False).fill_null(False)
@@ -77,53 +54,15 @@ class Chains:
         return self.of(left if mask.all() else left.filter(mask))
 
     def with_columns(self, **columns: Any) -> Chains:
-        """Return the same rows with more columns.
-
-        Parameters
-        ----------
-        **columns : narwhals.Expr
-            The new columns.
-
-        Returns
-        -------
-        Chains
-            The same rows.
-        """
+        """Return the same rows with more columns."""
         return replace(self, frame=self.frame.with_columns(**columns))
 
     def of(self, frame: Any) -> Chains:
-        """Return another frame with the numbers of these rows.
-
-        Parameters
-        ----------
-        frame : narwhals.DataFrame or narwhals.LazyFrame
-            With the columns that `frame` has.
-
-        Returns
-        -------
-        Chains
-            That frame.
-        """
+        """Return another frame with the numbers of these rows."""
         return replace(self, frame=frame)
 
     def beside(self, among: str = "", **names: tuple[str, int]) -> Chains:
-        """Return the rows with columns of neighbours in their chain.
-
-        Parameters
-        ----------
-        among : str, optional
-            A flag: only rows that have it see each other, and only they get the
-            new columns.
-        **names : tuple of (str, int)
-            The new columns, each with the column of `frame` that it is taken
-            from and how many rows before (above 0) or after (below 0); missing
-            where there is no such neighbour.
-
-        Returns
-        -------
-        Chains
-            The same rows.
-        """
+        """Return the rows with columns of neighbours in their chain."""
         if self.given is None:
             part = (*PART, among) if among else PART
             found = {
@@ -152,21 +91,7 @@ class Chains:
         return self.with_columns(**found)
 
     def joined(self, other: Any, on: list[str]) -> Chains:
-        """Return the rows with what another frame tells of a key of theirs.
-
-        Parameters
-        ----------
-        other : narwhals.DataFrame or narwhals.LazyFrame
-            One row per key.
-        on : list of str
-            The key's columns.
-
-        Returns
-        -------
-        Chains
-            The same rows, with the other columns of `other`: missing where it
-            has no such key.
-        """
+        """Return the rows with what another frame tells of a key of theirs."""
         if self.given is None:
             return self.of(self.frame.join(other, on=on, how="left"))
         # A join copies every column that goes through it, in any order.
@@ -176,13 +101,7 @@ class Chains:
         return self.of(self.frame.with_columns(*found))
 
     def with_as_of(self) -> Chains:
-        """Return the rows with ``as_of``, the moment up to which changes count.
-
-        Returns
-        -------
-        Chains
-            The same rows.
-        """
+        """Return the rows with ``as_of``, the moment up to which changes count."""
         if self.given is None:
             return self.of(self.frame.join(self.until, how="cross"))
         (until,) = rows_of(self.until)
@@ -190,18 +109,7 @@ class Chains:
         return self.with_columns(as_of=nw.lit(at, time_type(self.frame)))
 
     def told(self, *names: str) -> Chains:
-        """Return the rows with columns of the changes, categories as texts.
-
-        Parameters
-        ----------
-        *names : str
-            Columns of ``schema.CHANGES``.
-
-        Returns
-        -------
-        Chains
-            The same rows.
-        """
+        """Return the rows with columns of the changes, categories as texts."""
         frame = self.frame
         if self.given is not None:
             there = set(frame.columns)
@@ -214,24 +122,7 @@ class Chains:
 def chains(
     changes: object, *field_ids: str, as_of: dt.datetime | None = None
 ) -> Chains:
-    """Return the changes of cases' own fields in their chains.
-
-    Related items are left out: two comments share a field id but no value.
-
-    Parameters
-    ----------
-    changes : DataFrame
-        The columns of ``schema.CHANGES``, in any engine.
-    *field_ids : str
-        Only these fields; all fields if there is none.
-    as_of : datetime, optional
-        Up to this moment, with its zone; up to the newest change otherwise.
-
-    Returns
-    -------
-    Chains
-        In any engine.
-    """
+    """Return the changes of cases' own fields in their chains."""
     given = as_given(changes, CHANGES)
     until = given.select(as_of=nw.col("performed_at").max())
     where = [~nw.col("event_type").str.starts_with("RelatedItem.").fill_null(False)]
@@ -333,24 +224,7 @@ def _arrow_order(native: Any, rows: Any) -> tuple[Any, Any]:
 def chained(
     changes: object, *field_ids: str, as_of: dt.datetime | None = None
 ) -> Chains:
-    """Return the changes of cases' own fields, each beside the one before it.
-
-    Parameters
-    ----------
-    changes : DataFrame
-        The columns of ``schema.CHANGES``, and others, in any engine.
-    *field_ids : str
-        Only these fields; all fields if there is none.
-    as_of : datetime, optional
-        Up to this moment, with its zone; up to the newest change otherwise.
-
-    Returns
-    -------
-    Chains
-        With the columns of `changes`, with ``before``, ``before_kind``,
-        ``before_at`` and ``before_event_id`` (the change before) and
-        ``next_at`` (when the next one came).
-    """
+    """Return the changes of cases' own fields, each beside the one before it."""
     given = as_given(changes, CHANGES)
     told = chains(given, *field_ids, as_of=as_of).told(*given.collect_schema().names())
     return told.beside(
@@ -363,29 +237,12 @@ def chained(
 
 
 def is_new() -> nw.Expr:
-    """Return whether a change begins a value: to save it again begins none.
-
-    Returns
-    -------
-    narwhals.Expr
-        True or False, never missing, for the rows that `chains` returns.
-    """
+    """Return whether a change begins a value: to save it again begins none."""
     return nw.col("is_first") | nw.col("is_break") | differs("new", "prior")
 
 
 def differs(value: str, other: str) -> nw.Expr:
-    """Return whether two values differ, kind and text, missing ones being alike.
-
-    Parameters
-    ----------
-    value, other : str
-        Columns of texts; their kinds are in ``<name>_kind``.
-
-    Returns
-    -------
-    narwhals.Expr
-        True or False, never missing.
-    """
+    """Return whether two values differ, kind and text, missing ones being alike."""
     return _unlike(f"{value}_kind", f"{other}_kind") | _unlike(value, other)
 
 

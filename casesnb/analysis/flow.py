@@ -97,19 +97,7 @@ def transitions(
 
 
 def moves_of(linked: Chains) -> Chains:
-    """Return of what `begun` does the changes of a value, after creation.
-
-    Parameters
-    ----------
-    linked : Chains
-        From `begun`.
-
-    Returns
-    -------
-    Chains
-        Fewer rows, with both values, ``at`` and ``hours``, the time that the
-        value before had held.
-    """
+    """Return of what `begun` does the changes of a value, after creation."""
     is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
     done = ("old", "old_kind", "prior", "prior_kind", "until_at", "then_break")
     moves = replaced(linked).told("event_type")
@@ -427,20 +415,7 @@ def first_times(
 
 
 def first_times_of(events: object, changes: object, closed: str = CLOSED) -> Any:
-    """Return what `first_times` does, not yet handed back.
-
-    Parameters
-    ----------
-    events, changes : DataFrame
-        In any engine.
-    closed : str, default "closed"
-        The status that means closed.
-
-    Returns
-    -------
-    narwhals.DataFrame or narwhals.LazyFrame
-        One row per case.
-    """
+    """Return what `first_times` does, not yet handed back."""
     frame = opened(events, EVENTS)
     is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
     is_comment = (nw.col("event_type") == "RelatedItem.Created").fill_null(False) & (

@@ -36,48 +36,12 @@ NO_TEXT = nw.lit(None, nw.String)
 
 
 def opened(frame: object, table: Table | None = None) -> Any:
-    """Return what `as_given` does, with categories as texts.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        In any engine.
-    table : Table, optional
-        Whose columns are kept.
-
-    Returns
-    -------
-    narwhals.DataFrame or narwhals.LazyFrame
-        The same rows.
-    """
+    """Return what `as_given` does, with categories as texts."""
     return texts(as_given(frame, table))
 
 
 def as_given(frame: object, table: Table | None = None, *names: str) -> Any:
-    """Return a frame of any engine, its categories as they are.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Of pandas, Polars, DuckDB or PySpark, or already Narwhals.
-    table : Table, optional
-        Whose columns are kept of a user's frame, since one of their own may
-        have a name that a step of ours makes; all are otherwise.
-    *names : str
-        Which of the table's columns; all if there is none.
-
-    Returns
-    -------
-    narwhals.DataFrame or narwhals.LazyFrame
-        The same rows, times in microseconds.
-
-    Raises
-    ------
-    ValueError
-        If a user's frame lacks what the table needs, or the engine tells times
-        in a zone other than UTC, as DuckDB and Spark do where their session has
-        another zone.
-    """
+    """Return a frame of any engine, its categories as they are."""
     given = _framed(frame, table)
     if table is not None and frame is not given:
         there = given.collect_schema().names()
@@ -100,42 +64,12 @@ def _is_finer(dtype: Any) -> bool:
 
 
 def whole(frame: object, *times: str, table: Table | None = None) -> Any:
-    """Return a frame with every column that it has, as it is.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        In any engine.
-    *times : str
-        Those of its columns that are to be in UTC.
-    table : Table, optional
-        What a user's frame should hold.
-
-    Returns
-    -------
-    narwhals.DataFrame or narwhals.LazyFrame
-        The same rows, in that engine.
-    """
+    """Return a frame with every column that it has, as it is."""
     return _in_utc(_framed(frame, table), times)
 
 
 def plain(frame: object, *times: str, table: Table | None = None) -> Any:
-    """Return what `whole` does, with categories as texts and a fresh index.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        In any engine.
-    *times : str
-        Those of its columns that are to be in UTC.
-    table : Table, optional
-        What a user's frame should hold.
-
-    Returns
-    -------
-    narwhals.DataFrame or narwhals.LazyFrame
-        The same rows, in that engine.
-    """
+    """Return what `whole` does, with categories as texts and a fresh index."""
     return nw.maybe_reset_index(texts(whole(frame, *times, table=table)))
 
 
@@ -176,18 +110,7 @@ def _in_utc(given: Any, times: Sequence[str]) -> Any:
 
 
 def time_type(frame: Any) -> nw.Datetime:
-    """Return the type of a frame's times: UTC, by the name its session uses.
-
-    Parameters
-    ----------
-    frame : narwhals.DataFrame or narwhals.LazyFrame
-        Of any engine.
-
-    Returns
-    -------
-    narwhals.Datetime
-        `TIME`, but for DuckDB and Spark whose session calls it by another name.
-    """
+    """Return the type of a frame's times: UTC, by the name its session uses."""
     if not isinstance(frame, nw.LazyFrame):
         return TIME
     for dtype in frame.collect_schema().values():
@@ -197,22 +120,7 @@ def time_type(frame: Any) -> nw.Datetime:
 
 
 def need_zone(frame: Any, name: str, called: str = "frame") -> None:
-    """Refuse a column that should hold times and holds none with a zone.
-
-    Parameters
-    ----------
-    frame : narwhals.DataFrame or narwhals.LazyFrame
-        With the column.
-    name : str
-        The column.
-    called : str, default "frame"
-        What the caller calls the frame.
-
-    Raises
-    ------
-    ValueError
-        If it is of another type, unless all of it is missing.
-    """
+    """Refuse a column that should hold times and holds none with a zone."""
     dtype = frame.collect_schema()[name]
     if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
         return
@@ -225,18 +133,7 @@ def need_zone(frame: Any, name: str, called: str = "frame") -> None:
 
 
 def stacked(frames: Sequence[Any]) -> Any:
-    """Return the rows of several frames, one after the other.
-
-    Parameters
-    ----------
-    frames : sequence of narwhals.DataFrame or narwhals.LazyFrame
-        Of one engine, with the same columns.
-
-    Returns
-    -------
-    narwhals.DataFrame or narwhals.LazyFrame
-        All rows.
-    """
+    """Return the rows of several frames, one after the other."""
     if frames[0].implementation.is_pyarrow():
         tables = [with_texts(frame.to_native()) for frame in frames]
         frames = [nw.from_native(table) for table in tables]
@@ -244,36 +141,14 @@ def stacked(frames: Sequence[Any]) -> Any:
 
 
 def windowed(frame: Any) -> Any:
-    """Return a frame in an engine that has windows and exact medians.
-
-    Parameters
-    ----------
-    frame : narwhals.DataFrame or narwhals.LazyFrame
-        Of any engine; an Arrow table, which has neither, becomes a pandas frame.
-
-    Returns
-    -------
-    narwhals.DataFrame or narwhals.LazyFrame
-        The same rows.
-    """
+    """Return a frame in an engine that has windows and exact medians."""
     if not frame.implementation.is_pyarrow():
         return frame
     return nw.from_native(frame.to_native().to_pandas())
 
 
 def texts(frame: Any) -> Any:
-    """Return a frame with its categories as texts.
-
-    Parameters
-    ----------
-    frame : narwhals.DataFrame or narwhals.LazyFrame
-        Of any engine.
-
-    Returns
-    -------
-    narwhals.DataFrame or narwhals.LazyFrame
-        The same rows.
-    """
+    """Return a frame with its categories as texts."""
     kinds = nw.Categorical | nw.Enum
     names = [n for n, d in frame.collect_schema().items() if isinstance(d, kinds)]
     if not names:
@@ -288,23 +163,7 @@ def texts(frame: Any) -> Any:
 
 
 def told_apart(frame: Any, name: str, columns: Sequence[str]) -> Any:
-    """Return rows with one column in place of several that tell them apart.
-
-    Parameters
-    ----------
-    frame : narwhals.DataFrame or narwhals.LazyFrame
-        With the columns: texts or categories, none of them missing.
-    name : str
-        The new column.
-    columns : sequence of str
-        What it stands for.
-
-    Returns
-    -------
-    narwhals.DataFrame or narwhals.LazyFrame
-        The same rows; the new column is a number in Arrow and a text elsewhere,
-        only to be compared.
-    """
+    """Return rows with one column in place of several that tell them apart."""
     if not frame.implementation.is_pyarrow():
         *others, last = columns
         if isinstance(frame, nw.DataFrame):  # one domain tells no case from another
@@ -325,24 +184,7 @@ def handed_back(
     order: Sequence[str],
     columns: Sequence[str] | None = None,
 ) -> IntoFrameT:
-    """Return a frame in the kind that was given, its rows in order.
-
-    Parameters
-    ----------
-    frame : narwhals.DataFrame or narwhals.LazyFrame
-        What was found.
-    like : DataFrame
-        What was given: its kind is the kind that is returned.
-    order : sequence of str
-        The columns to sort by, missing values last; none if they are in order.
-    columns : sequence of str, optional
-        The columns to keep; all of them otherwise.
-
-    Returns
-    -------
-    DataFrame
-        The rows of `frame`, with a fresh index where the kind has one.
-    """
+    """Return a frame in the kind that was given, its rows in order."""
     if columns is not None:  # a sort takes every column there is
         frame = frame.select(*columns, *(n for n in order if n not in columns))
     ordered = frame.sort(*order, nulls_last=True) if order else frame
@@ -357,18 +199,7 @@ def handed_back(
 
 
 def rows_of(frame: Any) -> list[dict[str, Any]]:
-    """Return a small frame's rows as dictionaries, whatever the engine.
-
-    Parameters
-    ----------
-    frame : narwhals.DataFrame or narwhals.LazyFrame
-        A few rows: an aggregate or a lookup table.
-
-    Returns
-    -------
-    list of dict
-        Missing values are None, times are in UTC.
-    """
+    """Return a small frame's rows as dictionaries, whatever the engine."""
     if isinstance(frame, nw.LazyFrame):
         frame = frame.collect("pyarrow")
     return [

@@ -89,25 +89,7 @@ def spells(
 
 
 def begun(changes: object, *field_ids: str, as_of: dt.datetime | None = None) -> Chains:
-    """Return the changes that begin a spell, each with the value before it.
-
-    Parameters
-    ----------
-    changes : DataFrame
-        The columns of ``schema.CHANGES``, in any engine.
-    *field_ids : str
-        Only these fields; all fields if there is none.
-    as_of : datetime, optional
-        Up to this moment, with its zone; up to the newest change otherwise.
-
-    Returns
-    -------
-    Chains
-        What `chains` returns, fewer rows, with ``since_at`` (when the value
-        before began, where it is sure), ``until_at`` (when the next spell
-        began), ``then_break`` (it ended in a break) and ``is_same`` (a first
-        change to the value that was there).
-    """
+    """Return the changes that begin a spell, each with the value before it."""
     linked = chains(changes, *field_ids, as_of=as_of)
     if linked.given is None:
         linked = replaced(linked.filter(is_new()))  # less to carry through the window
@@ -130,19 +112,7 @@ def begun(changes: object, *field_ids: str, as_of: dt.datetime | None = None) ->
 
 
 def replaced(linked: Chains) -> Chains:
-    """Return what `begun` does with the values that the changes replaced.
-
-    Parameters
-    ----------
-    linked : Chains
-        From `begun`.
-
-    Returns
-    -------
-    Chains
-        With ``previous_kind`` and ``previous``: the value before, as AWS says it
-        or as the chain does.
-    """
+    """Return what `begun` does with the values that the changes replaced."""
     if "previous" in linked.frame.collect_schema().names():
         return linked
     if linked.given is not None:
@@ -156,11 +126,7 @@ def replaced(linked: Chains) -> Chains:
 
 
 def _held(linked: Chains, *names: str) -> Any:
-    """Return the spells that `begun` changes begin, and those before the first.
-
-    In order where rows have numbers, else with what to order them by. `names`
-    are columns of the change that begins a spell, missing if none surely does.
-    """
+    """Return the spells that `begun` changes begin, and those before the first."""
     is_sure = ~nw.col("is_same")
     is_told = nw.col("is_first") & is_sure & ~nw.col("old_kind").is_null()
     # What a change replaced was a spell too, where nothing tells of its start.

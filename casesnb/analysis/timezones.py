@@ -24,27 +24,7 @@ _PERIOD = re.compile(r"(\d*)(m|h|d|w|mo|q|y)")
 
 
 def wall(frame: Any, column: str, tz: str | dt.tzinfo) -> nw.Expr:
-    """Return a column's times as the wall of a zone showed them.
-
-    Parameters
-    ----------
-    frame : narwhals.DataFrame or narwhals.LazyFrame
-        With the column; only its first and last time are asked for.
-    column : str
-        UTC times.
-    tz : str or tzinfo
-        An IANA time zone, such as ``"Europe/Berlin"``.
-
-    Returns
-    -------
-    narwhals.Expr
-        Times stamped UTC whose hours and days are those of the wall.
-
-    Raises
-    ------
-    ValueError
-        If there is no such zone.
-    """
+    """Return a column's times as the wall of a zone showed them."""
     at = nw.col(column)
     changes = () if str(tz) == "UTC" else _changes(frame, column, tz)
     if not changes:
@@ -88,25 +68,7 @@ def _later(at: nw.Expr, offset: dt.timedelta) -> nw.Expr:
 
 
 def moment(value: dt.datetime) -> dt.datetime:
-    """Return a user's moment as a plain datetime in UTC.
-
-    Parameters
-    ----------
-    value : datetime
-        With its zone; a pandas Timestamp is one.
-
-    Returns
-    -------
-    datetime
-        In UTC.
-
-    Raises
-    ------
-    TypeError
-        If it is no datetime.
-    ValueError
-        If it has no zone, or is not a time.
-    """
+    """Return a user's moment as a plain datetime in UTC."""
     if not isinstance(value, dt.datetime):
         raise TypeError(
             f"{value!r} is no datetime. Give datetime(2026, 3, 2, 9, tzinfo=UTC) or "
@@ -125,34 +87,7 @@ def moment(value: dt.datetime) -> dt.datetime:
 def offsets(
     tz: str | dt.tzinfo, first: dt.datetime, last: dt.datetime
 ) -> tuple[tuple[dt.datetime, dt.timedelta], ...]:
-    """Return a zone's offsets from UTC from `first` to `last`.
-
-    Parameters
-    ----------
-    tz : str or tzinfo
-        An IANA time zone.
-    first, last : datetime
-        With their zones.
-
-    Returns
-    -------
-    tuple of (datetime, timedelta)
-        Since when, in UTC, and what is added to UTC from then on; the first
-        since `first`.
-
-    Raises
-    ------
-    ValueError
-        If there is no such zone.
-
-    Examples
-    --------
-    >>> spring = [dt.datetime(2026, month, 1, tzinfo=dt.UTC) for month in (3, 5)]
-    >>> for since, offset in offsets("Europe/Berlin", *spring):
-    ...     print(since, offset)
-    2026-03-01 00:00:00+00:00 1:00:00
-    2026-03-29 01:00:00+00:00 2:00:00
-    """
+    """Return a zone's offsets from UTC from `first` to `last`."""
     there = zone(tz)
 
     def offset(at: dt.datetime) -> dt.timedelta:
@@ -178,23 +113,7 @@ def offsets(
 
 
 def zone(tz: str | dt.tzinfo) -> dt.tzinfo:
-    """Return a time zone by its name.
-
-    Parameters
-    ----------
-    tz : str or tzinfo
-        An IANA name such as ``Europe/Berlin``, or a zone.
-
-    Returns
-    -------
-    tzinfo
-        The zone.
-
-    Raises
-    ------
-    ValueError
-        If there is no such zone.
-    """
+    """Return a time zone by its name."""
     try:
         return tz if isinstance(tz, dt.tzinfo) else ZoneInfo(tz)
     except (ZoneInfoNotFoundError, ValueError, OSError, TypeError, AttributeError):
@@ -204,42 +123,7 @@ def zone(tz: str | dt.tzinfo) -> dt.tzinfo:
 
 
 def with_period(frame: Any, column: str, freq: str, tz: str | dt.tzinfo = "UTC") -> Any:
-    """Return the rows with when the period began in which each one's time lies.
-
-    Parameters
-    ----------
-    frame : narwhals.DataFrame or narwhals.LazyFrame
-        With the column.
-    column : str
-        UTC times.
-    freq : str
-        A length: ``m``, ``h``, ``d``, ``w`` (from Monday), ``mo``, ``q`` or
-        ``y``, or so many ``m`` or ``h`` as divide an hour or a day.
-    tz : str or tzinfo, default "UTC"
-        The IANA time zone whose days, weeks and months they are. What its wall
-        shows twice is one period.
-
-    Returns
-    -------
-    narwhals.DataFrame or narwhals.LazyFrame
-        With ``period_at``, UTC.
-
-    Raises
-    ------
-    ValueError
-        If that is not a length of a period, or there is no such zone.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from casesnb.analysis.frames import as_given
-    >>> times = pd.DataFrame({"at": pd.to_datetime(["2026-07-02T17:45:00Z"])})
-    >>> times = as_given(times)
-    >>> str(with_period(times, "at", "6h")["period_at"].item())
-    '2026-07-02 12:00:00+00:00'
-    >>> str(with_period(times, "at", "1d", "Europe/Berlin")["period_at"].item())
-    '2026-07-01 22:00:00+00:00'
-    """
+    """Return the rows with when the period began in which each one's time lies."""
     if str(tz) == "UTC":
         return frame.with_columns(period_at=_began(frame, nw.col(column), freq))
     # A period may have begun before the first time that lies in it, by a year at most.
@@ -291,40 +175,13 @@ def _truncated(at: nw.Expr, freq: str) -> nw.Expr:
 
 
 def weekday(at: nw.Expr) -> nw.Expr:
-    """Return the day of the week, 1 for Monday to 7 for Sunday.
-
-    Parameters
-    ----------
-    at : narwhals.Expr
-        The times.
-
-    Returns
-    -------
-    narwhals.Expr
-        Integers.
-    """
+    """Return the day of the week, 1 for Monday to 7 for Sunday."""
     # Spark's Sunday is 0, that of the others 7.
     return (at.dt.weekday().cast(nw.Int64) + 6) % 7 + 1
 
 
 def micros_between(frame: Any, start: str, end: str) -> nw.Expr:
-    """Return the microseconds from one column's time to another's.
-
-    Whole numbers add up to the same sum in any order, on any engine; make them
-    hours (`in_hours`) only then.
-
-    Parameters
-    ----------
-    frame : narwhals.DataFrame or narwhals.LazyFrame
-        Whose columns they are.
-    start, end : str
-        Columns of UTC times.
-
-    Returns
-    -------
-    narwhals.Expr
-        Int64, missing where either time is.
-    """
+    """Return the microseconds from one column's time to another's."""
     if frame.implementation.is_pandas_like():
         # Narwhals takes total_microseconds from seconds, at times one too few.
         return nw.col(end).dt.timestamp("us") - nw.col(start).dt.timestamp("us")
@@ -337,34 +194,10 @@ def micros_between(frame: Any, start: str, end: str) -> nw.Expr:
 
 
 def in_hours(micros: nw.Expr) -> nw.Expr:
-    """Return microseconds as hours.
-
-    Parameters
-    ----------
-    micros : narwhals.Expr
-        Whole numbers.
-
-    Returns
-    -------
-    narwhals.Expr
-        Float64.
-    """
+    """Return microseconds as hours."""
     return micros.cast(nw.Float64) / 3.6e9
 
 
 def hours_between(frame: Any, start: str, end: str) -> nw.Expr:
-    """Return the hours from one column's time to another's.
-
-    Parameters
-    ----------
-    frame : narwhals.DataFrame or narwhals.LazyFrame
-        Whose columns they are.
-    start, end : str
-        Columns of UTC times.
-
-    Returns
-    -------
-    narwhals.Expr
-        Float64, missing where either time is.
-    """
+    """Return the hours from one column's time to another's."""
     return in_hours(micros_between(frame, start, end))

@@ -39,58 +39,25 @@ BATCH = "BatchUpdate"
 
 
 class Plan(NamedTuple):
-    """What is settled about a case before its life is told.
+    """What is settled about a case before its life is told."""
 
-    Parameters
-    ----------
-    domain : Domain
-        Its domain.
-    number : int
-        Its place in the domain.
-    case_id : str
-        Its id.
-    start_ms : int
-        When it is created.
-    rates : Rates
-        How often odd things happen.
-    customer : str
-        The customer's profile ARN.
-    manner : str
-        Who does most of it: ``people``, ``automation`` or ``integration``.
-    neighbour : str
-        An older case's id, to link to.
-    merge : tuple or None
-        When it is merged, the merge and the other case's life, if it is told.
-    bulk_ms : int or None
-        When a bulk edit reaches it.
-    is_showcase : bool
-        Whether it is the one to show.
-    n_events : int or None
-        Exactly how many events it shall have.
-    """
-
-    domain: Domain
-    number: int
-    case_id: str
-    start_ms: int
-    rates: Rates
-    customer: str
-    manner: str
-    neighbour: str
+    domain: Domain  # its domain
+    number: int  # its place in the domain
+    case_id: str  # its id
+    start_ms: int  # when it is created
+    rates: Rates  # how often odd things happen
+    customer: str  # the customer's profile ARN
+    manner: str  # who does most of it: ``people``, ``automation`` or ``integration``
+    neighbour: str  # an older case's id, to link to
+    # when it is merged, the merge and the other case's life, if it is told
     merge: tuple[int, Merge, Life | None] | None = None
-    bulk_ms: int | None = None
-    is_showcase: bool = False
-    n_events: int | None = None
+    bulk_ms: int | None = None  # when a bulk edit reaches it
+    is_showcase: bool = False  # whether it is the one to show
+    n_events: int | None = None  # exactly how many events it shall have
 
 
 class Pen:
-    """Keeps a case's state and writes the acts that change it.
-
-    Parameters
-    ----------
-    plan : Plan
-        What is settled about the case.
-    """
+    """Keeps a case's state and writes the acts that change it."""
 
     life: Life
     """What is written, once somebody has begun it."""
@@ -116,13 +83,7 @@ class Pen:
         self.bookkeeping = self.dice.chance(self.rates.bookkeeping)
 
     def wait(self, minutes: int) -> None:
-        """Let about so many minutes go by, now and then many more.
-
-        Parameters
-        ----------
-        minutes : int
-            The usual wait.
-        """
+        """Let about so many minutes go by, now and then many more."""
         ms = minutes * MINUTE
         if self.plan.n_events is not None:  # in even steps, to be done in time
             span = self.domain.end_ms - DAY - self.plan.start_ms
@@ -136,20 +97,7 @@ class Pen:
             self.now += 1 + self.dice.tail(ms, 30 * ms)
 
     def set(self, who: Who, **values: object) -> bool:
-        """Change fields of the case.
-
-        Parameters
-        ----------
-        who : Who
-            Who does it.
-        **values : object
-            The new value of each field; an agent for a user field, None for empty.
-
-        Returns
-        -------
-        bool
-            Whether anything was changed at all.
-        """
+        """Change fields of the case."""
         changes = []
         for key, new in values.items():
             the_field = self.domain.fields[key]
@@ -170,26 +118,7 @@ class Pen:
         listed: bool = True,
         merge: Merge | None = None,
     ) -> Item | None:
-        """Add a related item to the case.
-
-        Parameters
-        ----------
-        item_type : str
-            As AWS names it, such as ``"Comment"``.
-        who : Who
-            Who does it.
-        content : Mapping
-            What the item holds.
-        listed : bool, default True
-            Whether the event lists it.
-        merge : Merge, optional
-            The merge that it is part of.
-
-        Returns
-        -------
-        Item or None
-            The item; None if the case is over.
-        """
+        """Add a related item to the case."""
         changes = tuple(
             Change(f"{item_type[0].lower()}{item_type[1:]}.{name}", ABSENT, value)
             for name, text in content.items()
@@ -216,26 +145,7 @@ class Pen:
         *,
         merge: Merge | None = None,
     ) -> bool:
-        """Write one act, after whatever was due before it.
-
-        Parameters
-        ----------
-        event_type : str
-            As AWS names it, such as ``"Case.Updated"``.
-        who : Who
-            Who does it.
-        changes : tuple of Change
-            What it changes.
-        item_type : str, optional
-            The related item's type.
-        merge : Merge, optional
-            The merge that it is part of.
-
-        Returns
-        -------
-        bool
-            Whether it was written: nothing is once the case is over.
-        """
+        """Write one act, after whatever was due before it."""
         if merge is None:
             asked = self.now
             while self.due and self.due[0][0] <= asked and not self.over:
@@ -308,35 +218,13 @@ class Pen:
         return changes
 
     def said(self, text: str) -> str:
-        """Return what a customer made of `text`.
-
-        Parameters
-        ----------
-        text : str
-            What most would write.
-
-        Returns
-        -------
-        str
-            That, or something hostile.
-        """
+        """Return what a customer made of `text`."""
         if self.customer_writes is None or self.plan.is_showcase:
             return text
         return self.dice.pick(self.customer_writes)
 
     def value(self, new: object) -> Value:
-        """Return what AWS would make of a value.
-
-        Parameters
-        ----------
-        new : object
-            A text, number, truth or agent; None for empty.
-
-        Returns
-        -------
-        Value
-            Its kind and its text.
-        """
+        """Return what AWS would make of a value."""
         if new is None:
             return EMPTY
         if isinstance(new, bool):
@@ -348,17 +236,7 @@ class Pen:
         return "user_arn", new.arn  # type: ignore[attr-defined]
 
     def plant(self, kind: str, field_id: str | None, note: str) -> None:
-        """Note something odd about the last act.
-
-        Parameters
-        ----------
-        kind : str
-            What kind of oddity.
-        field_id : str or None
-            The field, if it is about one.
-        note : str
-            More, in words.
-        """
+        """Note something odd about the last act."""
         act = self.life.acts[-1]
         self.life.plants.append(Plant(kind, act.ms, act.event_id, field_id, note))
 

@@ -22,24 +22,13 @@ CLOSED: Value = ("string", "closed")
 
 
 class Who(NamedTuple):
-    """Who acted, as AWS would say it, and who it really was.
+    """Who acted, as AWS would say it, and who it really was."""
 
-    Parameters
-    ----------
-    principal : str or None
-        The principal's ARN; None where AWS says nothing about who acted.
-    user : str or None
-        The user's ARN.
-    custom : str or None
-        The custom entity.
-    doer : str
-        Who it really was: ``person``, ``automation`` or ``integration``.
-    """
-
+    # the principal's ARN; None where AWS says nothing about who acted
     principal: str | None
-    user: str | None
-    custom: str | None
-    doer: str
+    user: str | None  # the user's ARN
+    custom: str | None  # the custom entity
+    doer: str  # who it really was: ``person``, ``automation`` or ``integration``
 
     @property
     def kind(self) -> str:
@@ -61,136 +50,59 @@ class Who(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One field of an act.
+    """One field of an act."""
 
-    Parameters
-    ----------
-    field_id : str
-        The field.
-    old : tuple
-        Its value before.
-    new : tuple
-        Its value after.
-    """
-
-    field_id: str
-    old: Value
-    new: Value
+    field_id: str  # the field
+    old: Value  # its value before
+    new: Value  # its value after
 
 
 class Merge(NamedTuple):
-    """What the events of one merge share.
+    """What the events of one merge share."""
 
-    Parameters
-    ----------
-    merge_event_id : str
-        The merge's id.
-    primary_case_id : str
-        The case that is kept.
-    secondary_case_id : str
-        The case that is closed.
-    """
-
-    merge_event_id: str
-    primary_case_id: str
-    secondary_case_id: str
+    merge_event_id: str  # the merge's id
+    primary_case_id: str  # the case that is kept
+    secondary_case_id: str  # the case that is closed
 
 
 @dataclass(slots=True)
 class Act:
-    """One thing that was done to a case.
+    """One thing that was done to a case."""
 
-    Parameters
-    ----------
-    event_id : str
-        Its audit event's id.
-    ms : int
-        When, in milliseconds since 1970.
-    type : str
-        The audit event's type.
-    item_type : str or None
-        The related item's type.
-    who : Who
-        Who did it.
-    changes : tuple of Change
-        The fields that it touched.
-    merge : Merge or None
-        The merge that it belongs to.
-    is_served : bool
-        Whether the service still has it in the case's audit history.
-    """
-
-    event_id: str
-    ms: int
-    type: str
-    item_type: str | None
-    who: Who
-    changes: tuple[Change, ...]
-    merge: Merge | None = None
+    event_id: str  # its audit event's id
+    ms: int  # when, in milliseconds since 1970
+    type: str  # the audit event's type
+    item_type: str | None  # the related item's type
+    who: Who  # who did it
+    changes: tuple[Change, ...]  # the fields that it touched
+    merge: Merge | None = None  # the merge that it belongs to
+    # whether the service still has it in the case's audit history
     is_served: bool = True
 
 
 class Plant(NamedTuple):
-    """Something odd that was done on purpose.
+    """Something odd that was done on purpose."""
 
-    Parameters
-    ----------
-    kind : str
-        What it is.
-    ms : int
-        When it happened.
-    event_id : str or None
-        The act.
-    field_id : str or None
-        The field.
-    note : str
-        What exactly, for a person.
-    """
-
-    kind: str
-    ms: int
-    event_id: str | None
-    field_id: str | None
-    note: str
+    kind: str  # what it is
+    ms: int  # when it happened
+    event_id: str | None  # the act
+    field_id: str | None  # the field
+    note: str  # what exactly, for a person
 
 
 @dataclass(slots=True)
 class Item:
-    """One related item and what became of it.
+    """One related item and what became of it."""
 
-    Parameters
-    ----------
-    item_id : str
-        Its id; it keeps it when a merge moves it.
-    type : str
-        Its type, as AWS names it.
-    associated_ms : int
-        When it was first tied to a case.
-    who : Who
-        Who did that.
-    versions : list
-        Since when it has been what: a time and its content, None once gone.
-    """
-
-    item_id: str
-    type: str
-    associated_ms: int
-    who: Who
+    item_id: str  # its id; it keeps it when a merge moves it
+    type: str  # its type, as AWS names it
+    associated_ms: int  # when it was first tied to a case
+    who: Who  # who did that
+    # since when it has been what: a time and its content, None once gone
     versions: list[tuple[int, dict[str, Any] | None]]
 
     def content(self, ms: int) -> dict[str, Any] | None:
-        """Return its content at a time.
-
-        Parameters
-        ----------
-        ms : int
-            Milliseconds since 1970.
-
-        Returns
-        -------
-        dict or None
-            The content; None if it is not there.
-        """
+        """Return its content at a time."""
         found = None
         for since, content in self.versions:
             if since <= ms:
@@ -200,53 +112,21 @@ class Item:
 
 @dataclass(slots=True)
 class Life:
-    """All that happened to one case.
+    """All that happened to one case."""
 
-    Parameters
-    ----------
-    domain : Domain
-        Its domain.
-    case_id : str
-        The case.
-    template : Template
-        Its template.
-    start_ms : int
-        When it was created.
-    created_by : Who
-        Who created it.
-    acts : list of Act
-        What was done, in the order in which it was done.
-    items : list of Item
-        Its related items.
-    plants : list of Plant
-        What is odd about it on purpose.
-    tags : dict of str to str
-        Its tags.
-    """
-
-    domain: Domain
-    case_id: str
-    template: Template
-    start_ms: int
-    created_by: Who
+    domain: Domain  # its domain
+    case_id: str  # the case
+    template: Template  # its template
+    start_ms: int  # when it was created
+    created_by: Who  # who created it
+    # what was done, in the order in which it was done
     acts: list[Act] = field(default_factory=list)
-    items: list[Item] = field(default_factory=list)
-    plants: list[Plant] = field(default_factory=list)
-    tags: dict[str, str] = field(default_factory=dict)
+    items: list[Item] = field(default_factory=list)  # its related items
+    plants: list[Plant] = field(default_factory=list)  # what is odd about it on purpose
+    tags: dict[str, str] = field(default_factory=dict)  # its tags
 
     def state(self, ms: int) -> dict[str, Value]:
-        """Return the values of the case's fields at a time.
-
-        Parameters
-        ----------
-        ms : int
-            Milliseconds since 1970.
-
-        Returns
-        -------
-        dict of str to tuple
-            A value for each field that anybody had set by then.
-        """
+        """Return the values of the case's fields at a time."""
         state: dict[str, Value] = {}
         for act in self.acts:
             if act.ms > ms:

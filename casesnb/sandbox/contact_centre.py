@@ -25,23 +25,7 @@ MAX_DOMAINS = 5  # the quota of an account and Region
 
 
 def to_ms(moment: datetime) -> int:
-    """Return a moment as whole milliseconds since 1970, in UTC.
-
-    Parameters
-    ----------
-    moment : datetime
-        A moment with a time zone.
-
-    Returns
-    -------
-    int
-        Milliseconds.
-
-    Raises
-    ------
-    ValueError
-        If it has no time zone.
-    """
+    """Return a moment as whole milliseconds since 1970, in UTC."""
     if moment.tzinfo is None:
         raise ValueError(
             f"{moment!r} has no time zone. Give one, such as tzinfo=datetime.UTC."
@@ -50,230 +34,93 @@ def to_ms(moment: datetime) -> int:
 
 
 def to_moment(ms: int) -> datetime:
-    """Return milliseconds since 1970 as a moment in UTC.
-
-    Parameters
-    ----------
-    ms : int
-        Milliseconds.
-
-    Returns
-    -------
-    datetime
-        In UTC.
-    """
+    """Return milliseconds since 1970 as a moment in UTC."""
     return _EPOCH + timedelta(milliseconds=ms)
 
 
 def to_iso(ms: int) -> str:
-    """Return milliseconds since 1970 as AWS writes a time.
-
-    Parameters
-    ----------
-    ms : int
-        Milliseconds.
-
-    Returns
-    -------
-    str
-        ISO 8601 in UTC, to the millisecond.
-
-    Examples
-    --------
-    >>> to_iso(0)
-    '1970-01-01T00:00:00.000Z'
-    """
+    """Return milliseconds since 1970 as AWS writes a time."""
     text = to_moment(ms).isoformat(timespec="milliseconds")
     return text.removesuffix("+00:00") + "Z"
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """One person who works cases.
+    """One person who works cases."""
 
-    Parameters
-    ----------
-    user_id : str
-        The user's id in the Connect instance.
-    arn : str
-        The user's ARN.
-    username : str
-        The user's name for signing in.
-    first, last : str
-        The person's names.
-    zone : str
-        The IANA time zone of the person's site.
-    queue : str
-        The ARN of the queue that the person serves.
-    deleted_ms : int or None
-        When the user was deleted, if ever.
-    """
-
-    user_id: str
-    arn: str
-    username: str
-    first: str
-    last: str
-    zone: str
-    queue: str
-    deleted_ms: int | None = None
+    user_id: str  # the user's id in the Connect instance
+    arn: str  # the user's ARN
+    username: str  # the user's name for signing in
+    first: str  # the person's names
+    last: str  # the person's names
+    zone: str  # the IANA time zone of the person's site
+    queue: str  # the ARN of the queue that the person serves
+    deleted_ms: int | None = None  # when the user was deleted, if ever
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """One queue.
+    """One queue."""
 
-    Parameters
-    ----------
-    queue_id : str
-        Its id in the Connect instance.
-    arn : str
-        Its ARN.
-    name : str
-        Its name.
-    """
-
-    queue_id: str
-    arn: str
-    name: str
+    queue_id: str  # its id in the Connect instance
+    arn: str  # its ARN
+    name: str  # its name
 
 
 class Option(NamedTuple):
-    """One choice of a field.
+    """One choice of a field."""
 
-    Parameters
-    ----------
-    value : str
-        What cases hold.
-    name : str
-        What people see.
-    retired_ms : int or None
-        Since when it can no longer be chosen, if ever.
-    """
-
-    value: str
-    name: str
-    retired_ms: int | None = None
+    value: str  # what cases hold
+    name: str  # what people see
+    retired_ms: int | None = None  # since when it can no longer be chosen, if ever
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a domain.
+    """One field of a domain."""
 
-    Parameters
-    ----------
-    field_id : str
-        Its id: a word for a system field, a UUID for a custom one.
-    key : str
-        What this package calls it.
-    name : str
-        Its name in the end.
-    type : str
-        Its type, as AWS names it.
-    is_system : bool
-        Whether every domain has it.
-    options : tuple of Option
-        The choices of a SingleSelect.
-    former_name : str or None
-        Its name before it was renamed.
-    renamed_ms : int or None
-        When it was renamed.
-    deleted_ms : int or None
-        When it was deleted.
-    is_multiline : bool
-        Whether its text has several lines.
-    """
-
-    field_id: str
-    key: str
-    name: str
-    type: str
-    is_system: bool = False
-    options: tuple[Option, ...] = ()
-    former_name: str | None = None
-    renamed_ms: int | None = None
-    deleted_ms: int | None = None
-    is_multiline: bool = False
+    field_id: str  # its id: a word for a system field, a UUID for a custom one
+    key: str  # what this package calls it
+    name: str  # its name in the end
+    type: str  # its type, as AWS names it
+    is_system: bool = False  # whether every domain has it
+    options: tuple[Option, ...] = ()  # the choices of a SingleSelect
+    former_name: str | None = None  # its name before it was renamed
+    renamed_ms: int | None = None  # when it was renamed
+    deleted_ms: int | None = None  # when it was deleted
+    is_multiline: bool = False  # whether its text has several lines
 
     def name_at(self, ms: int) -> str:
-        """Return its name at a time.
-
-        Parameters
-        ----------
-        ms : int
-            Milliseconds since 1970.
-
-        Returns
-        -------
-        str
-            The name that people saw.
-        """
+        """Return its name at a time."""
         if self.former_name and self.renamed_ms is not None and ms < self.renamed_ms:
             return self.former_name
         return self.name
 
     def deleted_at(self, ms: int) -> bool:
-        """Whether it had been deleted by then.
-
-        Parameters
-        ----------
-        ms : int
-            Milliseconds since 1970.
-
-        Returns
-        -------
-        bool
-            True from its deletion on.
-        """
+        """Whether it had been deleted by then."""
         return self.deleted_ms is not None and self.deleted_ms <= ms
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One kind of case.
+    """One kind of case."""
 
-    Parameters
-    ----------
-    template_id : str
-        Its id.
-    name : str
-        Its name.
-    layout_id : str
-        Its layout.
-    sla_hours : int
-        How long a case of it may take.
-    retired_ms : int or None
-        Since when it is inactive, if ever.
-    """
-
-    template_id: str
-    name: str
-    layout_id: str
-    sla_hours: int
-    retired_ms: int | None = None
+    template_id: str  # its id
+    name: str  # its name
+    layout_id: str  # its layout
+    sla_hours: int  # how long a case of it may take
+    retired_ms: int | None = None  # since when it is inactive, if ever
 
 
 @dataclass(frozen=True)
 class Domain:
-    """One Cases domain and the Connect instance that it serves.
+    """One Cases domain and the Connect instance that it serves."""
 
-    Parameters
-    ----------
-    number : int
-        Its place in the world, from 0.
-    seed : int
-        The world's seed.
-    start_ms, end_ms : int
-        When the world's story begins and ends.
-    n_agents : int
-        How many people work there.
-    """
-
-    number: int
-    seed: int
-    start_ms: int
-    end_ms: int
-    n_agents: int
+    number: int  # its place in the world, from 0
+    seed: int  # the world's seed
+    start_ms: int  # when the world's story begins and ends
+    end_ms: int  # when the world's story begins and ends
+    n_agents: int  # how many people work there
 
     @property
     def kind(self) -> str:
@@ -335,37 +182,13 @@ class Domain:
         return self.start_ms + (self.end_ms - self.start_ms) // 2
 
     def role(self, name: str, session: str | None = None) -> str:
-        """Return the principal of a program that calls the API.
-
-        Parameters
-        ----------
-        name : str
-            The role's name.
-        session : str, optional
-            The session's name, for a role that was assumed.
-
-        Returns
-        -------
-        str
-            Its ARN.
-        """
+        """Return the principal of a program that calls the API."""
         if session is None:
             return f"arn:aws:iam::{ACCOUNT}:role/{name}"
         return f"arn:aws:sts::{ACCOUNT}:assumed-role/{name}/{session}"
 
     def new_id(self, *name: object) -> str:
-        """Return the id of something in this domain.
-
-        Parameters
-        ----------
-        *name : object
-            What it is.
-
-        Returns
-        -------
-        str
-            A UUID, always the same for the same thing.
-        """
+        """Return the id of something in this domain."""
         return as_uuid(digest(self.seed, self.number, *name))
 
     @cached_property
@@ -426,22 +249,7 @@ class Domain:
         }
 
     def colleague(self, dice: Dice, queue: str, ms: int) -> Agent:
-        """Return somebody of a queue's team who is still there.
-
-        Parameters
-        ----------
-        dice : Dice
-            Who decides.
-        queue : str
-            The queue's ARN.
-        ms : int
-            When.
-
-        Returns
-        -------
-        Agent
-            Anybody at all if the whole team is gone.
-        """
+        """Return somebody of a queue's team who is still there."""
         there = [a for a in self.teams[queue] if _there(a, ms)]
         return dice.pick(there or [a for a in self.agents if _there(a, ms)])
 
@@ -574,41 +382,13 @@ _ZONES: dict[str, ZoneInfo] = {}
 
 
 def at_work(ms: int, zone: str) -> bool:
-    """Whether a time is within working hours: Monday to Friday, 08:00 to 18:00.
-
-    Parameters
-    ----------
-    ms : int
-        Milliseconds since 1970.
-    zone : str
-        The IANA time zone of the site.
-
-    Returns
-    -------
-    bool
-        True within.
-    """
+    """Whether a time is within working hours: Monday to Friday, 08:00 to 18:00."""
     local = _local(ms, zone)
     return local.weekday() < 5 and 8 <= local.hour < 18
 
 
 def next_shift(ms: int, zone: str, dice: Dice) -> int:
-    """Return the time itself, or one early in the next shift.
-
-    Parameters
-    ----------
-    ms : int
-        Milliseconds since 1970.
-    zone : str
-        The IANA time zone of the site.
-    dice : Dice
-        How long after the shift's beginning.
-
-    Returns
-    -------
-    int
-        A time within working hours.
-    """
+    """Return the time itself, or one early in the next shift."""
     if at_work(ms, zone):
         return ms
     local = _local(ms, zone)

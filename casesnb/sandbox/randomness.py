@@ -18,18 +18,7 @@ T = TypeVar("T")
 
 
 class Dice:
-    """A stream of chance of its own for everything that has a name.
-
-    Parameters
-    ----------
-    *name : object
-        What the dice are for, such as a seed, a domain and a case.
-
-    Examples
-    --------
-    >>> Dice(7, "a").below(100) == Dice(7, "a").below(100)
-    True
-    """
+    """A stream of chance of its own for everything that has a name."""
 
     __slots__ = ("_random",)
 
@@ -66,66 +55,19 @@ class Dice:
         return choices[-1][1]
 
     def tail(self, middle: int, most: int) -> int:
-        """Return a whole number about `middle`, now and then far above it.
-
-        Parameters
-        ----------
-        middle : int
-            Half of the numbers are below it.
-        most : int
-            None is above it.
-
-        Returns
-        -------
-        int
-            From 0 to `most`.
-        """
+        """Return a whole number about `middle`, now and then far above it."""
         share = self._random()
         return min(most, int(middle * share / (1 - share)))
 
 
 def digest(*name: object, bits: int = 128) -> int:
-    """Return a number that stands for `name`, the same everywhere.
-
-    Parameters
-    ----------
-    *name : object
-        What it stands for.
-    bits : int, default 128
-        How large it may be; a multiple of 8, up to 512.
-
-    Returns
-    -------
-    int
-        A number of that many bits.
-
-    Examples
-    --------
-    >>> digest("a", 1, bits=16)
-    15465
-    """
+    """Return a number that stands for `name`, the same everywhere."""
     text = ":".join(map(str, name)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=bits // 8).digest())
 
 
 def as_uuid(number: int) -> str:
-    """Return 128 bits as a random UUID's text.
-
-    Parameters
-    ----------
-    number : int
-        The bits; six of them give way to the UUID's version and variant.
-
-    Returns
-    -------
-    str
-        Such as ``"00000000-0000-4000-8000-000000000001"``.
-
-    Examples
-    --------
-    >>> as_uuid(1)
-    '00000000-0000-4000-8000-000000000001'
-    """
+    """Return 128 bits as a random UUID's text."""
     text = f"{number:032x}"
     variant = "89ab"[int(text[16], 16) & 3]
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"

@@ -45,21 +45,7 @@ _REFUSING = 0.8  # seconds without a listening socket
 
 
 class Buckets:
-    """AWS's token buckets, one for each operation.
-
-    Parameters
-    ----------
-    clock : callable
-        Where time comes from, in seconds.
-    share : float, default 1.0
-        How much of the published rate is there; other callers have the rest.
-
-    Examples
-    --------
-    >>> buckets = Buckets(clock=lambda: 0.0)
-    >>> [buckets.take("connectcases", "ListDomains") for _ in range(6)].count(True)
-    5
-    """
+    """AWS's token buckets, one for each operation."""
 
     def __init__(
         self, *, clock: Callable[[], float] = time.monotonic, share: float = 1.0
@@ -69,20 +55,7 @@ class Buckets:
         self._left: dict[tuple[str, str], tuple[float, float]] = {}
 
     def take(self, service: str, operation: str) -> bool:
-        """Whether a call is within the quota; it counts if it is.
-
-        Parameters
-        ----------
-        service : str
-            The service's name in boto3.
-        operation : str
-            The operation's name.
-
-        Returns
-        -------
-        bool
-            False where AWS would answer ThrottlingException.
-        """
+        """Whether a call is within the quota; it counts if it is."""
         allowed: Quota = quota(service, operation)
         now = self._clock()
         left, since = self._left.get((service, operation), (float(allowed.burst), now))
@@ -331,13 +304,7 @@ def _reset(stream: IOStream) -> None:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Tell a parser the arguments of ``casesnb sandbox``.
-
-    Parameters
-    ----------
-    parser : ArgumentParser
-        The subcommand's parser.
-    """
+    """Tell a parser the arguments of ``casesnb sandbox``."""
     add = parser.add_argument
     add("--port", type=int, default=8700, help="the port; 0 is any that is free")
     add("--host", default="127.0.0.1", help="the address; loopback by default")
@@ -388,36 +355,7 @@ def serve(
     say: Callable[[str], object] = print,
     until: threading.Event | None = None,
 ) -> None:
-    """Serve a world over HTTP until it is interrupted.
-
-    Parameters
-    ----------
-    world : World
-        The world.
-    host : str, default "127.0.0.1"
-        The address to listen on.
-    port : int, default 8700
-        The port; 0 is any that is free.
-    order : str, default "newest first"
-        How audit events come.
-    quotas : bool or float, default False
-        Whether AWS's published quotas apply.
-    latency : float, default 0
-        Seconds before each answer.
-    faults : iterable of Fault or str
-        What goes wrong.
-    say : callable
-        Who is told the address.
-    until : threading.Event, optional
-        When to stop; at Ctrl-C otherwise.
-
-    Raises
-    ------
-    OSError
-        If the port is taken.
-    ValueError
-        If there is no such port.
-    """
+    """Serve a world over HTTP until it is interrupted."""
     server = SandboxServer(
         world,
         host=host,

@@ -34,18 +34,7 @@ if TYPE_CHECKING:
 
 
 def tell(plan: Plan) -> Life:
-    """Tell a case's life.
-
-    Parameters
-    ----------
-    plan : Plan
-        What is settled about it.
-
-    Returns
-    -------
-    Life
-        All that happened to it, however far in the future.
-    """
+    """Tell a case's life."""
     return _Teller(plan).write()
 
 

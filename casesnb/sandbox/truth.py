@@ -24,267 +24,120 @@ HOLDERS = ("assigned_user", "assigned_queue")
 
 
 class TrueEvent(NamedTuple):
-    """One row per thing that was done to a case.
+    """One row per thing that was done to a case."""
 
-    Parameters
-    ----------
-    domain_id, case_id : str
-        The case.
-    event_id : str
-        The audit event.
-    sequence : int
-        Its place among all that was done to the case, from 0, the order in
-        which it was done, also at one instant and also if it is not served.
-    performed_at : datetime
-        When.
-    event_type : str
-        As AWS names it.
-    related_item_type : str or None
-        The related item's type.
-    actor : str or None
-        User ARN, custom entity or principal, the first that AWS says.
-    actor_kind : str
-        ``agent`` (a user ARN), ``custom`` (a custom entity), ``service`` (the
-        service-linked role alone), ``role`` (another principal alone) or
-        ``unknown`` (AWS does not say).
-    doer : str
-        Who it really was: ``person``, ``automation`` or ``integration``.
-    merge_event_id, primary_case_id, secondary_case_id : str or None
-        The merge that it belongs to.
-    n_changes : int
-        Fields that it lists.
-    is_served : bool
-        Whether the case's audit history has it.
-    """
-
-    domain_id: str
-    case_id: str
-    event_id: str
+    domain_id: str  # the case
+    case_id: str  # the case
+    event_id: str  # the audit event
+    # its place among all that was done to the case, from 0, the order in which
+    # it was done, also at one instant and also if it is not served
     sequence: int
-    performed_at: datetime
-    event_type: str
-    related_item_type: str | None
-    actor: str | None
+    performed_at: datetime  # when
+    event_type: str  # as AWS names it
+    related_item_type: str | None  # the related item's type
+    actor: str | None  # user ARN, custom entity or principal, the first that AWS says
+    # ``agent`` (a user ARN), ``custom`` (a custom entity), ``service`` (the
+    # service-linked role alone), ``role`` (another principal alone) or
+    # ``unknown`` (AWS does not say)
     actor_kind: str
-    doer: str
-    merge_event_id: str | None
-    primary_case_id: str | None
-    secondary_case_id: str | None
-    n_changes: int
-    is_served: bool
+    doer: str  # who it really was: ``person``, ``automation`` or ``integration``
+    merge_event_id: str | None  # the merge that it belongs to
+    primary_case_id: str | None  # the merge that it belongs to
+    secondary_case_id: str | None  # the merge that it belongs to
+    n_changes: int  # fields that it lists
+    is_served: bool  # whether the case's audit history has it
 
 
 class TrueChange(NamedTuple):
-    """One row per field of something that was done to a case.
+    """One row per field of something that was done to a case."""
 
-    Parameters
-    ----------
-    domain_id, case_id, event_id : str
-        The event.
-    sequence : int
-        The event's place, as in `TrueEvent`.
-    slot : int
-        The field's place in the event, from 0.
-    performed_at : datetime
-        When.
-    event_type : str
-        As AWS names it.
-    actor : str or None
-        Who, as in `TrueEvent`.
-    actor_kind : str
-        What kind of actor, as in `TrueEvent`.
-    field_id : str
-        The field; of a related item it is a path such as ``comment.body``.
-    old_kind, old : str or None
-        The value before.
-    new_kind, new : str or None
-        The value after.
-    is_served : bool
-        Whether the case's audit history has it.
-    """
-
-    domain_id: str
-    case_id: str
-    event_id: str
-    sequence: int
-    slot: int
-    performed_at: datetime
-    event_type: str
-    actor: str | None
-    actor_kind: str
-    field_id: str
-    old_kind: str | None
-    old: str | None
-    new_kind: str | None
-    new: str | None
-    is_served: bool
+    domain_id: str  # the event
+    case_id: str  # the event
+    event_id: str  # the event
+    sequence: int  # the event's place, as in `TrueEvent`
+    slot: int  # the field's place in the event, from 0
+    performed_at: datetime  # when
+    event_type: str  # as AWS names it
+    actor: str | None  # who, as in `TrueEvent`
+    actor_kind: str  # what kind of actor, as in `TrueEvent`
+    field_id: str  # the field; of a related item it is a path such as ``comment.body``
+    old_kind: str | None  # the value before
+    old: str | None  # the value before
+    new_kind: str | None  # the value after
+    new: str | None  # the value after
+    is_served: bool  # whether the case's audit history has it
 
 
 class TrueSpell(NamedTuple):
-    """One row per interval during which a case's field held one value.
+    """One row per interval during which a case's field held one value."""
 
-    Parameters
-    ----------
-    domain_id, case_id, field_id : str
-        The field of the case.
-    kind, value : str or None
-        What it held.
-    start_at : datetime
-        When it began.
-    end_at : datetime
-        When it ended, or the world's now if it had not.
-    is_open : bool
-        Whether it still held then.
-    event_id : str or None
-        The event that began it; None where nobody had set the field yet.
-    actor : str or None
-        Who began it.
-    known : bool
-        Whether the audit history has the events at both its ends.
-    """
-
-    domain_id: str
-    case_id: str
-    field_id: str
-    kind: str | None
-    value: str | None
-    start_at: datetime
-    end_at: datetime
-    is_open: bool
+    domain_id: str  # the field of the case
+    case_id: str  # the field of the case
+    field_id: str  # the field of the case
+    kind: str | None  # what it held
+    value: str | None  # what it held
+    start_at: datetime  # when it began
+    end_at: datetime  # when it ended, or the world's now if it had not
+    is_open: bool  # whether it still held then
+    # the event that began it; None where nobody had set the field yet
     event_id: str | None
-    actor: str | None
-    known: bool
+    actor: str | None  # who began it
+    known: bool  # whether the audit history has the events at both its ends
 
 
 class TrueHandoff(NamedTuple):
-    """One row per change of who holds a case.
+    """One row per change of who holds a case."""
 
-    Parameters
-    ----------
-    domain_id, case_id : str
-        The case.
-    field_id : str
-        ``assigned_user`` or ``assigned_queue``.
-    from_value, to_value : str or None
-        Who held it and who holds it then; None is nobody.
-    at : datetime
-        When.
-    held_hours : float
-        How long the one before held it, or how long nobody did.
-    event_id : str
-        The event.
-    actor : str or None
-        Who passed it on.
-    is_ping_pong : bool
-        Whether it went back to the one who had it before `from_value`.
-    is_served : bool
-        Whether the case's audit history has the event.
-    """
-
-    domain_id: str
-    case_id: str
-    field_id: str
-    from_value: str | None
-    to_value: str | None
-    at: datetime
-    held_hours: float
-    event_id: str
-    actor: str | None
-    is_ping_pong: bool
-    is_served: bool
+    domain_id: str  # the case
+    case_id: str  # the case
+    field_id: str  # ``assigned_user`` or ``assigned_queue``
+    from_value: str | None  # who held it and who holds it then; None is nobody
+    to_value: str | None  # who held it and who holds it then; None is nobody
+    at: datetime  # when
+    held_hours: float  # how long the one before held it, or how long nobody did
+    event_id: str  # the event
+    actor: str | None  # who passed it on
+    is_ping_pong: bool  # whether it went back to the one who had it before `from_value`
+    is_served: bool  # whether the case's audit history has the event
 
 
 class TrueReopen(NamedTuple):
-    """One row per time that a closed case was opened again.
+    """One row per time that a closed case was opened again."""
 
-    Parameters
-    ----------
-    domain_id, case_id : str
-        The case.
-    closed_at : datetime
-        When it was closed.
-    reopened_at : datetime
-        When it was opened again.
-    hours : float
-        How long it was closed.
-    close_event_id : str
-        The event that closed it.
-    event_id : str
-        The event that opened it.
-    actor : str or None
-        Who opened it.
-    is_after_merge : bool
-        Whether a merge had closed it, which resolves nothing.
-    is_served : bool
-        Whether the case's audit history has both events.
-    """
-
-    domain_id: str
-    case_id: str
-    closed_at: datetime
-    reopened_at: datetime
-    hours: float
-    close_event_id: str
-    event_id: str
-    actor: str | None
-    is_after_merge: bool
-    is_served: bool
+    domain_id: str  # the case
+    case_id: str  # the case
+    closed_at: datetime  # when it was closed
+    reopened_at: datetime  # when it was opened again
+    hours: float  # how long it was closed
+    close_event_id: str  # the event that closed it
+    event_id: str  # the event that opened it
+    actor: str | None  # who opened it
+    is_after_merge: bool  # whether a merge had closed it, which resolves nothing
+    is_served: bool  # whether the case's audit history has both events
 
 
 class TrueMerge(NamedTuple):
-    """One row per merge of two cases.
+    """One row per merge of two cases."""
 
-    Parameters
-    ----------
-    domain_id : str
-        The domain.
-    merge_event_id : str
-        Shared by all its events on both cases.
-    primary_case_id : str
-        The case that was kept.
-    secondary_case_id : str
-        The case that was closed.
-    at : datetime
-        When it began.
-    primary_event_ids, secondary_event_ids : tuple of str
-        Its events on the two cases.
-    """
-
-    domain_id: str
-    merge_event_id: str
-    primary_case_id: str
-    secondary_case_id: str
-    at: datetime
-    primary_event_ids: tuple[str, ...]
-    secondary_event_ids: tuple[str, ...]
+    domain_id: str  # the domain
+    merge_event_id: str  # shared by all its events on both cases
+    primary_case_id: str  # the case that was kept
+    secondary_case_id: str  # the case that was closed
+    at: datetime  # when it began
+    primary_event_ids: tuple[str, ...]  # its events on the two cases
+    secondary_event_ids: tuple[str, ...]  # its events on the two cases
 
 
 class Anomaly(NamedTuple):
-    """One row per odd thing that the world holds on purpose.
+    """One row per odd thing that the world holds on purpose."""
 
-    Parameters
-    ----------
-    kind : str
-        One of `ANOMALIES`.
-    domain_id, case_id : str
-        The case.
-    event_id : str or None
-        The event; None where the whole history is meant.
-    field_id : str or None
-        The field, where one is meant.
-    at : datetime
-        When.
-    note : str
-        What exactly, for a person.
-    """
-
-    kind: str
-    domain_id: str
-    case_id: str
-    event_id: str | None
-    field_id: str | None
-    at: datetime
-    note: str
+    kind: str  # one of `ANOMALIES`
+    domain_id: str  # the case
+    case_id: str  # the case
+    event_id: str | None  # the event; None where the whole history is meant
+    field_id: str | None  # the field, where one is meant
+    at: datetime  # when
+    note: str  # what exactly, for a person
 
 
 ANOMALIES = {
@@ -316,20 +169,7 @@ ANOMALIES = {
 
 
 def events(life: Life, now: int) -> Iterator[TrueEvent]:
-    """One row per thing that was done to a case, in the order it was done.
-
-    Parameters
-    ----------
-    life : Life
-        The case's life.
-    now : int
-        Up to when, in milliseconds since 1970.
-
-    Yields
-    ------
-    TrueEvent
-        A row.
-    """
+    """One row per thing that was done to a case, in the order it was done."""
     for sequence, act in enumerate(_acts(life, now)):
         merge = act.merge
         yield TrueEvent(
@@ -352,20 +192,7 @@ def events(life: Life, now: int) -> Iterator[TrueEvent]:
 
 
 def changes(life: Life, now: int) -> Iterator[TrueChange]:
-    """One row per field of what was done to a case, in the order it was done.
-
-    Parameters
-    ----------
-    life : Life
-        The case's life.
-    now : int
-        Up to when, in milliseconds since 1970.
-
-    Yields
-    ------
-    TrueChange
-        A row.
-    """
+    """One row per field of what was done to a case, in the order it was done."""
     for sequence, act in enumerate(_acts(life, now)):
         at, who = to_moment(act.ms), act.who
         for slot, (field_id, old, new) in enumerate(act.changes):
@@ -387,24 +214,7 @@ def changes(life: Life, now: int) -> Iterator[TrueChange]:
 
 
 def spells(life: Life, field_id: str, now: int) -> list[TrueSpell]:
-    """One row per interval during which the field held one value, oldest first.
-
-    Parameters
-    ----------
-    life : Life
-        The case's life.
-    field_id : str
-        The field.
-    now : int
-        Up to when, in milliseconds since 1970.
-
-    Returns
-    -------
-    list of TrueSpell
-        Without gaps. The first begins when the case was created: with the value
-        that it got then, or with ``empty`` where the first change says that the
-        field had no value; where no event ever mentions the field, none.
-    """
+    """One row per interval during which the field held one value, oldest first."""
     told = [
         (act, change)
         for act in _acts(life, now)
@@ -444,21 +254,7 @@ def spells(life: Life, field_id: str, now: int) -> list[TrueSpell]:
 
 
 def handoffs(life: Life, now: int) -> list[TrueHandoff]:
-    """One row per change of who holds the case, after it was created.
-
-    Parameters
-    ----------
-    life : Life
-        The case's life.
-    now : int
-        Up to when, in milliseconds since 1970.
-
-    Returns
-    -------
-    list of TrueHandoff
-        In the order in which they were done. Who gets the case first comes from
-        nobody; only changes with two names are handoffs in the strict sense.
-    """
+    """One row per change of who holds the case, after it was created."""
     out: list[TrueHandoff] = []
     since = dict.fromkeys(HOLDERS, life.start_ms)
     held: dict[str, list[str]] = {field_id: [] for field_id in HOLDERS}
@@ -495,20 +291,7 @@ def handoffs(life: Life, now: int) -> list[TrueHandoff]:
 
 
 def reopens(life: Life, now: int) -> list[TrueReopen]:
-    """One row per time that the closed case was opened again.
-
-    Parameters
-    ----------
-    life : Life
-        The case's life.
-    now : int
-        Up to when, in milliseconds since 1970.
-
-    Returns
-    -------
-    list of TrueReopen
-        Oldest first.
-    """
+    """One row per time that the closed case was opened again."""
     out = []
     closed: Act | None = None
     for act in _acts(life, now):
@@ -537,20 +320,7 @@ def reopens(life: Life, now: int) -> list[TrueReopen]:
 
 
 def anomalies(life: Life, now: int) -> Iterator[Anomaly]:
-    """One row per odd thing about the case, all of each kind.
-
-    Parameters
-    ----------
-    life : Life
-        The case's life.
-    now : int
-        Up to when, in milliseconds since 1970.
-
-    Yields
-    ------
-    Anomaly
-        A row.
-    """
+    """One row per odd thing about the case, all of each kind."""
 
     def found(kind: str, act: Act, field_id: str | None, note: str) -> Anomaly:
         return Anomaly(kind, *case, act.event_id, field_id, to_moment(act.ms), note)

@@ -12,18 +12,7 @@ if TYPE_CHECKING:
 
 
 def need_table(given: object) -> None:
-    """Refuse a whole history where one of its tables is asked for.
-
-    Parameters
-    ----------
-    given : object
-        What should be a DataFrame, of any engine.
-
-    Raises
-    ------
-    TypeError
-        If it is a history.
-    """
+    """Refuse a whole history where one of its tables is asked for."""
     if hasattr(given, "events") and hasattr(given, "changes"):
         raise TypeError(
             f"A {type(given).__name__} holds several tables. Give one of them: "
@@ -32,25 +21,7 @@ def need_table(given: object) -> None:
 
 
 def need_columns(there: Iterable[str], table: Table) -> None:
-    """Refuse a frame that lacks what makes it the table that is asked for.
-
-    Parameters
-    ----------
-    there : iterable of str
-        The frame's columns.
-    table : Table
-        What it should be.
-
-    Raises
-    ------
-    ValueError
-        If a column that the table needs is missing.
-
-    Examples
-    --------
-    >>> from casesnb.tables.schema import EVENTS
-    >>> need_columns(EVENTS.names, EVENTS)
-    """
+    """Refuse a frame that lacks what makes it the table that is asked for."""
     held = set(there)
     missing = [name for name in table.needs if name not in held]
     if missing:
@@ -61,22 +32,7 @@ def need_columns(there: Iterable[str], table: Table) -> None:
 
 
 def need_pandas(given: object, table: Table | None = None) -> None:
-    """Refuse what is not a pandas frame, or not the table that is asked for.
-
-    Parameters
-    ----------
-    given : object
-        What should be a pandas DataFrame.
-    table : Table, optional
-        What it should hold.
-
-    Raises
-    ------
-    TypeError
-        If it is something else.
-    ValueError
-        If a column that the table needs is missing.
-    """
+    """Refuse what is not a pandas frame, or not the table that is asked for."""
     need_table(given)
     if not isinstance(given, pd.DataFrame):
         whose = type(given).__module__.partition(".")[0]
@@ -89,18 +45,7 @@ def need_pandas(given: object, table: Table | None = None) -> None:
 
 
 def need_history(*given: object) -> None:
-    """Refuse one table where a whole history is asked for.
-
-    Parameters
-    ----------
-    *given : object
-        What should have ``events`` and ``changes``.
-
-    Raises
-    ------
-    TypeError
-        If one has not.
-    """
+    """Refuse one table where a whole history is asked for."""
     for each in given:
         if not (hasattr(each, "events") and hasattr(each, "changes")):
             raise TypeError(
@@ -110,29 +55,7 @@ def need_history(*given: object) -> None:
 
 
 def as_ids(given: object) -> list[str]:
-    """Return several ids as a list, each once, in the order given.
-
-    Parameters
-    ----------
-    given : iterable of str
-        The ids: a list, a column of any engine's frame.
-
-    Returns
-    -------
-    list of str
-        The ids.
-
-    Raises
-    ------
-    TypeError
-        If it holds no ids, but could be read as if it did: one text, a frame,
-        nothing, or a list in which something is no text.
-
-    Examples
-    --------
-    >>> as_ids(["b", "a", "b"])
-    ['b', 'a']
-    """
+    """Return several ids as a list, each once, in the order given."""
     if isinstance(given, (str, bytes)):
         raise TypeError(f"{given!r} is one text. Give several in a list: [{given!r}].")
     if hasattr(given, "columns"):

@@ -166,23 +166,5 @@ class Certificate:
 
 
 def counted(n: int, noun: str) -> str:
-    """Return a number and what it counts, in the singular for one.
-
-    Parameters
-    ----------
-    n : int
-        How many.
-    noun : str
-        What, in the singular.
-
-    Returns
-    -------
-    str
-        The two, thousands parted by commas.
-
-    Examples
-    --------
-    >>> counted(1, "event"), counted(2_000, "event")
-    ('1 event', '2,000 events')
-    """
+    """Return a number and what it counts, in the singular for one."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -103,75 +103,32 @@ _IDS = {*_EVENT_PATHS, "field_id", "old_kind", "new_kind"} - {"event_id"}
 
 @dataclass(slots=True)
 class Counts:
-    """What was seen on the way from pages to tables, for the certificate.
+    """What was seen on the way from pages to tables, for the certificate."""
 
-    Parameters
-    ----------
-    n_nulls : int
-        Null items and members skipped.
-    n_duplicates : int
-        Events that came a second time and were dropped.
-    n_ties : int
-        Events whose place among events of the same instant is undecided.
-    unknowns : Counter
-        What casesnb does not know, by its name, and how often it came.
-    order_seen : str
-        ``newest first``, ``oldest first``, ``mixed`` or ``not told``.
-    """
-
-    n_nulls: int = 0
-    n_duplicates: int = 0
-    n_ties: int = 0
+    n_nulls: int = 0  # null items and members skipped
+    n_duplicates: int = 0  # events that came a second time and were dropped
+    n_ties: int = 0  # events whose place among events of the same instant is undecided
+    # what casesnb does not know, by its name, and how often it came
     unknowns: Counter[str] = field(default_factory=Counter)
+    # ``newest first``, ``oldest first``, ``mixed`` or ``not told``
     order_seen: str = "not told"
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Audit pages as columns, in the order they came, each event once.
+    """Audit pages as columns, in the order they came, each event once."""
 
-    Parameters
-    ----------
-    cases : list of (str, str)
-        Domain and case, by case number.
-    case : ndarray of int64
-        Each event's case number.
-    n_changes : ndarray of int64
-        How many changes each event has.
-    events : dict of str to Array
-        A value for each event, by column.
-    changes : dict of str to Array
-        A value for each change, by column, in the events' order.
-    counts : Counts
-        What was seen.
-    """
-
-    cases: list[tuple[str, str]]
-    case: Array
-    n_changes: Array
-    events: dict[str, pa.Array]
+    cases: list[tuple[str, str]]  # domain and case, by case number
+    case: Array  # each event's case number
+    n_changes: Array  # how many changes each event has
+    events: dict[str, pa.Array]  # a value for each event, by column
+    # a value for each change, by column, in the events' order
     changes: dict[str, pa.Array]
-    counts: Counts
+    counts: Counts  # what was seen
 
 
 def decode(pages: Iterable[Page]) -> Decoded:
-    """Read raw audit pages into columns.
-
-    Parameters
-    ----------
-    pages : iterable of Page
-        Answers of ``GetCaseAuditEvents``, in the order they came.
-
-    Returns
-    -------
-    Decoded
-        The columns.
-
-    Raises
-    ------
-    PageError
-        If a page cannot be read as what it claims to be.
-    """
+    """Read raw audit pages into columns."""
     counts = Counts()
     numbers: dict[tuple[str, str], int] = {}
     chunks = [_chunk([], [])]  # so that there are columns without pages too
@@ -242,10 +199,7 @@ def _batches(
 def _ahead(
     batches: Iterator[tuple[list[Page], Array]],
 ) -> Iterator[tuple[list[Page], Array, Callable[[], _Chunk]]]:
-    """Yield each batch with what gives its chunk, the next ones being read meanwhile.
-
-    Arrow and numpy let other threads run; a bound on what is ahead keeps memory flat.
-    """
+    """Yield each batch with what gives its chunk, the next ones being read meanwhile."""
     first = list(islice(batches, 2))
     if len(first) < 2:  # a thread would cost more than it saves
         for batch, of_page in first:
@@ -262,20 +216,7 @@ def _ahead(
 
 
 def side_by_side(tasks: Sequence[Callable[[], Any]], *, n_rows: int) -> list[Any]:
-    """Return what tasks give, done at one time if they are about many rows.
-
-    Parameters
-    ----------
-    tasks : sequence of callable
-        Work of Arrow and numpy, which let other threads run.
-    n_rows : int
-        How many rows each is about.
-
-    Returns
-    -------
-    list
-        One result each.
-    """
+    """Return what tasks give, done at one time if they are about many rows."""
     if n_rows < _MANY:  # a thread would cost more than it saves
         return [task() for task in tasks]
     with ThreadPoolExecutor(_WORKERS, "casesnb-tidy") as pool:

@@ -86,19 +86,7 @@ class CaseFilter(Mapping[str, Any]):
 
 
 class CaseField:
-    """A field of a case, to be compared with a value.
-
-    Parameters
-    ----------
-    field_id : str
-        The field.
-
-    Examples
-    --------
-    >>> score = where("score")
-    >>> score.between(1, 5) == (score >= 1) & (score <= 5)
-    True
-    """
+    """A field of a case, to be compared with a value."""
 
     __slots__ = ("_field_id",)
     __hash__ = None  # type: ignore[assignment]
@@ -132,52 +120,17 @@ class CaseField:
         return self._compared("greaterThanOrEqualTo", value)
 
     def contains(self, text: str) -> CaseFilter:
-        """Return the cases whose field holds `text` somewhere.
-
-        Parameters
-        ----------
-        text : str
-            What to look for.
-
-        Returns
-        -------
-        CaseFilter
-            The condition.
-        """
+        """Return the cases whose field holds `text` somewhere."""
         if not isinstance(text, str):
             raise TypeError(f"contains looks for text, not {text!r}.")
         return self._made("contains", {"stringValue": text})
 
     def between(self, low: object, high: object) -> CaseFilter:
-        """Return the cases whose field lies from `low` to `high`, both included.
-
-        Parameters
-        ----------
-        low : str, float or datetime
-            The least value.
-        high : str, float or datetime
-            The greatest value.
-
-        Returns
-        -------
-        CaseFilter
-            The condition.
-        """
+        """Return the cases whose field lies from `low` to `high`, both included."""
         return (self >= low) & (self <= high)
 
     def is_in(self, values: Iterable[object]) -> CaseFilter:
-        """Return the cases whose field holds one of `values`.
-
-        Parameters
-        ----------
-        values : iterable
-            The values, at least one.
-
-        Returns
-        -------
-        CaseFilter
-            The condition.
-        """
+        """Return the cases whose field holds one of `values`."""
         if isinstance(values, str):
             raise TypeError(f"is_in takes several values. Give a list: [{values!r}].")
         parts = [dict((self == value)._condition) for value in values]
@@ -196,13 +149,7 @@ class CaseField:
 
 
 class CaseTag:
-    """A tag of a case, to be compared with its value.
-
-    Parameters
-    ----------
-    key : str
-        The tag's key.
-    """
+    """A tag of a case, to be compared with its value."""
 
     __slots__ = ("_key",)
     __hash__ = None  # type: ignore[assignment]

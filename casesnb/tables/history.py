@@ -344,12 +344,7 @@ def _as_they_come(
     *,
     workers: int,
 ) -> Generator[tuple[str, Future[list[Page]]], None, None]:
-    """Yield each case's outcome when it is there, keeping every worker busy.
-
-    A case at a time is handed over as an outcome is taken: an error or Ctrl-C finds
-    few requests under way and none waiting. Workers are daemons: one that waits for
-    its pace or an answer holds up neither the caller nor the interpreter's end.
-    """
+    """Yield each case's outcome when it is there, keeping every worker busy."""
     left = iter(asked)
     todo: SimpleQueue[str | None] = SimpleQueue()
     come: SimpleQueue[tuple[str, Future[list[Page]]]] = SimpleQueue()

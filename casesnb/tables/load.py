@@ -520,23 +520,7 @@ def load_related_items(client: Client, domain_id: str, case_id: str) -> pd.DataF
 
 
 def is_field(field_id: str) -> bool:
-    """Say whether an id of a history's changes is that of a field of the case.
-
-    Parameters
-    ----------
-    field_id : str
-        The id.
-
-    Returns
-    -------
-    bool
-        False for a related item's own member.
-
-    Examples
-    --------
-    >>> is_field("status"), is_field("comment.body")
-    (True, False)
-    """
+    """Say whether an id of a history's changes is that of a field of the case."""
     return "." not in field_id
 
 
@@ -548,32 +532,7 @@ def listed(
     /,
     **params: Any,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the items of any listing to its last page, nulls left out.
-
-    Parameters
-    ----------
-    client : Client
-        Any boto3 client that has the operation.
-    operation : str
-        The operation's name, such as ``"ListFields"``.
-    member : str
-        The answer's member that holds the list.
-    row : callable, default dict
-        What to make of an item's JSON.
-    **params : Any
-        The call's own parameters, as boto3 spells them.
-
-    Yields
-    ------
-    dict
-        One item.
-
-    Raises
-    ------
-    PageError
-        If an answer is not a whole page, a token comes twice, or `row` cannot
-        read an item.
-    """
+    """Yield the items of any listing to its last page, nulls left out."""
     for page in iter_pages(client, operation, **params):
         yield from _rows(page, member, row)
 

@@ -229,26 +229,7 @@ def load_catalogue(
 
 
 def load_users(connect: Client, instance_id: str) -> pd.DataFrame:
-    """One row per user of a Connect instance.
-
-    Parameters
-    ----------
-    connect : Client
-        Any boto3 ``connect`` client.
-    instance_id : str
-        The instance.
-
-    Returns
-    -------
-    DataFrame
-        The columns of ``schema.USERS``, by login. Without the right to search
-        users, the login stands for the name.
-
-    Raises
-    ------
-    botocore.exceptions.ClientError
-        Whatever the service answers instead.
-    """
+    """One row per user of a Connect instance."""
     asked: dict[str, Any] = {"InstanceId": instance_id}
     try:
         found = list(listed(connect, "SearchUsers", "Users", **asked, MaxResults=500))
@@ -275,25 +256,7 @@ def load_users(connect: Client, instance_id: str) -> pd.DataFrame:
 
 
 def load_queues(connect: Client, instance_id: str) -> pd.DataFrame:
-    """One row per standard queue of a Connect instance, by name.
-
-    Parameters
-    ----------
-    connect : Client
-        Any boto3 ``connect`` client.
-    instance_id : str
-        The instance.
-
-    Returns
-    -------
-    DataFrame
-        The columns of ``schema.QUEUES``.
-
-    Raises
-    ------
-    botocore.exceptions.ClientError
-        Whatever the service answers instead.
-    """
+    """One row per standard queue of a Connect instance, by name."""
     rows = [
         {
             "queue_id": queue.get("Id"),
@@ -412,27 +375,7 @@ def with_names(
 
 
 def tail(identifier: str) -> str:
-    """Return what tells an id from its neighbours.
-
-    Parameters
-    ----------
-    identifier : str
-        Any id.
-
-    Returns
-    -------
-    str
-        The end of an ARN, the beginning of a UUID, or the id itself.
-
-    Examples
-    --------
-    >>> tail("arn:aws:connect:eu-west-2:1:instance/9/agent/anna-lopez")
-    'anna-lopez'
-    >>> tail("6ab2e1f0-77aa-4bcd-9e01-2f5ce04711aa")
-    '6ab2e1f0…'
-    >>> tail("assigned_user")
-    'assigned_user'
-    """
+    """Return what tells an id from its neighbours."""
     if identifier.startswith("arn:"):
         identifier = identifier.rpartition("/")[2] or identifier
         if identifier.startswith(_SERVICE_ROLE):

@@ -27,39 +27,16 @@ _NEWEST_FIRST, _SILENT, _OLDEST_FIRST, _MIXED = -1, 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Where each event belongs.
+    """Where each event belongs."""
 
-    Parameters
-    ----------
-    place : ndarray of int64
-        Event rows, case by case and oldest first.
-    sequence : ndarray of int64
-        Each place's number in its case, from 0.
-    known : ndarray of bool
-        By event row: False where its place among its equals is undecided.
-    seen : str
-        ``newest first``, ``oldest first``, ``mixed`` or ``not told``.
-    """
-
-    place: Array
-    sequence: Array
-    known: Array
-    seen: str
+    place: Array  # event rows, case by case and oldest first
+    sequence: Array  # each place's number in its case, from 0
+    known: Array  # by event row: False where its place among its equals is undecided
+    seen: str  # ``newest first``, ``oldest first``, ``mixed`` or ``not told``
 
 
 def in_order(found: Decoded) -> Order:
-    """Put events in order, case by case.
-
-    Parameters
-    ----------
-    found : Decoded
-        The events and changes as they came.
-
-    Returns
-    -------
-    Order
-        The events' places.
-    """
+    """Put events in order, case by case."""
     case = found.case
     times = found.events["performed_at"].cast("int64").to_numpy()
     known = np.ones(len(case), dtype=bool)

@@ -125,31 +125,7 @@ def tidy(
     domain_id: str | None = None,
     case_id: str | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, Counts]:
-    """Both tables from raw pages, and what was seen on the way.
-
-    Parameters
-    ----------
-    pages : iterable of Page, bytes, str or Mapping
-        Audit pages, each case's pages together and in the order they came.
-    domain_id : str, optional
-        The domain, where the pages do not carry it.
-    case_id : str, optional
-        The case, where the pages do not carry it.
-
-    Returns
-    -------
-    events : DataFrame
-        The columns of ``schema.EVENTS``.
-    changes : DataFrame
-        The columns of ``schema.CHANGES``.
-    counts : Counts
-        Nulls, duplicates, unknowns, ties and the order seen.
-
-    Raises
-    ------
-    PageError
-        If a page cannot be read as what it claims to be.
-    """
+    """Both tables from raw pages, and what was seen on the way."""
     found = decode(_pages(pages, domain_id, case_id))
     order = in_order(found)
     found.counts.n_ties = int((~order.known).sum())

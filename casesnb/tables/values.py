@@ -34,33 +34,7 @@ KINDS = tuple(MEMBERS.values())
 
 
 def value_text(value: Mapping[str, Any] | None) -> Value:
-    """Return a value of AWS's JSON as its kind and its text.
-
-    Parameters
-    ----------
-    value : Mapping or None
-        A value union, such as ``{"doubleValue": 0.0}``.
-
-    Returns
-    -------
-    tuple of (str or None, str or None)
-        The kind and the lossless text. An empty value has no text; an absent or
-        null one has no kind either; a member that casesnb does not know is of
-        kind ``unknown`` with the member's name as text.
-
-    Raises
-    ------
-    ValueError
-        If the value is not a union, is of two kinds at once, or holds something
-        that is not of its kind.
-
-    Examples
-    --------
-    >>> value_text({"doubleValue": 0})
-    ('double', '0.0')
-    >>> value_text({"emptyValue": {}}), value_text({"stringValue": ""})
-    (('empty', None), ('string', ''))
-    """
+    """Return a value of AWS's JSON as its kind and its text."""
     if value is None:
         return None, None
     if not isinstance(value, dict):
@@ -92,28 +66,7 @@ def value_text(value: Mapping[str, Any] | None) -> Value:
 
 
 def utc_text(value: object) -> str:
-    """Return a time as AWS may send it as ISO 8601 text in UTC.
-
-    Parameters
-    ----------
-    value : str, int or float
-        ISO 8601 text, UTC where it names no zone; or seconds since 1970.
-
-    Returns
-    -------
-    str
-        Microseconds, the rest cut; ends in ``Z``.
-
-    Raises
-    ------
-    TypeError, ValueError, OverflowError, OSError
-        If it is not a time.
-
-    Examples
-    --------
-    >>> utc_text("2026-03-01T10:00:00.5+01:00")
-    '2026-03-01T09:00:00.500000Z'
-    """
+    """Return a time as AWS may send it as ISO 8601 text in UTC."""
     if isinstance(value, str) and _ISO.fullmatch(value):
         moment = dt.datetime.fromisoformat(value)
         if moment.tzinfo is None:
@@ -130,23 +83,7 @@ def utc_text(value: object) -> str:
 
 
 def utc_texts(times: pd.Series[Any]) -> pd.Series[Any]:
-    """Return a column of times as `utc_text` writes them, whatever their zone.
-
-    Parameters
-    ----------
-    times : Series of datetime64
-        Times with a zone.
-
-    Returns
-    -------
-    Series
-        Texts; what is missing stays missing.
-
-    Examples
-    --------
-    >>> utc_texts(pd.Series(pd.to_datetime(["2026-03-01T10:00:00.5+01:00"])))[0]
-    '2026-03-01T09:00:00.500000Z'
-    """
+    """Return a column of times as `utc_text` writes them, whatever their zone."""
     texts: pd.Series[Any] = times.dt.tz_convert("UTC").dt.strftime(
         "%Y-%m-%dT%H:%M:%S.%fZ"
     )
@@ -154,26 +91,7 @@ def utc_texts(times: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def as_type(text: pd.Series[Any], field_type: str) -> pd.Series[Any]:
-    """Return values' text as the type of their field.
-
-    Parameters
-    ----------
-    text : Series of str
-        The values as the tables keep them.
-    field_type : str
-        The field's type, such as ``"DateTime"``.
-
-    Returns
-    -------
-    Series
-        UTC times, Float64, boolean, or the text itself. What does not read as
-        the type is missing.
-
-    Examples
-    --------
-    >>> as_type(pd.Series(["1.5", None], dtype="str"), "Number").tolist()
-    [1.5, <NA>]
-    """
+    """Return values' text as the type of their field."""
     match field_type:
         case "DateTime":
             # pandas reads "4711" as a year and "now" as this moment.

@@ -18,28 +18,7 @@ WIDTH = 60
 def table_html(
     rows: Iterable[Mapping[Any, Any]], headings: Mapping[str, str], *, caption: str
 ) -> str:
-    """Return rows as an HTML table, long text folded.
-
-    Parameters
-    ----------
-    rows : iterable of Mapping
-        The rows, such as ``frame.to_dict("records")``.
-    headings : Mapping
-        The columns to show, in order, and what to call them.
-    caption : str
-        What the table is, for those who cannot see where it stands.
-
-    Returns
-    -------
-    str
-        One ``<table>``, everything in it escaped.
-
-    Examples
-    --------
-    >>> print(table_html([{"n": 1}], {"n": "N"}, caption="Counts"))
-    <table class="casesnb-table"><caption>Counts</caption><thead><tr><th
-    scope="col">N</th></tr></thead><tbody><tr><td>1</td></tr></tbody></table>
-    """
+    """Return rows as an HTML table, long text folded."""
     head = "".join(
         f'<th scope="col">{escaped(text)}</th>' for text in headings.values()
     )
@@ -54,25 +33,7 @@ def table_html(
 
 
 def text_html(text: str, width: int = WIDTH) -> str:
-    """Return text as HTML, folded behind its beginning where it is long.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-    width : int, default WIDTH
-        Characters shown before it is opened.
-
-    Returns
-    -------
-    str
-        Escaped text, or a ``<details>`` that holds it whole.
-
-    Examples
-    --------
-    >>> text_html("a < b")
-    'a &lt; b'
-    """
+    """Return text as HTML, folded behind its beginning where it is long."""
     short = shortened(text, width)
     if not short.endswith("…") or short == text:
         return escaped(short)

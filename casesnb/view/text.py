@@ -10,26 +10,7 @@ _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # no shape of their own, or they turn 
 
 
 def visible(text: str, *, lines: bool = False) -> str:
-    r"""Return `text` with its control and direction characters made visible.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-    lines : bool, default False
-        Keep line breaks and tabs as they are; shown as ``⏎`` and a space
-        otherwise.
-
-    Returns
-    -------
-    str
-        Text that shows all it holds, in the order it holds it.
-
-    Examples
-    --------
-    >>> visible("pay\u202eexe.txt\nnow")
-    'pay‹U+202E›exe.txt⏎now'
-    """
+    """Return `text` with its control and direction characters made visible."""
     if text.isprintable():
         return text
     plain = text.replace("\r\n", "\n")
@@ -39,25 +20,7 @@ def visible(text: str, *, lines: bool = False) -> str:
 
 
 def shortened(text: str, width: int) -> str:
-    """Return `text` on one line of at most `width` characters, all visible.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-    width : int
-        The most characters, the ellipsis among them.
-
-    Returns
-    -------
-    str
-        The beginning, and ``…`` where there was more.
-
-    Examples
-    --------
-    >>> shortened("Refund not received", 10)
-    'Refund no…'
-    """
+    """Return `text` on one line of at most `width` characters, all visible."""
     plain = visible(text[: width + 1])  # a text may be long: look at what can be shown
     if len(plain) <= width and len(text) <= width:
         return plain
@@ -65,23 +28,7 @@ def shortened(text: str, width: int) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return `text` ready to stand in HTML, in an attribute too.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-
-    Returns
-    -------
-    str
-        The text, visible, with ``&``, ``<``, ``>`` and quotes escaped.
-
-    Examples
-    --------
-    >>> escaped('<img src=x onerror="alert(1)">')
-    '&lt;img src=x onerror=&quot;alert(1)&quot;&gt;'
-    """
+    """Return `text` ready to stand in HTML, in an attribute too."""
     return html.escape(visible(text, lines=True))
 
 

@@ -28,23 +28,7 @@ KIND_LABELS = {
 
 
 def hours_text(hours: float) -> str:
-    """Return a duration in the unit that suits it.
-
-    Parameters
-    ----------
-    hours : float
-        The duration.
-
-    Returns
-    -------
-    str
-        Such as ``35 min``, ``4.5 h`` or ``12.0 d``.
-
-    Examples
-    --------
-    >>> hours_text(0.5), hours_text(20), hours_text(80)
-    ('30 min', '20.0 h', '3.3 d')
-    """
+    """Return a duration in the unit that suits it."""
     if hours != hours:
         return "unknown"
     if hours < 1:
@@ -53,27 +37,7 @@ def hours_text(hours: float) -> str:
 
 
 def percents(counts: Sequence[int], whole: int = 100) -> list[int]:
-    """Return counts as parts of a hundred that add up to it.
-
-    Each is rounded down, and what is left over goes to those that lost most.
-
-    Parameters
-    ----------
-    counts : sequence of int
-        How many of each.
-    whole : int, default 100
-        What the parts add up to.
-
-    Returns
-    -------
-    list of int
-        A part for each count; zeros where there is nothing to share.
-
-    Examples
-    --------
-    >>> percents([1, 1, 1])
-    [34, 33, 33]
-    """
+    """Return counts as parts of a hundred that add up to it."""
     total = sum(counts)
     if not total:
         return [0] * len(counts)
@@ -84,53 +48,20 @@ def percents(counts: Sequence[int], whole: int = 100) -> list[int]:
 
 
 def work_percents(events: pd.DataFrame) -> dict[str, int]:
-    """Return each kind of work's share of the events, in per cent that add up.
-
-    Parameters
-    ----------
-    events : DataFrame
-        ``schema.EVENTS``.
-
-    Returns
-    -------
-    dict
-        By kind of work, as `attribution` calls it; empty without events.
-    """
+    """Return each kind of work's share of the events, in per cent that add up."""
     kinds = events["actor_kind"].astype(object).map(WORKERS).fillna("unknown")
     counts = kinds.value_counts().sort_index()
     return dict(zip(counts.index, percents(counts.tolist()), strict=True))
 
 
 def certificate_of(frame: pd.DataFrame) -> Certificate | None:
-    """Return the certificate that a frame carries, if any.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        A frame of a `History`, or any other.
-
-    Returns
-    -------
-    Certificate or None
-        As it was loaded.
-    """
+    """Return the certificate that a frame carries, if any."""
     carried = frame.attrs.get("certificate")
     return None if carried is None else Certificate.from_dict(carried)
 
 
 def standing(frame: pd.DataFrame) -> str:
-    """Say in a few words how complete the data of a frame is.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        A frame of a `History`, or any other.
-
-    Returns
-    -------
-    str
-        Such as ``complete``, or ``partial: stopped after 3 of 9 cases``.
-    """
+    """Say in a few words how complete the data of a frame is."""
     certificate = certificate_of(frame)
     if certificate is None:
         return "no certificate"
@@ -142,20 +73,7 @@ def standing(frame: pd.DataFrame) -> str:
 
 
 def whose(frame: pd.DataFrame, otherwise: str) -> str:
-    """Return whose events or changes a frame holds, for a title.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Events or changes.
-    otherwise : str
-        What to say where it holds none.
-
-    Returns
-    -------
-    str
-        One case by its id made short, or how many there are.
-    """
+    """Return whose events or changes a frame holds, for a title."""
     n = frame["case_id"].nunique()
     if n == 1:
         return f"case {tail(str(frame['case_id'].iloc[0]))}"
@@ -163,39 +81,12 @@ def whose(frame: pd.DataFrame, otherwise: str) -> str:
 
 
 def is_missing(value: Any) -> bool:
-    """Say whether a cell of a frame holds nothing.
-
-    Parameters
-    ----------
-    value : object
-        A cell.
-
-    Returns
-    -------
-    bool
-        True for None, NaN and NaT.
-
-    Examples
-    --------
-    >>> is_missing(None), is_missing(float("nan")), is_missing("")
-    (True, True, False)
-    """
+    """Say whether a cell of a frame holds nothing."""
     return value is None or bool(value != value)
 
 
 def field_names(changes: pd.DataFrame) -> dict[str, str]:
-    """Return what to call each field of a frame.
-
-    Parameters
-    ----------
-    changes : DataFrame
-        ``schema.CHANGES``, with ``field`` where `with_names` added it.
-
-    Returns
-    -------
-    dict
-        By ``field_id``: its name, or its id made short.
-    """
+    """Return what to call each field of a frame."""
     once = changes.drop_duplicates("field_id")
     ids = once["field_id"].astype(object)
     names = once["field"].astype(object) if "field" in once else ids
@@ -206,19 +97,7 @@ def field_names(changes: pd.DataFrame) -> dict[str, str]:
 
 
 def value_names(changes: pd.DataFrame) -> dict[tuple[str, str], str]:
-    """Return what to call the values that have a label.
-
-    Parameters
-    ----------
-    changes : DataFrame
-        ``schema.CHANGES``, with ``old_label`` and ``new_label`` where
-        `with_names` added them.
-
-    Returns
-    -------
-    dict
-        By ``field_id`` and value; empty without labels.
-    """
+    """Return what to call the values that have a label."""
     names: dict[tuple[str, str], str] = {}
     for value, label in (("old", "old_label"), ("new", "new_label")):
         if label in changes:
@@ -237,38 +116,12 @@ def value_names(changes: pd.DataFrame) -> dict[tuple[str, str], str]:
 
 
 def value_name(names: Mapping[tuple[str, str], str], field_id: str, value: Any) -> str:
-    """Return what to call a value that is not missing.
-
-    Parameters
-    ----------
-    names : Mapping
-        What `value_names` returned.
-    field_id : str
-        Its field.
-    value : object
-        The value.
-
-    Returns
-    -------
-    str
-        Its label, or itself; an ARN or a UUID made short.
-    """
+    """Return what to call a value that is not missing."""
     return tail(names.get((field_id, value)) or str(value))
 
 
 def actor_names(frame: pd.DataFrame) -> dict[str, str]:
-    """Return what to call each actor of a frame.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Events or changes, with ``actor_name`` where `with_names` added it.
-
-    Returns
-    -------
-    dict
-        By ``actor``: the name, or the end of the ARN.
-    """
+    """Return what to call each actor of a frame."""
     once = frame.dropna(subset=["actor"]).drop_duplicates("actor")
     ids = once["actor"].astype(object)
     names = once["actor_name"].astype(object) if "actor_name" in once else ids
@@ -279,24 +132,5 @@ def actor_names(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def called(text: str, names: Mapping[str, str]) -> str:
-    """Return a sentence in which people are called by name, not by ARN.
-
-    Parameters
-    ----------
-    text : str
-        The sentence.
-    names : Mapping
-        What `actor_names` returned.
-
-    Returns
-    -------
-    str
-        The sentence with a name, or its readable end, for each ARN.
-
-    Examples
-    --------
-    >>> anna = "arn:aws:connect:eu-west-2:1:instance/9/agent/anna"
-    >>> called(f"undone by {anna} (human)", {anna: "Anna Lopez"})
-    'undone by Anna Lopez (human)'
-    """
+    """Return a sentence in which people are called by name, not by ARN."""
     return _ARN.sub(lambda arn: names.get(arn[0]) or tail(arn[0]), text)

@@ -43,20 +43,7 @@ _ADVICE: Mapping[type[Exception], str] = {
 
 
 def advise(error: Exception) -> None:
-    """Add a note that says what to try, where botocore's error says nothing of it.
-
-    Parameters
-    ----------
-    error : Exception
-        What botocore raised, before the service answered.
-
-    Examples
-    --------
-    >>> error = NoCredentialsError()
-    >>> advise(error)
-    >>> error.__notes__[0].partition(",")[0]
-    'Name a profile (AWS_PROFILE)'
-    """
+    """Add a note that says what to try, where botocore's error says nothing of it."""
     for kind, advice in _ADVICE.items():
         if isinstance(error, kind):
             error.add_note(advice)

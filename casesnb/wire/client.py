@@ -151,19 +151,7 @@ def connect(
 
 
 def source_of(client: Client) -> str:
-    """Return who answers `client`, in a few words.
-
-    Parameters
-    ----------
-    client : Client
-        Any boto3 client.
-
-    Returns
-    -------
-    str
-        Such as ``"sandbox (seed 7)"``, ``"recording of sandbox (seed 7)"`` or
-        the endpoint's address.
-    """
+    """Return who answers `client`, in a few words."""
     known = _sources.get(client) if isinstance(client, BaseClient) else None
     meta = getattr(client, "meta", None)
     return known or str(getattr(meta, "endpoint_url", type(client).__name__))

@@ -20,21 +20,6 @@ class Limiter:
 
     Safe to share between threads and clients. A call may go at once while the
     burst lasts; after that calls go one interval apart.
-
-    Parameters
-    ----------
-    rate : float, optional
-        Requests a second for every operation; the published quota of each
-        operation if not given.
-    service : str, default "connectcases"
-        The service whose quotas apply.
-    clock, sleep : callable
-        Where time comes from, in seconds.
-
-    Raises
-    ------
-    ValueError
-        If `rate` is not above zero.
     """
 
     def __init__(
@@ -58,18 +43,7 @@ class Limiter:
         self._due: dict[str, float] = {}
 
     def wait(self, operation: str) -> float:
-        """Sleep until `operation` may be asked.
-
-        Parameters
-        ----------
-        operation : str
-            The operation's name, such as ``"GetCaseAuditEvents"``.
-
-        Returns
-        -------
-        float
-            The seconds slept.
-        """
+        """Sleep until `operation` may be asked."""
         allowed = self._quota(operation)
         interval = 1 / allowed.rate
         with self._lock:
@@ -95,24 +69,7 @@ _limiters_lock = threading.Lock()
 
 
 def limiter(service: str, account: str, region: str, endpoint: str) -> Limiter:
-    """Return the one limiter of an account, Region and endpoint.
-
-    Parameters
-    ----------
-    service : str
-        The service's name in boto3.
-    account : str
-        The account, or the access key that stands for it.
-    region : str
-        The Region.
-    endpoint : str
-        The endpoint's URL.
-
-    Returns
-    -------
-    Limiter
-        The same object for the same arguments, throughout the process.
-    """
+    """Return the one limiter of an account, Region and endpoint."""
     key = (service, account, region, endpoint)
     with _limiters_lock:
         return _limiters.setdefault(key, Limiter(service=service))

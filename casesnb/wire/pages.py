@@ -132,40 +132,12 @@ class LoadStopped(Exception):  # noqa: N818 - nobody's error: the load was told 
 
 
 def ask_until(stop: threading.Event) -> None:
-    """Let this thread send no request, and no retry of one, once `stop` is set.
-
-    Parameters
-    ----------
-    stop : Event
-        What ends the asking: the next request raises `LoadStopped` unsent.
-    """
+    """Let this thread send no request, and no retry of one, once `stop` is set."""
     _capture.stop = stop
 
 
 def iter_pages(client: Client, operation: str, /, **params: Any) -> Iterator[Page]:
-    """Yield every page of a listing, following ``nextToken`` to its end.
-
-    Parameters
-    ----------
-    client : Client
-        Any boto3 client that has the operation.
-    operation : str
-        The operation's name, such as ``"ListFields"``.
-    **params : Any
-        The call's own parameters, as boto3 spells them.
-
-    Yields
-    ------
-    Page
-        The pages in the order they came.
-
-    Raises
-    ------
-    PageError
-        If an answer is not a whole page, or a token comes a second time.
-    botocore.exceptions.ClientError
-        Whatever the service answers instead of a page.
-    """
+    """Yield every page of a listing, following ``nextToken`` to its end."""
     seen: set[str] = set()
     page = ask(client, operation, params)
     yield page
@@ -194,33 +166,7 @@ def _token_name(client: Client, operation: str) -> str:
 def ask(
     client: Client, operation: str, params: Mapping[str, Any], number: int = 0
 ) -> Page:
-    """Make one call and return its answer as raw bytes.
-
-    Parameters
-    ----------
-    client : Client
-        Any boto3 client that has the operation.
-    operation : str
-        The operation's name, such as ``"GetCase"``.
-    params : Mapping
-        The call's parameters, as boto3 spells them.
-    number : int, default 0
-        The page's place in its listing.
-
-    Returns
-    -------
-    Page
-        The answer.
-
-    Raises
-    ------
-    TypeError
-        If `client` is none that has the operation.
-    PageError
-        If the answer is not one whole JSON object.
-    botocore.exceptions.ClientError
-        Whatever the service answers instead of a page, with a note that names it.
-    """
+    """Make one call and return its answer as raw bytes."""
     method = getattr(client, xform_name(operation), None)
     if method is None:
         raise TypeError(
@@ -277,23 +223,7 @@ def _refused(name: str) -> None:
 
 
 def error_code(error: BaseException) -> str:
-    """Return an error's name as AWS gives it, or as Python does.
-
-    Parameters
-    ----------
-    error : BaseException
-        What a call raised.
-
-    Returns
-    -------
-    str
-        Such as ``"AccessDeniedException"``.
-
-    Examples
-    --------
-    >>> error_code(TimeoutError())
-    'TimeoutError'
-    """
+    """Return an error's name as AWS gives it, or as Python does."""
     answer = getattr(error, "response", None) or {}
     return str(answer.get("Error", {}).get("Code") or type(error).__name__)
 
@@ -316,18 +246,7 @@ _LOCKED_OUT = frozenset(
 
 
 def is_locked_out(error: BaseException) -> bool:
-    """Return whether no other request would be answered either, until one signs in.
-
-    Parameters
-    ----------
-    error : BaseException
-        What a call raised.
-
-    Returns
-    -------
-    bool
-        Whether the credentials are missing, expired or refused.
-    """
+    """Return whether no other request would be answered either, until one signs in."""
     return error_code(error) in _LOCKED_OUT
 
 
@@ -366,18 +285,7 @@ def _take_body(
 
 
 def as_body(parsed: Mapping[str, Any]) -> bytes:
-    """Return an answer that boto3 has parsed as the JSON it may have come from.
-
-    Parameters
-    ----------
-    parsed : Mapping
-        What a boto3 method returned.
-
-    Returns
-    -------
-    bytes
-        JSON without ``ResponseMetadata``, times as ISO 8601 text.
-    """
+    """Return an answer that boto3 has parsed as the JSON it may have come from."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):

@@ -11,18 +11,10 @@ from typing import NamedTuple
 
 
 class Quota(NamedTuple):
-    """How often an operation may be called.
+    """How often an operation may be called."""
 
-    Parameters
-    ----------
-    rate : float
-        Calls a second, sustained.
-    burst : int
-        Calls at once, before the rate applies.
-    """
-
-    rate: float
-    burst: int
+    rate: float  # calls a second, sustained
+    burst: int  # calls at once, before the rate applies
 
 
 DEFAULT = {"connectcases": Quota(2, 5), "connect": Quota(2, 5)}
@@ -52,23 +44,5 @@ QUOTAS = {
 
 
 def quota(service: str, operation: str) -> Quota:
-    """Return the published quota of an operation, or the lowest of its service.
-
-    Parameters
-    ----------
-    service : str
-        The service's name in boto3.
-    operation : str
-        The operation's name.
-
-    Returns
-    -------
-    Quota
-        Rate and burst.
-
-    Examples
-    --------
-    >>> quota("connectcases", "GetCaseAuditEvents")
-    Quota(rate=2, burst=10)
-    """
+    """Return the published quota of an operation, or the lowest of its service."""
     return QUOTAS.get((service, operation), DEFAULT.get(service, Quota(2, 5)))

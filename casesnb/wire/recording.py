@@ -32,23 +32,7 @@ class RecordingNotFound(LookupError):  # noqa: N818 - reads as botocore's own na
 
 
 class Recording:
-    """A folder of recorded answers: a responder, and the place new ones go.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        The folder.
-    provenance : Mapping, optional
-        What the answers are recorded from, for a new folder's manifest. Without
-        it the folder must be a recording already.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is nothing at `path` to replay.
-    ValueError
-        If `path` is not a recording, or was recorded from something else.
-    """
+    """A folder of recorded answers: a responder, and the place new ones go."""
 
     def __init__(
         self, path: str | PathLike[str], *, provenance: Mapping[str, Any] | None = None
@@ -91,15 +75,7 @@ class Recording:
             raise _broken(file, f"no answer in it: {error!r}") from error
 
     def keep(self, request: Request, response: Response) -> None:
-        """Write one answer; the same request asked again replaces it.
-
-        Parameters
-        ----------
-        request : Request
-            What was asked.
-        response : Response
-            What came back.
-        """
+        """Write one answer; the same request asked again replaces it."""
         headers = {k: v for k, v in response.headers.items() if k in _KEPT_HEADERS}
         _write(
             self._file(request),

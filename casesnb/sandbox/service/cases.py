@@ -31,20 +31,7 @@ _LISTINGS_KEPT = 16
 
 
 class CasesAnswers:
-    """The answers of the ``connectcases`` service.
-
-    Parameters
-    ----------
-    world : Source
-        The world.
-    order : str
-        How audit events come: one of `ORDERS`.
-
-    Raises
-    ------
-    ValueError
-        If `order` is none of these.
-    """
+    """The answers of the ``connectcases`` service."""
 
     def __init__(self, world: Source, order: str) -> None:
         if order not in ORDERS:

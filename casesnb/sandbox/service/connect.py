@@ -16,13 +16,7 @@ if TYPE_CHECKING:
 
 
 class ConnectAnswers:
-    """The answers of the ``connect`` service that give names.
-
-    Parameters
-    ----------
-    world : Source
-        The world.
-    """
+    """The answers of the ``connect`` service that give names."""
 
     def __init__(self, world: Source) -> None:
         self.world = world

@@ -28,20 +28,7 @@ class NotSimulatedError(Exception):
 
 
 def fields_of(condition: Any, sorts: Sequence[Mapping[str, str]]) -> Iterable[str]:
-    """Yield the fields that a search speaks of.
-
-    Parameters
-    ----------
-    condition : dict or None
-        A filter, as SearchCases takes it.
-    sorts : sequence of Mapping
-        How its results are sorted.
-
-    Yields
-    ------
-    str
-        A field's id.
-    """
+    """Yield the fields that a search speaks of."""
     yield from (sort["fieldId"] for sort in sorts)
     if not condition:
         return
@@ -58,22 +45,7 @@ def fields_of(condition: Any, sorts: Sequence[Mapping[str, str]]) -> Iterable[st
 def holds(
     condition: Mapping[str, Any], fields: Mapping[str, Value], tags: Mapping[str, str]
 ) -> bool:
-    """Whether a case fulfils a filter.
-
-    Parameters
-    ----------
-    condition : Mapping
-        A filter, as SearchCases takes it.
-    fields : Mapping
-        The case's values by field id.
-    tags : Mapping
-        The case's tags.
-
-    Returns
-    -------
-    bool
-        True if it does.
-    """
+    """Whether a case fulfils a filter."""
     (kind, inner), *_ = condition.items()
     if kind == "not":
         return not holds(inner, fields, tags)
@@ -130,37 +102,13 @@ def _as_time(text: str) -> Any:
 
 
 def mentions(term: str, fields: Mapping[str, Value]) -> bool:
-    """Whether every word of a search term is in some value of a case.
-
-    Parameters
-    ----------
-    term : str
-        The words, case-folded.
-    fields : Mapping
-        The case's values by field id.
-
-    Returns
-    -------
-    bool
-        True if all are.
-    """
+    """Whether every word of a search term is in some value of a case."""
     words = " ".join(text for _, text in fields.values() if text).casefold()
     return all(word in words for word in term.split())
 
 
 def sort_key(value: Value | None) -> tuple[int, float, str]:
-    """Return what a value is sorted by.
-
-    Parameters
-    ----------
-    value : tuple or None
-        The value.
-
-    Returns
-    -------
-    tuple
-        Numbers as numbers, text without case, nothing first.
-    """
+    """Return what a value is sorted by."""
     if value is None or value[1] is None:
         return 0, 0.0, ""
     if value[0] == "double":
@@ -169,20 +117,7 @@ def sort_key(value: Value | None) -> tuple[int, float, str]:
 
 
 def item_holds(wanted: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
-    """Whether a related item fulfils one filter.
-
-    Parameters
-    ----------
-    wanted : Mapping
-        A filter, as SearchRelatedItems takes it.
-    item : Mapping
-        The related item, as it is answered.
-
-    Returns
-    -------
-    bool
-        True if it does.
-    """
+    """Whether a related item fulfils one filter."""
     (kind, inner), *_ = wanted.items()
     content = item["content"].get(kind)
     if content is None:
@@ -211,20 +146,7 @@ def _value(union: Mapping[str, Any]) -> Value:
 
 
 def user_holds(criteria: Mapping[str, Any], agent: Agent) -> bool:
-    """Whether a user fulfils a search.
-
-    Parameters
-    ----------
-    criteria : Mapping
-        What SearchUsers takes.
-    agent : Agent
-        The user.
-
-    Returns
-    -------
-    bool
-        True if so.
-    """
+    """Whether a user fulfils a search."""
     if "OrConditions" in criteria:
         return any(user_holds(each, agent) for each in criteria["OrConditions"])
     if "AndConditions" in criteria:

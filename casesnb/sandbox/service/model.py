@@ -27,34 +27,16 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 
 
 class Refusal(NamedTuple):
-    """An error as the model describes it.
+    """An error as the model describes it."""
 
-    Parameters
-    ----------
-    status : int
-        The HTTP status.
-    code : str
-        The error's name.
-    headers : dict of str to str
-        Its members that travel as headers.
-    body : dict
-        Its other members.
-    """
-
-    status: int
-    code: str
-    headers: dict[str, str]
-    body: dict[str, Any]
+    status: int  # the HTTP status
+    code: str  # the error's name
+    headers: dict[str, str]  # its members that travel as headers
+    body: dict[str, Any]  # its other members
 
 
 class Shapes:
-    """One service's model.
-
-    Parameters
-    ----------
-    service : str
-        The service's name in boto3.
-    """
+    """One service's model."""
 
     def __init__(self, service: str) -> None:
         # Not by a session, which asks for this machine's profile first.
@@ -77,20 +59,7 @@ class Shapes:
         return sorted(routes, key=lambda route: route[1].pattern.count("(?P<"))
 
     def operation(self, method: str, path: str) -> str | None:
-        """Return the operation that a request asks for.
-
-        Parameters
-        ----------
-        method : str
-            The HTTP method.
-        path : str
-            The path, percent-encoded.
-
-        Returns
-        -------
-        str or None
-            Its name; None if there is none.
-        """
+        """Return the operation that a request asks for."""
         for its_method, pattern, name in self._routes:
             if its_method == method and pattern.fullmatch(path):
                 return name
@@ -99,22 +68,7 @@ class Shapes:
     def read(
         self, operation: str, request: Request
     ) -> tuple[dict[str, Any], list[str]]:
-        """Return a request's members, and what is wrong with them.
-
-        Parameters
-        ----------
-        operation : str
-            The operation's name.
-        request : Request
-            The request.
-
-        Returns
-        -------
-        members : dict
-            By the model's member names.
-        wrong : list of str
-            A sentence for each member that the model does not allow.
-        """
+        """Return a request's members, and what is wrong with them."""
         model = self._model.operation_model(operation)
         shape = model.input_shape
         if shape is None:
@@ -149,41 +103,12 @@ class Shapes:
         return members, wrong
 
     def wrong(self, operation: str, answer: Mapping[str, Any]) -> list[str]:
-        """Return what is wrong with an answer, by the model.
-
-        Parameters
-        ----------
-        operation : str
-            The operation's name.
-        answer : Mapping
-            The answer, times as text.
-
-        Returns
-        -------
-        list of str
-            A sentence for each member that the model does not allow.
-        """
+        """Return what is wrong with an answer, by the model."""
         shape = self._model.operation_model(operation).output_shape
         return [] if shape is None else list(self._check(shape)(answer, ""))
 
     def refusal(self, operation: str | None, code: str, **members: Any) -> Refusal:
-        """Return an error as the model has it for an operation.
-
-        Parameters
-        ----------
-        operation : str or None
-            The operation's name.
-        code : str
-            The error's name; where the operation has no such error, the nearest
-            that it has.
-        **members : Any
-            The error's members, in the model's spelling.
-
-        Returns
-        -------
-        Refusal
-            Status, headers and body.
-        """
+        """Return an error as the model has it for an operation."""
         nearest = {
             "ValidationException": (
                 "InvalidParameterException",
@@ -349,18 +274,7 @@ class Shapes:
 
 @cache
 def shapes(service: str) -> Shapes:
-    """Return a service's model, read once.
-
-    Parameters
-    ----------
-    service : str
-        The service's name in boto3.
-
-    Returns
-    -------
-    Shapes
-        The model.
-    """
+    """Return a service's model, read once."""
     return Shapes(service)
 
 

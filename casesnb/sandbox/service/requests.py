@@ -13,17 +13,7 @@ if TYPE_CHECKING:
 
 
 class ServiceError(Exception):
-    """An error that the service answers with.
-
-    Parameters
-    ----------
-    code : str
-        Its name, such as ``"ResourceNotFoundException"``.
-    message : str
-        What it says.
-    **members : Any
-        Its other members, in the model's spelling.
-    """
+    """An error that the service answers with."""
 
     def __init__(self, code: str, message: str, **members: Any) -> None:
         super().__init__(message)
@@ -32,20 +22,7 @@ class ServiceError(Exception):
 
 
 def not_found(kind: str, name: str) -> ServiceError:
-    """Return the error for what is not there.
-
-    Parameters
-    ----------
-    kind : str
-        What it is, such as ``"Case"``.
-    name : str
-        Its id.
-
-    Returns
-    -------
-    ServiceError
-        To be raised.
-    """
+    """Return the error for what is not there."""
     return ServiceError(
         "ResourceNotFoundException",
         f"{kind} {name} not found",
@@ -55,19 +32,7 @@ def not_found(kind: str, name: str) -> ServiceError:
 
 
 class Asked:
-    """A request that was read.
-
-    Parameters
-    ----------
-    seed : int
-        The world that is asked: a token of one is none of another.
-    service : str
-        The service's name in boto3.
-    operation : str
-        The operation's name.
-    members : Mapping
-        The request's members, in the model's spelling.
-    """
+    """A request that was read."""
 
     __slots__ = ("_seed", "members", "operation", "service")
 
@@ -83,20 +48,7 @@ class Asked:
         return self.members[name]
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return a member, or what stands for it where it was left out.
-
-        Parameters
-        ----------
-        name : str
-            The member.
-        default : object
-            What stands for it.
-
-        Returns
-        -------
-        object
-            Its value.
-        """
+        """Return a member, or what stands for it where it was left out."""
         return self.members.get(name, default)
 
     def page(
@@ -106,24 +58,7 @@ class Asked:
         default: int,
         shown: Callable[[Any], Any] | None = None,
     ) -> dict[str, Any]:
-        """Return the page of a listing that is asked for, and the token of the next.
-
-        Parameters
-        ----------
-        member : str
-            The answer's member that holds the list.
-        listed : sequence
-            The whole listing.
-        default : int
-            How many a page holds where the request does not say.
-        shown : callable, optional
-            What to make of each item.
-
-        Returns
-        -------
-        dict
-            The answer's members.
-        """
+        """Return the page of a listing that is asked for, and the token of the next."""
         size = self.get("MaxResults" if self._is_connect else "maxResults", default)
         start = self.place()
         items = list(islice(listed, start, start + size))
@@ -133,13 +68,7 @@ class Asked:
         return page
 
     def place(self) -> int:
-        """Return how many items of the listing came before.
-
-        Returns
-        -------
-        int
-            0 on the first page.
-        """
+        """Return how many items of the listing came before."""
         token = self.get(self._token_name)
         if not token:
             return 0
@@ -151,20 +80,7 @@ class Asked:
             ) from None
 
     def token(self, place: int, *, copy: int = 0) -> str:
-        """Return a token by which the listing goes on from a place.
-
-        Parameters
-        ----------
-        place : int
-            How many items came before.
-        copy : int, default 0
-            Which of the tokens for that place.
-
-        Returns
-        -------
-        str
-            The token.
-        """
+        """Return a token by which the listing goes on from a place."""
         return new_token(place, self._bound, copy=copy)
 
     @property

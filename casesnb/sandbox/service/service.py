@@ -32,29 +32,7 @@ _ANSWERS_KEPT = 4096
 
 
 class Service:
-    """Answers requests about a world as Amazon Connect Cases would.
-
-    Parameters
-    ----------
-    world : Source
-        The world.
-    order : str, default "newest first"
-        How audit events come: ``"newest first"``, ``"oldest first"`` or
-        ``"mixed"``, which is any order at all, the same each time.
-
-    Raises
-    ------
-    ValueError
-        If `order` is none of these.
-
-    Examples
-    --------
-    >>> from casesnb.sandbox import World
-    >>> from casesnb.wire.responder import Request
-    >>> service = Service(World(seed=7))
-    >>> service(Request("ListDomains", "POST", "/domains-list")).status
-    200
-    """
+    """Answers requests about a world as Amazon Connect Cases would."""
 
     def __init__(self, world: Source, *, order: str = ORDERS[0]) -> None:
         self.world = world
@@ -70,18 +48,7 @@ class Service:
         return {**self.world.provenance, "order": self.order}
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request.
-
-        Parameters
-        ----------
-        request : Request
-            The request.
-
-        Returns
-        -------
-        Response
-            The answer, or the error, as AWS sends it.
-        """
+        """Answer one request."""
         kept = self._kept.get(request)
         if kept is not None:
             return self._response(request, 200, kept)
@@ -119,24 +86,7 @@ class Service:
     def error(
         self, request: Request, code: str, message: str, **members: Any
     ) -> Response:
-        """Return an error as the service would send it.
-
-        Parameters
-        ----------
-        request : Request
-            What was asked.
-        code : str
-            The error's name.
-        message : str
-            What it says.
-        **members : Any
-            Its other members, in the model's spelling.
-
-        Returns
-        -------
-        Response
-            Status, header and body.
-        """
+        """Return an error as the service would send it."""
         model = shapes(request.service)
         operation = model.operation(request.method, request.path)
         refusal = model.refusal(operation, code, message=message, **members)
@@ -164,37 +114,11 @@ class Service:
             self._kept.popitem(last=False)
 
     def place(self, request: Request) -> int:
-        """Return how many items of its listing came before a page.
-
-        Parameters
-        ----------
-        request : Request
-            What was asked.
-
-        Returns
-        -------
-        int
-            0 on the first page.
-        """
+        """Return how many items of its listing came before a page."""
         return self._asked(request).place()
 
     def token(self, request: Request, place: int, *, copy: int = 0) -> str:
-        """Return a token by which a request's listing goes on from a place.
-
-        Parameters
-        ----------
-        request : Request
-            What was asked.
-        place : int
-            How many items came before.
-        copy : int, default 0
-            Which of the tokens for that place.
-
-        Returns
-        -------
-        str
-            The token.
-        """
+        """Return a token by which a request's listing goes on from a place."""
         return self._asked(request).token(place, copy=copy)
 
     def _asked(self, request: Request) -> Asked:

@@ -11,27 +11,7 @@ class TokenError(ValueError):
 
 
 def new_token(position: int, bound_to: str, *, copy: int = 0) -> str:
-    """Return a token for a place in a listing.
-
-    Parameters
-    ----------
-    position : int
-        The place, from 0.
-    bound_to : str
-        The request without its token, and whatever else it is good for.
-    copy : int, default 0
-        Which of the tokens for this place: each reads differently.
-
-    Returns
-    -------
-    str
-        Nothing can be read from it.
-
-    Examples
-    --------
-    >>> read_token(new_token(25, "a request"), "a request")
-    25
-    """
+    """Return a token for a place in a listing."""
     packed = copy << 48 | position
     seal = _hash(f"{packed}:{bound_to}".encode())
     hidden = packed ^ _mask(seal, bound_to)
@@ -39,25 +19,7 @@ def new_token(position: int, bound_to: str, *, copy: int = 0) -> str:
 
 
 def read_token(token: str, bound_to: str) -> int:
-    """Return the place that a token stands for.
-
-    Parameters
-    ----------
-    token : str
-        The token.
-    bound_to : str
-        What it must have been made for.
-
-    Returns
-    -------
-    int
-        The place, from 0.
-
-    Raises
-    ------
-    TokenError
-        If it was not made for that.
-    """
+    """Return the place that a token stands for."""
     try:
         raw = base64.b64decode(token, altchars=b"-_", validate=True)
     except ValueError as error:

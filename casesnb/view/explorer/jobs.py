@@ -21,19 +21,7 @@ class Stopped(Exception):  # noqa: N818 - a choice, not an error
 
 
 class Load:
-    """One load under way: what it is for, and whether it is still wanted.
-
-    Parameters
-    ----------
-    kind : str
-        Its kind; a newer one of the same kind takes its place.
-    of : str
-        What it reads, such as ``"case 4711"``.
-    told : callable
-        Called when it has counted what came.
-    lock : Condition
-        Held while it is.
-    """
+    """One load under way: what it is for, and whether it is still wanted."""
 
     def __init__(
         self, kind: str, of: str, told: Callable[[], None], lock: threading.Condition
@@ -46,18 +34,7 @@ class Load:
         self._lock = lock
 
     def tell(self, n: int) -> None:
-        """Count what came: the `progress` of a loader, which this also stops.
-
-        Parameters
-        ----------
-        n : int
-            How many have come.
-
-        Raises
-        ------
-        Stopped
-            If nobody wants the outcome any more.
-        """
+        """Count what came: the `progress` of a loader, which this also stops."""
         with self._lock:
             if not self.is_wanted:
                 raise Stopped
@@ -78,15 +55,7 @@ class _Note(NamedTuple):
 
 
 class Loads:
-    """The loads under way, and what those before them had to say.
-
-    Parameters
-    ----------
-    kinds : sequence of str
-        The kinds of load, in the order in which a person meets them.
-    told : callable
-        Called whenever there is something else to say, while `lock` is held.
-    """
+    """The loads under way, and what those before them had to say."""
 
     def __init__(self, kinds: Sequence[str], told: Callable[[], None]) -> None:
         self.lock = threading.Condition(threading.RLock())
@@ -117,18 +86,7 @@ class Loads:
         return sum(load.n for load in self._running.values())
 
     def has(self, kind: str) -> bool:
-        """Return whether a load of that kind is under way.
-
-        Parameters
-        ----------
-        kind : str
-            The kind.
-
-        Returns
-        -------
-        bool
-            Whether one is.
-        """
+        """Return whether a load of that kind is under way."""
         return kind in self._running
 
     def start(
@@ -140,22 +98,7 @@ class Loads:
         *,
         lack: str = "",
     ) -> None:
-        """Begin a load in place of the one of its kind, and return at once.
-
-        Parameters
-        ----------
-        kind : str
-            Its kind.
-        of : str
-            What it reads.
-        read : callable
-            Reads it, in a thread of its own.
-        take : callable
-            Takes it over, with `lock` held, and returns what there is to say.
-        lack : str, optional
-            Said before the reason if the load fails, where one can do without it:
-            that is no failure then.
-        """
+        """Begin a load in place of the one of its kind, and return at once."""
         with self.lock:
             self.drop(kind)
             self._notes.pop(kind, None)
@@ -169,13 +112,7 @@ class Loads:
         ).start()
 
     def drop(self, kind: str) -> None:
-        """Want no outcome any more of the load of a kind, if there is one.
-
-        Parameters
-        ----------
-        kind : str
-            The kind.
-        """
+        """Want no outcome any more of the load of a kind, if there is one."""
         load = self._running.pop(kind, None)
         if load is not None:
             load.is_wanted = False
@@ -191,45 +128,18 @@ class Loads:
             self.lock.notify_all()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until every load has come, failed or been cancelled.
-
-        Parameters
-        ----------
-        timeout : float, optional
-            Seconds to wait at most.
-
-        Returns
-        -------
-        bool
-            False if the time ran out first.
-        """
+        """Wait until every load has come, failed or been cancelled."""
         with self.lock:
             return self.lock.wait_for(lambda: not self._running, timeout)
 
     def note(self, kind: str, text: str, *, is_error: bool) -> None:
-        """Keep what there is to say of a kind.
-
-        Parameters
-        ----------
-        kind : str
-            The kind.
-        text : str
-            What to say; empty for nothing.
-        is_error : bool
-            Whether something went wrong.
-        """
+        """Keep what there is to say of a kind."""
         with self.lock:
             self._notes[kind] = _Note(text, is_error)
             self._told()
 
     def forget(self, *kinds: str) -> None:
-        """Forget what there was to say of some kinds.
-
-        Parameters
-        ----------
-        *kinds : str
-            The kinds.
-        """
+        """Forget what there was to say of some kinds."""
         for kind in kinds:
             self._notes.pop(kind, None)
 
@@ -262,25 +172,7 @@ class Loads:
 
 
 def explain(error: Exception, of: str) -> str:
-    """Say in one line what went wrong and what to try.
-
-    Parameters
-    ----------
-    error : Exception
-        What a loader raised.
-    of : str
-        What it was to read, such as ``"case 4711"``.
-
-    Returns
-    -------
-    str
-        Sentences for a person.
-
-    Examples
-    --------
-    >>> explain(TimeoutError("no answer in 60 s"), "the cases")
-    'Could not read the cases: no answer in 60 s (TimeoutError). Try again.'
-    """
+    """Say in one line what went wrong and what to try."""
     answer = getattr(error, "response", None) or {}
     told = answer.get("Error", {})
     name = error_code(error)

@@ -32,44 +32,14 @@ def tie(
     there: Callable[[Any], Any] = lambda value: value,
     back: Callable[[Any], Any] = lambda value: value,
 ) -> None:
-    """Keep a choice equal on both sides; the model's value is the first.
-
-    Unlike `traitlets.link` this has no "busy" flag, which would lose what a
-    person chooses while a thread delivers.
-
-    Parameters
-    ----------
-    model : HasTraits
-        The side whose value holds at first.
-    name : str
-        Its trait.
-    other : HasTraits
-        The other side.
-    their : str, default "value"
-        The other side's trait.
-    there : callable
-        From the model's value to the other's.
-    back : callable
-        From the other's value to the model's.
-    """
+    """Keep a choice equal on both sides; the model's value is the first."""
     setattr(other, their, there(getattr(model, name)))
     model.observe(lambda change: setattr(other, their, there(change.new)), name)
     other.observe(lambda change: setattr(model, name, back(change.new)), their)
 
 
 def row(*parts: widgets.Widget) -> widgets.Widget:
-    """Return parts side by side, equally wide.
-
-    Parameters
-    ----------
-    *parts : Widget
-        The parts.
-
-    Returns
-    -------
-    Widget
-        The row.
-    """
+    """Return parts side by side, equally wide."""
     columns = " ".join(["minmax(0, 1fr)"] * len(parts))
     return widgets.GridBox(parts, layout={"grid_template_columns": columns, **WIDE})
 

@@ -46,53 +46,7 @@ _UNNAMED = "Some ids are shown without names."
 
 
 class CaseSelection(tl.HasTraits):
-    """What is chosen, what came for it and how that went; knows no widgets.
-
-    Parameters
-    ----------
-    client : Client
-        Any boto3 ``connectcases`` client.
-    domain_id : str, default ""
-        The domain to begin with; the first by name otherwise.
-    case_id : str, default ""
-        The case to begin with; none otherwise.
-    connect : Client, optional
-        Any boto3 ``connect`` client: it names users and queues.
-
-    Attributes
-    ----------
-    domains : DataFrame
-        The domains to choose from.
-    domain_id : str
-        The domain chosen.
-    search, case_status, template_id, updated_since : str
-        Which cases to list: words, a status's value, a template, and the first
-        day of the last update (ISO 8601, UTC). Empty for any.
-    limit : int
-        How many cases to read, newest first.
-    cases : DataFrame
-        The cases to choose from.
-    case_id : str
-        The case chosen; it need not be in the list.
-    thread : tuple of str
-        The case and those merged with it: what was loaded for it.
-    history : History or None
-        What came for them.
-    catalogue : Catalogue or None
-        The domain's names; they come after the ids, or not at all.
-    field_id, actor, order : str
-        Which changes to show, and in which of `ORDERS`.
-    changes : DataFrame
-        The changes shown, with names beside the ids once there are any.
-    when : datetime or None
-        The moment looked at; the newest event to begin with.
-    status : str
-        What is going on or went wrong, and what to try.
-    is_loading, has_failed : bool
-        Whether a load is under way; whether the last one of any kind failed.
-    n_read : int
-        Pages or cases that the load under way has read.
-    """
+    """What is chosen, what came for it and how that went; knows no widgets."""
 
     domains = tl.Any()
     domain_id = tl.Unicode()
@@ -156,18 +110,7 @@ class CaseSelection(tl.HasTraits):
     # ------------------------------------------------------------- what to do
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until everything asked for has come, failed or been cancelled.
-
-        Parameters
-        ----------
-        timeout : float, optional
-            Seconds to wait at most.
-
-        Returns
-        -------
-        bool
-            False if the time ran out first.
-        """
+        """Wait until everything asked for has come, failed or been cancelled."""
         return self._loads.wait(timeout)
 
     def cancel(self) -> None:
@@ -195,15 +138,7 @@ class CaseSelection(tl.HasTraits):
                 self._read_names()
 
     def report(self, error: Exception, of: str) -> None:
-        """Say on the status line that something could not be drawn.
-
-        Parameters
-        ----------
-        error : Exception
-            What was raised.
-        of : str
-            What was to be drawn.
-        """
+        """Say on the status line that something could not be drawn."""
         self._loads.note("page", explain(error, of), is_error=True)
 
     def more(self) -> None:
@@ -211,14 +146,7 @@ class CaseSelection(tl.HasTraits):
         self.limit *= 2
 
     def code(self) -> str:
-        """Return the cell that repeats what was chosen.
-
-        Returns
-        -------
-        str
-            Python that needs a `client` and gives ``cases``, ``history``,
-            ``changes`` and ``when`` as they are here.
-        """
+        """Return the cell that repeats what was chosen."""
         lines = ["import datetime as dt", "", "import casesnb as cn", ""]
         lines.append("# client: the one that the explorer was given")
         if self.connect is not None:

@@ -16,26 +16,7 @@ _KEPT = 4  # menus that are gone from the page but may still be answered
 
 
 def in_turn(kind: Any, lock: Any, **how: Any) -> Any:
-    """Return a widget that what the page says reaches only between two deliveries.
-
-    While ipywidgets takes over what the page says, it holds back what every thread
-    has to notify: what a load delivers just then would come after the choice and
-    undo it.
-
-    Parameters
-    ----------
-    kind : type
-        The widget's class.
-    lock : context manager
-        What a thread holds while it delivers.
-    **how : object
-        What the widget is made with.
-
-    Returns
-    -------
-    Widget
-        A widget of that class.
-    """
+    """Return a widget that what the page says reaches only between two deliveries."""
 
     class InTurn(kind):
         def set_state(self, sync_data: Any) -> None:
@@ -52,28 +33,6 @@ class Picker(widgets.VBox):
     may be older than ours. So the options of one menu may only be renamed, or
     grow at their end; any others come as a new menu, and a late answer to the one
     before still means what stood there.
-
-    Parameters
-    ----------
-    model : CaseSelection
-        The model.
-    name : str
-        Its trait that is chosen.
-    options : str
-        Its property that lists labels and values.
-    *renewed_by : str
-        Its traits whose change renews the options.
-    kind : type, default ipywidgets.Dropdown
-        What a menu is.
-    of : str, default ""
-        Its trait that the options depend on: a late choice brings it back.
-    **how : object
-        What a menu is made with.
-
-    Attributes
-    ----------
-    menu : Widget
-        The one on the page.
     """
 
     def __init__(

@@ -48,13 +48,7 @@ ROWS = 100
 
 
 class StoryTab(widgets.VBox):
-    """What happened, in words.
-
-    Parameters
-    ----------
-    selection : CaseSelection
-        The model.
-    """
+    """What happened, in words."""
 
     title = "Story"
 
@@ -75,13 +69,7 @@ class StoryTab(widgets.VBox):
 
 
 class TimelineTab(widgets.VBox):
-    """What each field held and who set it; who acted when.
-
-    Parameters
-    ----------
-    selection : CaseSelection
-        The model.
-    """
+    """What each field held and who set it; who acted when."""
 
     title = "Timeline"
 
@@ -102,13 +90,7 @@ class TimelineTab(widgets.VBox):
 
 
 class ChangesTab(widgets.VBox):
-    """Every change, to filter and sort; long text opens on a click.
-
-    Parameters
-    ----------
-    selection : CaseSelection
-        The model.
-    """
+    """Every change, to filter and sort; long text opens on a click."""
 
     title = "Changes"
 
@@ -171,13 +153,7 @@ class ChangesTab(widgets.VBox):
 
 
 class PeopleTab(widgets.VBox):
-    """Who acted, as what, how often and when; how much of it was people's work.
-
-    Parameters
-    ----------
-    selection : CaseSelection
-        The model.
-    """
+    """Who acted, as what, how often and when; how much of it was people's work."""
 
     title = "People"
 
@@ -199,13 +175,7 @@ class PeopleTab(widgets.VBox):
 
 
 class AsOfTab(widgets.VBox):
-    """The case at one moment: what held, who had set it, and what differs now.
-
-    Parameters
-    ----------
-    selection : CaseSelection
-        The model.
-    """
+    """The case at one moment: what held, who had set it, and what differs now."""
 
     title = "As of"
 
@@ -284,13 +254,7 @@ class AsOfTab(widgets.VBox):
 
 
 class EvidenceTab(widgets.VBox):
-    """How complete the history is, where it contradicts itself.
-
-    Parameters
-    ----------
-    selection : CaseSelection
-        The model.
-    """
+    """How complete the history is, where it contradicts itself."""
 
     title = "Evidence"
 
@@ -306,18 +270,7 @@ class EvidenceTab(widgets.VBox):
 
 
 def people_html(events: pd.DataFrame) -> str:
-    """Return who acted, and how much of it was people's work, as HTML tables.
-
-    Parameters
-    ----------
-    events : DataFrame
-        ``schema.EVENTS``, with names where `with_names` added them.
-
-    Returns
-    -------
-    str
-        Two tables, everything in them escaped.
-    """
+    """Return who acted, and how much of it was people's work, as HTML tables."""
     names = actor_names(events)
     matrix = actor_matrix(events)
     rows = []
@@ -361,20 +314,7 @@ def people_html(events: pd.DataFrame) -> str:
 
 
 def state_html(history: History, when: dt.datetime) -> str:
-    """Return what every field held at a moment, and whether it holds it still.
-
-    Parameters
-    ----------
-    history : History
-        One case or several.
-    when : datetime
-        The moment, with its zone.
-
-    Returns
-    -------
-    str
-        One table, everything in it escaped.
-    """
+    """Return what every field held at a moment, and whether it holds it still."""
     changes = _of_case(history.changes)
     fields, values = field_names(changes), value_names(changes)
     actors = actor_names(changes)
@@ -407,18 +347,7 @@ def state_html(history: History, when: dt.datetime) -> str:
 
 
 def evidence_html(history: History) -> str:
-    """Return how complete a history is, and where it contradicts itself.
-
-    Parameters
-    ----------
-    history : History
-        One case or several.
-
-    Returns
-    -------
-    str
-        HTML, everything in it escaped.
-    """
+    """Return how complete a history is, and where it contradicts itself."""
     certificate = history.certificate
     rows = [
         {"what": name.replace("_", " "), "value": _plain(value)}
@@ -508,18 +437,7 @@ def _plain(value: Any) -> str:
 
 
 def facts_html(history: History) -> str:
-    """Return the few facts that a supervisor asks for first.
-
-    Parameters
-    ----------
-    history : History
-        One case or several, which are then counted together.
-
-    Returns
-    -------
-    str
-        One definition list, everything in it escaped.
-    """
+    """Return the few facts that a supervisor asks for first."""
     events, certificate = history.events, history.certificate
     changes = _of_case(history.changes)
     values, actors = value_names(changes), actor_names(changes)
@@ -552,20 +470,7 @@ def facts_html(history: History) -> str:
 
 
 def changes_html(changes: pd.DataFrame, *, caption: str) -> str:
-    """Return changes as an HTML table, in the order of the frame.
-
-    Parameters
-    ----------
-    changes : DataFrame
-        ``schema.CHANGES``, with names where `with_names` added them.
-    caption : str
-        What the table is.
-
-    Returns
-    -------
-    str
-        One ``<table>``, everything in it escaped.
-    """
+    """Return changes as an HTML table, in the order of the frame."""
     headings = {"when": "When (UTC)", "field": "Field", "old": "From", "new": "To"}
     if changes["case_id"].nunique() > 1:  # noqa: PD101 - missing ids do not count
         headings["case_id"] = "Case"

@@ -12,29 +12,7 @@ from pathlib import Path
 
 
 def explorer_notebook(source: str = "", *, domain_id: str = "") -> str:
-    """Return a notebook that shows the explorer and nothing else.
-
-    Parameters
-    ----------
-    source : str, default ""
-        What `connect` is given, as Python: who answers; AWS otherwise.
-    domain_id : str, default ""
-        The domain to begin with; the first by name otherwise.
-
-    Returns
-    -------
-    str
-        The notebook as JSON.
-
-    Examples
-    --------
-    >>> notebook = json.loads(explorer_notebook("'recordings'"))
-    >>> print(notebook["cells"][0]["source"])
-    import casesnb as cn
-    client = cn.connect('recordings')
-    connect = cn.connect('recordings', service_name='connect')
-    cn.CaseExplorer(client, domain_id='', connect=connect)
-    """
+    """Return a notebook that shows the explorer and nothing else."""
     names = ", ".join(part for part in (source, "service_name='connect'") if part)
     lines = (
         "import casesnb as cn",
@@ -62,32 +40,7 @@ def explorer_notebook(source: str = "", *, domain_id: str = "") -> str:
 
 
 def serve(notebook: str, *, port: int = 8866, open_browser: bool = True) -> int:
-    """Serve a notebook as a web page on loopback until it is interrupted.
-
-    The address that it prints holds a token, so that nobody else on this
-    machine can read the cases with your credentials.
-
-    Parameters
-    ----------
-    notebook : str
-        The notebook as JSON.
-    port : int, default 8866
-        Where to listen.
-    open_browser : bool, default True
-        Whether to open the page too.
-
-    Returns
-    -------
-    int
-        The server's exit status.
-
-    Raises
-    ------
-    ValueError
-        If there is no such port.
-    ModuleNotFoundError
-        If Voila is not installed.
-    """
+    """Serve a notebook as a web page on loopback until it is interrupted."""
     if not 1 <= port <= 65_535:
         raise ValueError(f"port={port}: give 1 to 65535, such as 8866.")
     if importlib.util.find_spec("voila") is None:

@@ -21,36 +21,12 @@ _DAY = 86_400e6  # in microseconds: matplotlib counts days
 
 
 def plain_times(times: pd.Series[Any]) -> Numbers:
-    """Return times as ``datetime64[us]`` of UTC.
-
-    Parameters
-    ----------
-    times : Series
-        Times with a zone.
-
-    Returns
-    -------
-    ndarray
-        One each, NaT where missing.
-    """
+    """Return times as ``datetime64[us]`` of UTC."""
     return wall_times(times, dt.UTC)
 
 
 def wall_times(times: pd.Series[Any], tz: dt.tzinfo) -> Numbers:
-    """Return what a clock on the wall of a zone showed, as ``datetime64[us]``.
-
-    Parameters
-    ----------
-    times : Series
-        Times with a zone.
-    tz : tzinfo
-        The zone of the wall.
-
-    Returns
-    -------
-    ndarray
-        One each, NaT where missing.
-    """
+    """Return what a clock on the wall of a zone showed, as ``datetime64[us]``."""
     # Zone-aware times become objects on their way to numpy: 50 times slower.
     plain = times.dt.tz_convert(tz).dt.tz_localize(None)
     values: Numbers = plain.to_numpy("datetime64[us]")
@@ -58,43 +34,14 @@ def wall_times(times: pd.Series[Any], tz: dt.tzinfo) -> Numbers:
 
 
 def day_numbers(times: Numbers) -> Numbers:
-    """Return times as matplotlib's days since 1970, NaN where missing.
-
-    Parameters
-    ----------
-    times : ndarray
-        ``datetime64[us]``.
-
-    Returns
-    -------
-    ndarray
-        One float each.
-    """
+    """Return times as matplotlib's days since 1970, NaN where missing."""
     values: Numbers = times.astype("datetime64[us]").astype("int64") / _DAY
     values[np.isnat(times)] = np.nan
     return values
 
 
 def periods(times: Numbers, freq: str) -> tuple[Numbers, Numbers]:
-    """Return the periods that times fall in, and which each falls in.
-
-    Parameters
-    ----------
-    times : ndarray
-        ``datetime64[us]``, none missing, at least one.
-    freq : str
-        Such as ``5m``, ``6h``, ``1d`` or ``1mo``.
-
-    Returns
-    -------
-    tuple of ndarray
-        Where each period begins, without a gap; the place of each time's period.
-
-    Raises
-    ------
-    ValueError
-        If `freq` is not a number and a unit.
-    """
+    """Return the periods that times fall in, and which each falls in."""
     number, unit = _parts(freq)
     whole = times.astype(f"datetime64[{unit}]").astype("int64") // number
     first, last = whole.min(), whole.max()
@@ -103,18 +50,7 @@ def periods(times: Numbers, freq: str) -> tuple[Numbers, Numbers]:
 
 
 def days_of(freq: str) -> float:
-    """Return how long a period is, in days.
-
-    Parameters
-    ----------
-    freq : str
-        Such as ``5m``, ``6h``, ``1d`` or ``1mo``.
-
-    Returns
-    -------
-    float
-        Days; of the shortest month for months.
-    """
+    """Return how long a period is, in days."""
     number, unit = _parts(freq)
     return number * {"m": 1 / 1440, "h": 1 / 24, "D": 1.0, "W": 7.0, "M": 28.0}[unit]
 
@@ -131,15 +67,7 @@ def _parts(freq: str) -> tuple[int, str]:
 
 
 def time_axis(ax: Axes, tz: dt.tzinfo) -> None:
-    """Give a plot a calendar along its foot.
-
-    Parameters
-    ----------
-    ax : Axes
-        The plot.
-    tz : tzinfo
-        The zone that days begin in.
-    """
+    """Give a plot a calendar along its foot."""
     locator = AutoDateLocator(tz=tz, minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
     dates = ConciseDateFormatter(locator, tz=tz)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
@@ -148,40 +76,12 @@ def time_axis(ax: Axes, tz: dt.tzinfo) -> None:
 
 
 def moment(when: float | dt.datetime, tz: dt.tzinfo) -> str:
-    """Return a moment as text, to the minute.
-
-    Parameters
-    ----------
-    when : float or datetime
-        Days since 1970, or a time.
-    tz : tzinfo
-        The zone to tell it in.
-
-    Returns
-    -------
-    str
-        Such as ``2026-03-02 09:15``.
-    """
+    """Return a moment as text, to the minute."""
     if not isinstance(when, dt.datetime):
         when = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=when)
     return f"{when.astimezone(tz):%Y-%m-%d %H:%M}"
 
 
 def span(first: float, last: float, tz: dt.tzinfo) -> str:
-    """Return a stretch of time as text.
-
-    Parameters
-    ----------
-    first : float
-        Its beginning, in days since 1970.
-    last : float
-        Its end.
-    tz : tzinfo
-        The zone to tell it in.
-
-    Returns
-    -------
-    str
-        Such as ``2026-03-02 09:15 to 2026-03-05 17:00 UTC``.
-    """
+    """Return a stretch of time as text."""
     return f"{moment(first, tz)} to {moment(last, tz)} {tz}"

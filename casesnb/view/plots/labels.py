@@ -15,29 +15,12 @@ if TYPE_CHECKING:
 
 
 def drawable(text: str) -> str:
-    """Return `text` with a box for each character that the font lacks.
-
-    Parameters
-    ----------
-    text : str
-        Visible text.
-
-    Returns
-    -------
-    str
-        Text that draws without a warning.
-    """
+    """Return `text` with a box for each character that the font lacks."""
     return text if text.isascii() else "".join(map(_drawable, text))
 
 
 def literal(texts: Iterable[Text]) -> None:
-    """Keep matplotlib from reading mathematics into dollar signs.
-
-    Parameters
-    ----------
-    texts : iterable of Text
-        Artists that show text of a case.
-    """
+    """Keep matplotlib from reading mathematics into dollar signs."""
     for text in texts:
         text.set_parse_math(False)
 

@@ -281,17 +281,7 @@ def plot_rhythm(
 def grid_of(
     ax: Axes, counts: Numbers, notes: Mapping[tuple[int, int], str] | None = None
 ) -> None:
-    """Draw a matrix of counts, each written into its cell.
-
-    Parameters
-    ----------
-    ax : Axes
-        Where.
-    counts : ndarray
-        Rows from the top, columns from the left.
-    notes : Mapping, optional
-        What else to write into a cell, by its row and column.
-    """
+    """Draw a matrix of counts, each written into its cell."""
     most = max(int(counts.max()), 1)
     ax.imshow(
         np.sqrt(counts / most), cmap=SHADES, vmin=0, vmax=1, aspect="auto", zorder=1

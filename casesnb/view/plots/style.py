@@ -36,24 +36,12 @@ if TYPE_CHECKING:
 
 
 class Ink(NamedTuple):
-    """How one class of things is drawn: told apart by more than its colour.
+    """How one class of things is drawn: told apart by more than its colour."""
 
-    Parameters
-    ----------
-    label : str
-        What it is called.
-    colour : str
-        Its colour, ``#rrggbb``.
-    marker : str
-        The marker of its points.
-    hatch : str
-        The hatch of its areas.
-    """
-
-    label: str
-    colour: str
-    marker: str
-    hatch: str
+    label: str  # what it is called
+    colour: str  # its colour, ``#rrggbb``
+    marker: str  # the marker of its points
+    hatch: str  # the hatch of its areas
 
 
 # Told apart by shape and hatch, by each kind of colour-blind eye and in grey.
@@ -96,24 +84,14 @@ _MARGIN = 7.5  # points under a footer
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """What an Axes shows: the frame behind it and its words.
+    """What an Axes shows: the frame behind it and its words."""
 
-    Parameters
-    ----------
-    title : str
-        What the plot is of.
-    frame : callable
-        Gives the numbers drawn; called when they are asked for.
-    lines : callable
-        Gives what a person would read off the picture, top to bottom.
-    footer : str
-        How much, from when to when, in which zone, how complete.
-    """
-
-    title: str
+    title: str  # what the plot is of
+    # gives the numbers drawn; called when they are asked for
     frame: Callable[[], pd.DataFrame]
+    # gives what a person would read off the picture, top to bottom
     lines: Callable[[], Sequence[str]]
-    footer: str
+    footer: str  # how much, from when to when, in which zone, how complete
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what is drawn, not how it comes about: figures are pickled."""
@@ -216,30 +194,7 @@ def page(
     top: float = 0.55,
     bottom: float = 0.75,
 ) -> Axes:
-    """Return `ax`, or a fresh Axes with margins in inches on its own figure.
-
-    Parameters
-    ----------
-    ax : Axes or None
-        Where to draw, if anywhere in particular.
-    width : float, default 10
-        Of a fresh figure, in inches.
-    height : float, default 3.2
-        Of a fresh figure, in inches.
-    left : float, default 0.9
-        Margin in inches.
-    right : float, default 0.25
-        Margin in inches.
-    top : float, default 0.55
-        Margin in inches.
-    bottom : float, default 0.75
-        Margin in inches.
-
-    Returns
-    -------
-    Axes
-        Ready to draw on.
-    """
+    """Return `ax`, or a fresh Axes with margins in inches on its own figure."""
     if ax is None:
         figure = Figure(figsize=(width, height))
         # Margins are set by hand: a layout engine costs as much as a timeline.
@@ -259,24 +214,7 @@ def page(
 
 
 def finish(ax: Axes, drawing: Drawing, *, below: float = 34.0) -> Axes:
-    """Set the title and the footer of a plot, and attach what it drew.
-
-    The page of a fresh plot grows where they need more room than it has.
-
-    Parameters
-    ----------
-    ax : Axes
-        The plot.
-    drawing : Drawing
-        What it shows.
-    below : float, default 34
-        How far under the plot the footer stands, in points.
-
-    Returns
-    -------
-    Axes
-        The same.
-    """
+    """Set the title and the footer of a plot, and attach what it drew."""
     called = drawable(shortened(drawing.title, 90))
     above = _above(ax, called)
     lines = _lines(ax, drawable(drawing.footer))
@@ -344,10 +282,7 @@ def _room(ax: Axes) -> float:
 
 
 def _columns(labels: Sequence[str], room: float) -> tuple[int, float]:
-    """Return in how many columns a legend fits, and about how wide it is then.
-
-    To measure it would cost as much as to draw the plot.
-    """
+    """Return in how many columns a legend fits, and about how wide it is then."""
     widths = [31.0 + 5.0 * len(label) for label in labels]
     for rows in range(1, len(labels) + 1):
         columns = [max(widths[i : i + rows]) for i in range(0, len(widths), rows)]
@@ -370,17 +305,7 @@ def _heighten(ax: Axes, foot: float, head: float) -> None:
 
 
 def legend(ax: Axes, inks: Iterable[Ink], *, line: bool = False) -> None:
-    """Put a legend above the right end of a plot.
-
-    Parameters
-    ----------
-    ax : Axes
-        The plot.
-    inks : iterable of Ink
-        What to explain.
-    line : bool, default False
-        Show a line through the marker.
-    """
+    """Put a legend above the right end of a plot."""
     handles = [
         Line2D(
             [],
@@ -399,15 +324,7 @@ def legend(ax: Axes, inks: Iterable[Ink], *, line: bool = False) -> None:
 
 
 def place_legend(ax: Axes, handles: Sequence[Any]) -> None:
-    """Put `handles` above the right end of a plot.
-
-    Parameters
-    ----------
-    ax : Axes
-        The plot.
-    handles : sequence
-        Artists with labels.
-    """
+    """Put `handles` above the right end of a plot."""
     box = ax.legend(
         handles=handles,
         loc="lower right",
@@ -424,15 +341,7 @@ def place_legend(ax: Axes, handles: Sequence[Any]) -> None:
 
 
 def nothing(ax: Axes, why: str) -> None:
-    """Write into an empty plot why it is empty.
-
-    Parameters
-    ----------
-    ax : Axes
-        The plot.
-    why : str
-        One sentence.
-    """
+    """Write into an empty plot why it is empty."""
     ax.set_xticks([])
     ax.set_yticks([])
     ax.text(
@@ -441,18 +350,7 @@ def nothing(ax: Axes, why: str) -> None:
 
 
 def factorized(values: pd.Series[Any]) -> tuple[Numbers, list[Any]]:
-    """Return a number for each value, and the values that they stand for.
-
-    Parameters
-    ----------
-    values : Series
-        Text or categories.
-
-    Returns
-    -------
-    tuple
-        Numbers from 0; values, None among them where some are missing.
-    """
+    """Return a number for each value, and the values that they stand for."""
     if hasattr(values, "cat"):  # what is a category has its number already
         codes = values.cat.codes.to_numpy(dtype="int64")
         found = [*values.cat.categories]
@@ -470,15 +368,7 @@ def factorized(values: pd.Series[Any]) -> tuple[Numbers, list[Any]]:
 
 
 def count_axis(ax: Axes, noun: str) -> None:
-    """Give a plot whole numbers along its side.
-
-    Parameters
-    ----------
-    ax : Axes
-        The plot.
-    noun : str
-        What is counted.
-    """
+    """Give a plot whole numbers along its side."""
     ax.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     ax.set_ylabel(noun, color=QUIET, fontsize=9)
@@ -486,38 +376,12 @@ def count_axis(ax: Axes, noun: str) -> None:
 
 
 def like(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
-    """Return a new DataFrame of the kind that `frame` is.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Any frame.
-    columns : Mapping
-        The columns of the new one.
-
-    Returns
-    -------
-    DataFrame
-        Only these columns.
-    """
+    """Return a new DataFrame of the kind that `frame` is."""
     return frame.from_dict(dict(columns))
 
 
 def series_inks(labels: Sequence[str], *, rest: bool = False) -> list[Ink]:
-    """Return how to draw things told apart by colour and hatch alone.
-
-    Parameters
-    ----------
-    labels : sequence of str
-        What each is called. Colours come round again after eight.
-    rest : bool, default False
-        Whether the last is "other (n)", which is grey.
-
-    Returns
-    -------
-    list of Ink
-        One each.
-    """
+    """Return how to draw things told apart by colour and hatch alone."""
     inks = [
         SERIES[i % len(SERIES)]._replace(label=label) for i, label in enumerate(labels)
     ]
@@ -539,25 +403,7 @@ def boxes(
     hatch: str = "",
     **style: Any,
 ) -> None:
-    """Draw many rectangles as one artist.
-
-    Parameters
-    ----------
-    ax : Axes
-        Where.
-    left : ndarray
-        Of each rectangle, in data coordinates.
-    right : ndarray
-        Of each rectangle.
-    low : ndarray
-        Of each rectangle.
-    high : ndarray
-        Of each rectangle.
-    hatch : str, default ""
-        A hatch over all of them.
-    **style
-        Colours and edges, as a `PolyCollection` takes them.
-    """
+    """Draw many rectangles as one artist."""
     corners: Any = np.stack([left, low, left, high, right, high, right, low], axis=1)
     corners = corners.reshape(-1, 4, 2)
     if not hatch:
@@ -570,25 +416,7 @@ def boxes(
 
 
 def top_or_other(counts: Mapping[str, float], top: int) -> tuple[list[str], list[str]]:
-    """Split names into those to show, largest first, and the rest.
-
-    Parameters
-    ----------
-    counts : Mapping
-        How much each name weighs.
-    top : int
-        The most to show.
-
-    Returns
-    -------
-    tuple of list
-        Those shown, and those that become "other (n)"; never one alone.
-
-    Examples
-    --------
-    >>> top_or_other({"a": 1, "b": 5, "c": 2, "d": 1}, 3)
-    (['b', 'c'], ['a', 'd'])
-    """
+    """Split names into those to show, largest first, and the rest."""
     ranked = sorted(counts, key=lambda name: (-counts[name], name))
     if len(ranked) <= top:
         return ranked, []

@@ -89,18 +89,7 @@ def story(history: History, *, most: int = 200) -> str:
 
 
 def cases_of(history: History) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    """Yield each case's events and changes, in the order of the history.
-
-    Parameters
-    ----------
-    history : History
-        One case or several.
-
-    Yields
-    ------
-    tuple of DataFrame
-        The events and the changes of one case.
-    """
+    """Yield each case's events and changes, in the order of the history."""
     changes = dict(_by_case(history.changes, "sequence", "slot"))
     none = history.changes.iloc[:0]
     for case, events in _by_case(history.events, "sequence"):
@@ -115,27 +104,7 @@ def _by_case(rows: pd.DataFrame, *order: str) -> Iterator[tuple[Any, pd.DataFram
 
 
 def doer(actor: Any, kind: Any, names: Mapping[str, str]) -> str:
-    """Return who acted, with their kind where it is no agent.
-
-    Parameters
-    ----------
-    actor : object
-        The ``actor`` of a row.
-    kind : object
-        Its ``actor_kind``.
-    names : Mapping
-        What `actor_names` returned.
-
-    Returns
-    -------
-    str
-        Such as ``Anna Lopez`` or ``billing-bot (custom entity)``.
-
-    Examples
-    --------
-    >>> doer("billing-bot", "custom", {})
-    'billing-bot (custom entity)'
-    """
+    """Return who acted, with their kind where it is no agent."""
     if is_missing(actor):
         return "somebody not named"
     name = shortened(names.get(actor) or tail(str(actor)), 60)
@@ -145,25 +114,7 @@ def doer(actor: Any, kind: Any, names: Mapping[str, str]) -> str:
 
 
 def deed(event_type: Any, item: Any) -> str:
-    """Return what an event did, as words after a name.
-
-    Parameters
-    ----------
-    event_type : object
-        The ``event_type`` of a row.
-    item : object
-        Its ``related_item_type``.
-
-    Returns
-    -------
-    str
-        Such as ``added a comment``.
-
-    Examples
-    --------
-    >>> deed("RelatedItem.Created", "Comment"), deed("Case.Frozen", None)
-    ('added a comment', 'did Case.Frozen')
-    """
+    """Return what an event did, as words after a name."""
     verb = VERBS.get(event_type)
     if verb is None:
         verb = f"did {shortened(str(event_type), 40)}"

@@ -161,27 +161,7 @@ def report_html(
     title: str | None = None,
     generated_at: dt.datetime,
 ) -> str:
-    """Return the report as HTML, the same for the same arguments.
-
-    Parameters
-    ----------
-    history : History or sequence of History
-        What to report.
-    title : str, optional
-        The heading; what the history holds otherwise.
-    generated_at : datetime
-        When it is said to be written, aware.
-
-    Returns
-    -------
-    str
-        A whole HTML document.
-
-    Raises
-    ------
-    ValueError
-        If there is no history to report.
-    """
+    """Return the report as HTML, the same for the same arguments."""
     histories: Any = [*history] if isinstance(history, list | tuple) else [history]
     if not histories:
         raise ValueError("There is no history to report. Give one that was loaded.")
@@ -486,18 +466,7 @@ def _evidence(histories: Sequence[History]) -> Iterator[str]:
 
 
 def content_sha256(history: History) -> str:
-    """Return one hash over what the events and changes of a history say.
-
-    Parameters
-    ----------
-    history : History
-        Any history.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits, whoever answered and however it was paged.
-    """
+    """Return one hash over what the events and changes of a history say."""
     digest = hashlib.sha256()
     for frame, table in ((history.events, EVENTS), (history.changes, CHANGES)):
         text = frame[table.names].to_csv(index=False, lineterminator="\n")
