@@ -21,7 +21,6 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from casesnb import sandbox as sandbox
-    from casesnb.tables import schema as schema
     from casesnb.analysis.actors import actor_activity as actor_activity
     from casesnb.analysis.actors import actor_matrix as actor_matrix
     from casesnb.analysis.actors import attribution as attribution
@@ -59,6 +58,7 @@ if TYPE_CHECKING:
     from casesnb.analysis.trust import drift as drift
     from casesnb.analysis.trust import time_bounds as time_bounds
     from casesnb.analysis.trust import verify as verify
+    from casesnb.tables import schema as schema
     from casesnb.tables.certificate import Certificate as Certificate
     from casesnb.tables.event_log import to_ocel as to_ocel
     from casesnb.tables.event_log import to_pm4py as to_pm4py

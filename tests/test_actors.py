@@ -49,7 +49,7 @@ def event(number: int, at: str, case_id: str = "c", **by: Any) -> dict[str, Any]
         "performed_at": at,
         "event_type": "Case.Updated",
         "n_changes": 1,
-        "order_known": True,
+        "is_order_known": True,
         **by,
     }
 

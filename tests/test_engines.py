@@ -210,7 +210,7 @@ STEPS = [
     "is_first",
     "is_named",
     "is_same",
-    "known",
+    "is_known",
     "left",
     "lost",
     "micros",

@@ -36,7 +36,7 @@ def order(*pages: list[dict[str, Any]]) -> tuple[list[str], list[bool], str, int
     assert events["sequence"].tolist() == list(range(len(events)))
     return (
         events["event_id"].tolist(),
-        events["order_known"].tolist(),
+        events["is_order_known"].tolist(),
         counts.order_seen,
         counts.n_ties,
     )
@@ -108,7 +108,7 @@ def test_what_nothing_decides_is_marked_and_counted() -> None:
     assert (known, seen, n_ties) == ([False] * 3, "not told", 3)
     page = {"auditEvents": EQUAL}
     changes = cn.changes_frame([page], domain_id="d", case_id="c")
-    assert not changes["order_known"].any()
+    assert not changes["is_order_known"].any()
 
 
 def test_only_the_undecided_are_marked() -> None:
@@ -162,5 +162,5 @@ def test_each_case_is_put_in_order_by_its_own_pages() -> None:
     )
     assert events["case_id"].tolist() == ["up"] * 3 + ["down"] * 3
     assert events["event_id"].tolist() == list("abcabc")
-    assert events["order_known"].all()
+    assert events["is_order_known"].all()
     assert counts.order_seen == "mixed"

@@ -56,7 +56,7 @@ def test_the_frame_drawn_is_the_spells_and_the_changes(plain: cn.History) -> Non
     as_of = plain.certificate.fetched_at
     spells = cn.spells(plain.changes, as_of=as_of)
     spans = drawn[drawn["what"] == "span"]
-    same = ["start_at", "end_at", "known", "is_open", "kind"]
+    same = ["start_at", "end_at", "is_known", "is_open", "kind"]
     by = ["lane", "end_at"]
     pd.testing.assert_frame_equal(
         spans.sort_values(by)[same].reset_index(drop=True),

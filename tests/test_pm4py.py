@@ -252,7 +252,7 @@ def many(n: int, field_id: str) -> pd.DataFrame:
             "field_id": field_id,
             "new_kind": "string",
             "new": values[(rng.integers(0, 2, n) + step * 2) % 4],
-            "order_known": True,
+            "is_order_known": True,
         }
     )
     return CHANGES.cast(frame.reindex(columns=CHANGES.names))

@@ -193,7 +193,7 @@ def spells_follow_each_other(story: Story) -> None:
         for before, after in pairwise(spells):
             assert before.end_at == after.start_at
             assert not before.is_open
-            if before.known:
+            if before.is_known:
                 assert (plain(before.kind), plain(before.value)) != (
                     plain(after.kind),
                     plain(after.value),

@@ -54,7 +54,7 @@ def changes_of(*rows: tuple[Any, ...], case_id: str = "c") -> pd.DataFrame:
             "old": old[1],
             "new_kind": new[0],
             "new": new[1],
-            "order_known": True,
+            "is_order_known": True,
         }
         for place, (hour, field_id, old, new) in enumerate(rows)
     ]

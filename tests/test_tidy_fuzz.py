@@ -451,7 +451,7 @@ def check(pages: list[Page]) -> None:
         shown = events[events["case_id"] == case]
         assert shown["sequence"].tolist() == list(range(len(mine)))
         if decided:
-            assert shown["order_known"].all()
+            assert shown["is_order_known"].all()
         else:  # which of the equals comes first is for test_order.py
             all_decided = False
             by_id = {event["event_id"]: event for event in mine}
@@ -468,11 +468,11 @@ def check(pages: list[Page]) -> None:
     extra = [None if x is None else json.loads(x) for *_, x in got]
     assert [(*row[:-1], x) for row, x in zip(got, extra, strict=True)] == rows
     assert plain(changes, CHANGE_NAMES) == moved
-    known = changes["order_known"].tolist()
+    known = changes["is_order_known"].tolist()
     of_event = dict(
         zip(
             zip(events["case_id"], events["event_id"], strict=True),
-            events["order_known"],
+            events["is_order_known"],
             strict=True,
         )
     )

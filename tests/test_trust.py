@@ -156,7 +156,7 @@ def test_verify_compares_each_field_and_names_the_event() -> None:
 
 
 def test_an_undecided_order_contradicts_nothing() -> None:
-    tie = {"order_known": False}
+    tie = {"is_order_known": False}
     changes = changes_of(
         step(1, 9, None, "open", **tie), step(2, 9, None, "closed", **tie)
     )

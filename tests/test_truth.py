@@ -107,7 +107,7 @@ def check_spells(loaded: Loaded) -> None:
             began = rows[rows["event_id"].notna()]
             assert told(began, *names) == [row_of(s, *names) for s in merged(truth)]
         # Of any history, gaps or not: what is called known is true.
-        sure = rows[rows["known"]]
+        sure = rows[rows["is_known"]]
         real = {row_of(s, "start_at", "value") for s in truth}
         assert {*told(sure, "start_at", "value")} <= real
     # A history may have lost all but its related items.

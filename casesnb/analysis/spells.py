@@ -32,7 +32,7 @@ _COLUMNS = (
     "end_at",
     "hours",
     "is_open",
-    "known",
+    "is_known",
     "event_id",
     "actor",
 )
@@ -51,7 +51,7 @@ def spells(
     field held before its first recorded change is a spell without a start, if
     AWS gave the old value there. Where an old value is not the one before it,
     something is missing from the history: the spell that ends in such a break
-    is not ``known``, for another value came before its end.
+    is not ``is_known``, for another value came before its end.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def _held(linked: Chains, *names: str) -> Any:
         start_at=nw.when(is_sure).then("performed_at"),
         end_at=nw.coalesce("until_at", "as_of"),
         is_open=nw.col("until_at").is_null(),
-        known=~nw.col("then_break") & is_sure,
+        is_known=~nw.col("then_break") & is_sure,
     )
     told = found.told(*PART, *names).frame
     if names and (linked.given is None or told["is_same"].any()):
@@ -235,7 +235,7 @@ def time_in(
     held = held.with_columns(
         one=nw.lit(1, nw.Int64),
         open=nw.col("is_open").cast(nw.Int64),
-        unsure=(~nw.col("known")).cast(nw.Int64),
+        unsure=(~nw.col("is_known")).cast(nw.Int64),
     )
     held = held.with_columns(nw.col(name).fill_null(0) for name in sums)
     found = held.group_by(*key).agg(
@@ -248,9 +248,16 @@ def time_in(
         **{new: in_hours(nw.col(old)) for old, new in sums.items()},
         n_spells=nw.col("n_spells").cast(nw.Int64),
         is_open=nw.col("n_open") > 0,
-        known=nw.col("n_unsure") == 0,
+        is_known=nw.col("n_unsure") == 0,
     )
-    columns = (*key, "hours", "n_spells", "is_open", "known", *list(sums.values())[1:])
+    columns = (
+        *key,
+        "hours",
+        "n_spells",
+        "is_open",
+        "is_known",
+        *list(sums.values())[1:],
+    )
     return handed_back(found, changes, key, columns)
 
 

@@ -82,7 +82,7 @@ def continuity(changes: IntoFrameT) -> IntoFrameT:
         after_event_id=nw.col("before_event_id"),
         after_at=nw.coalesce("before_at", "born"),
         before_at=nw.col("performed_at"),
-        order_known=nw.col("order_known"),
+        is_order_known=nw.col("is_order_known"),
     )
     return handed_back(
         found, changes, ("domain_id", "case_id", "field_id", "before_at", "event_id")
@@ -270,7 +270,7 @@ def verify(history: History | Tables | IntoFrameT, current: IntoFrameT) -> IntoF
         event_id=nw.col("event_id"),
         since_at=nw.col("performed_at"),
         n_breaks=nw.col("n_breaks"),
-        is_tied=~nw.col("order_known")
+        is_tied=~nw.col("is_order_known")
         & (nw.col("before_at") == nw.col("performed_at")).fill_null(False),
         told=nw.lit(1, nw.Int8),
     )

@@ -82,7 +82,7 @@ class TrueSpell(NamedTuple):
     # the event that began it; None where nobody had set the field yet
     event_id: str | None
     actor: str | None  # who began it
-    known: bool  # whether the audit history has the events at both its ends
+    is_known: bool  # whether the audit history has the events at both its ends
 
 
 class TrueHandoff(NamedTuple):

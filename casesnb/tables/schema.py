@@ -139,7 +139,9 @@ _ACTOR = (
     Column("actor_kind", ID, "`agent`, `custom`, `service`, `role` or `unknown`"),
 )
 _ORDER = Column(
-    "order_known", "bool", "False where events at one instant could not be put in order"
+    "is_order_known",
+    "bool",
+    "False where events at one instant could not be put in order",
 )
 
 EVENTS = Table(
@@ -386,7 +388,9 @@ SPELLS = Table(
         Column("hours", "float64", "hours from `start_at` to `end_at`"),
         Column("is_open", "bool", "the value still held at `as_of`"),
         Column(
-            "known", "bool", "both ends are in the history and nothing contradicts them"
+            "is_known",
+            "bool",
+            "both ends are in the history and nothing contradicts them",
         ),
         Column(
             "event_id", TEXT, "the event that began it; missing if before the history"
@@ -514,7 +518,9 @@ CONTINUITY = Table(
         Column("after_event_id", TEXT, "the change before; missing if there is none"),
         Column("after_at", TIME, "what is lost came after this; missing if unknown"),
         Column("before_at", TIME, "what is lost came before this"),
-        Column("order_known", "bool", "the event's place among its equals is decided"),
+        Column(
+            "is_order_known", "bool", "the event's place among its equals is decided"
+        ),
     ),
 )
 
@@ -668,7 +674,7 @@ TIME_IN = Table(
         ),
         Column("n_spells", "int64", "how many"),
         Column("is_open", "bool", "it still held at `as_of`"),
-        Column("known", "bool", "every one of the spells is known"),
+        Column("is_known", "bool", "every one of the spells is known"),
     ),
 )
 

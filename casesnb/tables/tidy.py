@@ -136,7 +136,7 @@ def tidy(
     events |= _who(events) | _whose(found, place)
     events["sequence"] = order.sequence
     events["n_changes"] = n_changes = found.n_changes[place]
-    events["order_known"] = order.known[place]
+    events["is_order_known"] = order.known[place]
 
     # Each change follows its event; within it, the order of AWS's list holds.
     event = np.repeat(np.arange(len(place)), n_changes)

@@ -55,7 +55,7 @@ def changes() -> pd.DataFrame:
             "actor": pd.Series(rng.integers(0, 200, N)).astype("str"),
             "actor_kind": "agent",
             "new_kind": "string",
-            "order_known": True,
+            "is_order_known": True,
         }
     )
     before = frame.groupby(PART, observed=True)["new"].shift(1)
@@ -314,7 +314,7 @@ DUCKDB = {
         SELECT domain_id, case_id, field_id, new_kind, new, performed_at, event_id,
             actor, coalesce(until, newest) AS end_at, until IS NULL AS is_open,
             epoch_us(coalesce(until, newest) - performed_at) / 3.6e9 AS hours,
-            NOT coalesce(ends_in_break, false) AS known
+            NOT coalesce(ends_in_break, false) AS is_known
         FROM begun, (SELECT max(performed_at) AS newest FROM changes)
         ORDER BY domain_id, case_id, field_id, sequence, slot""",
     "state_at": """

@@ -39,7 +39,7 @@ def changes(n: int, *, n_cases: int = 1, n_fields: int = 8) -> pd.DataFrame:
             "field_id": pd.Series(rng.integers(0, n_fields, n)).astype("str"),
             "new_kind": "string",
             "new": pd.Series(rng.integers(0, 6, n)).astype("str"),
-            "order_known": True,
+            "is_order_known": True,
         }
     )
     frame["old"] = frame.groupby(["case_id", "field_id"])["new"].shift()

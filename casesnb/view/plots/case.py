@@ -209,7 +209,7 @@ class _Rows:
     value: Numbers
     start_at: Numbers
     end_at: Numbers
-    known: Numbers
+    is_known: Numbers
     is_open: Numbers
     event_id: Numbers
     actor_kind: Numbers
@@ -355,7 +355,7 @@ def _spans(
         called(column["field_id"], column["value"]),
         plain_times(found["start_at"]),
         plain_times(found["end_at"]),
-        found["known"].to_numpy(dtype=bool),
+        found["is_known"].to_numpy(dtype=bool),
         found["is_open"].to_numpy(dtype=bool),
         column["event_id"],
         np.array([kinds.get(event) for event in began], dtype=object),
@@ -463,13 +463,13 @@ def _draw_spans(
     narrow = is_span & (right - left < pixel)
     shown = is_span & ~narrow
     groups: list[tuple[Numbers, dict[str, Any]]] = [
-        (shown & rows.known & ~empty & (tint == i), {"facecolor": colour})
+        (shown & rows.is_known & ~empty & (tint == i), {"facecolor": colour})
         for i, colour in enumerate(_TINTS)
     ]
     bare = {"facecolor": _EMPTY, "edgecolor": GRID}
-    groups.append((shown & rows.known & empty, bare))
+    groups.append((shown & rows.is_known & empty, bare))
     hatched = {"facecolor": UNKNOWN, "edgecolor": "#b4bec7", "hatch": "////"}
-    groups.append((shown & ~rows.known, hatched))
+    groups.append((shown & ~rows.is_known, hatched))
     # What is narrower than a pixel is drawn once a pixel, however many there are.
     cells = np.stack([y[narrow], np.floor(left[narrow] / pixel)], axis=1)
     once = np.flatnonzero(narrow)[np.unique(cells, axis=0, return_index=True)[1]]
@@ -504,7 +504,7 @@ def _draw_spans(
     ax.add_collection(heads, autolim=False)
     words = rows.value.copy()
     words[empty] = np.where(rows.kind[empty] == "empty", _EMPTY_WORD, _NOT_TOLD)
-    _write_values(ax, words, left, right, y, shown, pixel, rows.known, empty)
+    _write_values(ax, words, left, right, y, shown, pixel, rows.is_known, empty)
 
 
 def _write_values(
@@ -577,7 +577,7 @@ def _lane_lines(frame: pd.DataFrame, names: Sequence[str], most: int = 8) -> lis
         if spans.empty:
             lines.append(f"{shortened(name, 40)}: {counted(len(rows), 'mark')}")
             continue
-        spans = spans[["kind", "value", "start_at", "end_at", "known", "is_open"]]
+        spans = spans[["kind", "value", "start_at", "end_at", "is_known", "is_open"]]
         held = [_span_text(*span) for span in spans.itertuples(index=False)]
         more = len(held) - most
         if more > 1:  # how it began and how it stands

@@ -243,7 +243,7 @@ def _happenings(
             did = (
                 f"{did} [merge{' with case ' * bool(other)}{', '.join(other)}]".strip()
             )
-        unsure = "" if row["order_known"] else "  (order not known)"
+        unsure = "" if row["is_order_known"] else "  (order not known)"
         yield f"  {at:%H:%M:%S}  {f'{who} {did}'.rstrip()}{unsure}"
         for change in details.get(row["event_id"], ()):
             field_id = change["field_id"]
