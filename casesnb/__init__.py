@@ -42,10 +42,6 @@ if TYPE_CHECKING:
     from casesnb.analysis.flow import reopens as reopens
     from casesnb.analysis.flow import transitions as transitions
     from casesnb.analysis.flow import variants as variants
-    from casesnb.analysis.lineage import merges as merges
-    from casesnb.analysis.lineage import thread_changes as thread_changes
-    from casesnb.analysis.lineage import thread_events as thread_events
-    from casesnb.analysis.lineage import thread_summary as thread_summary
     from casesnb.analysis.spells import backlog as backlog
     from casesnb.analysis.spells import spells as spells
     from casesnb.analysis.spells import time_in as time_in
@@ -54,6 +50,10 @@ if TYPE_CHECKING:
     from casesnb.analysis.state import state_at as state_at
     from casesnb.analysis.state import state_table as state_table
     from casesnb.analysis.summary import case_summary as case_summary
+    from casesnb.analysis.threads import merges as merges
+    from casesnb.analysis.threads import thread_changes as thread_changes
+    from casesnb.analysis.threads import thread_events as thread_events
+    from casesnb.analysis.threads import thread_summary as thread_summary
     from casesnb.analysis.trust import continuity as continuity
     from casesnb.analysis.trust import drift as drift
     from casesnb.analysis.trust import time_bounds as time_bounds
@@ -70,11 +70,6 @@ if TYPE_CHECKING:
     from casesnb.tables.filters import CaseFilter as CaseFilter
     from casesnb.tables.filters import where as where
     from casesnb.tables.filters import where_tag as where_tag
-    from casesnb.tables.history import History as History
-    from casesnb.tables.history import iter_audit_events as iter_audit_events
-    from casesnb.tables.history import iter_audit_pages as iter_audit_pages
-    from casesnb.tables.history import load_histories as load_histories
-    from casesnb.tables.history import load_history as load_history
     from casesnb.tables.load import iter_cases as iter_cases
     from casesnb.tables.load import load_case as load_case
     from casesnb.tables.load import load_cases as load_cases
@@ -83,6 +78,11 @@ if TYPE_CHECKING:
     from casesnb.tables.load import load_options as load_options
     from casesnb.tables.load import load_related_items as load_related_items
     from casesnb.tables.load import load_templates as load_templates
+    from casesnb.tables.load_history import History as History
+    from casesnb.tables.load_history import iter_audit_events as iter_audit_events
+    from casesnb.tables.load_history import iter_audit_pages as iter_audit_pages
+    from casesnb.tables.load_history import load_histories as load_histories
+    from casesnb.tables.load_history import load_history as load_history
     from casesnb.tables.names import Catalogue as Catalogue
     from casesnb.tables.names import load_catalogue as load_catalogue
     from casesnb.tables.names import with_names as with_names
@@ -123,7 +123,7 @@ _HOMES = {
     "tables.certificate": ("Certificate",),
     "tables.event_log": ("to_ocel", "to_pm4py", "to_xes"),
     "tables.files": ("read_csv", "read_parquet", "to_csv", "to_parquet"),
-    "tables.history": (
+    "tables.load_history": (
         "History",
         "iter_audit_events",
         "iter_audit_pages",
@@ -160,7 +160,7 @@ _HOMES = {
         "with_users",
         "work_share",
     ),
-    "analysis.lineage": (
+    "analysis.threads": (
         "merges",
         "thread_changes",
         "thread_events",

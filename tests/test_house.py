@@ -27,7 +27,7 @@ DOORS = {
     "msgspec": {"wire/", "tables/"},
     "pandas": {"tables/"},
     "pyarrow": {"tables/"},
-    "narwhals": {"analysis/"},
+    "narwhals": {"tables/frames.py", "analysis/"},
     "matplotlib": {"view/plots/"},
     "ipywidgets": {"view/explorer/"},
     "traitlets": {"view/explorer/"},

@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 
 import casesnb as cn
-from casesnb.analysis.frames import opened, rows_of
 from casesnb.analysis.timezones import offsets, wall, weekday, with_period
+from casesnb.tables.frames import opened, rows_of
 from casesnb.tables.schema import CHANGES, EVENTS
 
 ZONES = (

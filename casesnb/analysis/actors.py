@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.calendar import Calendar
-from casesnb.analysis.frames import (
+from casesnb.analysis.timezones import wall, weekday, with_period
+from casesnb.tables.frames import (
     as_given,
     handed_back,
     need_zone,
@@ -21,7 +22,6 @@ from casesnb.analysis.frames import (
     told_apart,
     windowed,
 )
-from casesnb.analysis.timezones import wall, weekday, with_period
 from casesnb.tables.schema import CHANGES, EVENTS
 
 if TYPE_CHECKING:

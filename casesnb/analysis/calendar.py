@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import narwhals as nw
 
-from casesnb.analysis.frames import need_zone, rows_of, time_type, whole
 from casesnb.analysis.timezones import in_hours, micros_between, moment, offsets, wall
+from casesnb.tables.frames import need_zone, rows_of, time_type, whole
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -23,7 +23,9 @@ import narwhals as nw
 
 from casesnb.analysis.actors import attributed, in_bursts
 from casesnb.analysis.field_chain import Chains, chained, is_new
-from casesnb.analysis.frames import (
+from casesnb.analysis.timezones import moment
+from casesnb.tables.arguments import need_history
+from casesnb.tables.frames import (
     NO_TEXT,
     as_given,
     handed_back,
@@ -33,14 +35,12 @@ from casesnb.analysis.frames import (
     time_type,
     windowed,
 )
-from casesnb.analysis.timezones import moment
-from casesnb.tables.arguments import need_history
 from casesnb.tables.schema import CHANGES, EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from casesnb.tables.history import History
+    from casesnb.tables.load_history import History
 
 SEVERITIES = ("info", "warning", "problem")
 """What a finding may be: good to know, to be looked at, to be explained."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import narwhals as nw
 
-from casesnb.analysis.frames import handed_back, opened, windowed
 from casesnb.tables.arguments import as_ids, need_columns
+from casesnb.tables.frames import handed_back, opened, windowed
 from casesnb.tables.schema import SPELLS
 
 if TYPE_CHECKING:

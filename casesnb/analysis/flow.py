@@ -8,7 +8,9 @@ import narwhals as nw
 
 from casesnb.analysis.calendar import with_work
 from casesnb.analysis.field_chain import ORDER, PART, Chains, chained, differs
-from casesnb.analysis.frames import (
+from casesnb.analysis.spells import begun, replaced
+from casesnb.analysis.timezones import hours_between
+from casesnb.tables.frames import (
     NO_TEXT,
     as_given,
     handed_back,
@@ -18,8 +20,6 @@ from casesnb.analysis.frames import (
     told_apart,
     windowed,
 )
-from casesnb.analysis.spells import begun, replaced
-from casesnb.analysis.timezones import hours_between
 from casesnb.tables.schema import CHANGES, EVENTS
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.field_chain import PART, differs
-from casesnb.analysis.frames import handed_back, rows_of
 from casesnb.analysis.spells import begun, replaced
 from casesnb.analysis.timezones import moment
+from casesnb.tables.frames import handed_back, rows_of
 
 if TYPE_CHECKING:
     import datetime as dt

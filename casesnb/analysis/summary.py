@@ -14,9 +14,9 @@ from casesnb.analysis.flow import (
     moves_of,
     reopens,
 )
-from casesnb.analysis.frames import handed_back, opened, time_type
 from casesnb.analysis.spells import begun, spells
 from casesnb.analysis.timezones import hours_between, moment
+from casesnb.tables.frames import handed_back, opened, time_type
 from casesnb.tables.schema import CHANGES, EVENTS
 
 if TYPE_CHECKING:

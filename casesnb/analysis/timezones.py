@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import narwhals as nw
 
-from casesnb.analysis.frames import TIME, rows_of, time_type
+from casesnb.tables.frames import TIME, rows_of, time_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

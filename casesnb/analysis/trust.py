@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.field_chain import PART, chained
-from casesnb.analysis.frames import (
+from casesnb.analysis.timezones import in_hours, micros_between, moment
+from casesnb.tables.arguments import need_history
+from casesnb.tables.frames import (
     NO_TEXT,
     handed_back,
     opened,
@@ -16,15 +18,13 @@ from casesnb.analysis.frames import (
     stacked,
     time_type,
 )
-from casesnb.analysis.timezones import in_hours, micros_between, moment
-from casesnb.tables.arguments import need_history
 from casesnb.tables.schema import CASE_FIELDS, CHANGES, EVENTS
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
 
     from casesnb.analysis.checks import Tables
-    from casesnb.tables.history import History
+    from casesnb.tables.load_history import History
 
 _EVENT = ("domain_id", "case_id", "event_id")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from casesnb.tables.history import History
+    from casesnb.tables.load_history import History
 
 _COLUMNS = {
     "case_id": "case:concept:name",

@@ -13,7 +13,7 @@ import pandas as pd
 
 from casesnb.tables.arguments import need_history
 from casesnb.tables.certificate import Certificate
-from casesnb.tables.history import History
+from casesnb.tables.load_history import History
 from casesnb.tables.schema import (
     CHANGES,
     EVENTS,

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, overload
 import pandas as pd
 
 from casesnb.tables.arguments import need_pandas
-from casesnb.tables.history import History
 from casesnb.tables.load import (
     is_field,
     listed,
@@ -25,6 +24,7 @@ from casesnb.tables.load import (
     load_options,
     load_templates,
 )
+from casesnb.tables.load_history import History
 from casesnb.tables.schema import (
     FIELDS,
     OPTIONS,

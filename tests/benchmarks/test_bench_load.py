@@ -23,7 +23,7 @@ import pytest
 
 import casesnb as cn
 from casesnb.tables import decode
-from casesnb.tables.history import iter_audit_pages
+from casesnb.tables.load_history import iter_audit_pages
 from casesnb.tables.tidy import tidy
 from casesnb.wire.pages import Page
 

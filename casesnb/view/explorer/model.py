@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import traitlets as tl
 
 from casesnb.tables.filters import where
-from casesnb.tables.history import load_histories, load_history
 from casesnb.tables.load import is_field, load_cases, load_domains, load_fields
+from casesnb.tables.load_history import load_histories, load_history
 from casesnb.tables.names import load_catalogue, with_names
 from casesnb.tables.schema import CASES, CHANGES, DOMAINS
 from casesnb.view.explorer.jobs import Load, Loads, explain
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from casesnb.tables.history import History
+    from casesnb.tables.load_history import History
     from casesnb.tables.names import Catalogue
     from casesnb.wire.client import Client
 

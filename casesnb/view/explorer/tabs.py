@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from casesnb.tables.history import History
+    from casesnb.tables.load_history import History
 
 ROWS = 100
 """Changes shown at first; each click on "More changes" adds as many."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from casesnb.tables.history import History
+    from casesnb.tables.load_history import History
 
 VERBS = {
     "Case.Created": "created the case",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from casesnb.tables.certificate import Certificate
-from casesnb.tables.history import History, load_histories
+from casesnb.tables.load_history import History, load_histories
 from casesnb.view.report.write import FORMAT, report_html
 from casesnb.view.text import shortened
 from casesnb.wire.client import connect

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from casesnb.analysis.checks import findings
 from casesnb.analysis.spells import spells
 from casesnb.tables.arguments import need_history
-from casesnb.tables.history import History
+from casesnb.tables.load_history import History
 from casesnb.tables.schema import CHANGES, EVENTS
 from casesnb.view.plots.case import plot_changes
 from casesnb.view.plots.people import plot_activity

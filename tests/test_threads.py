@@ -10,7 +10,7 @@ import pytest
 from test_actors import ANN, agent, event, events_of, expected
 
 import casesnb as cn
-from casesnb.analysis.lineage import (
+from casesnb.analysis.threads import (
     merges,
     thread_changes,
     thread_events,

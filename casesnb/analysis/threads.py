@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from casesnb.analysis.frames import handed_back, opened, plain, rows_of
+from casesnb.tables.frames import handed_back, opened, plain, rows_of
 from casesnb.tables.schema import CHANGES, EVENTS
 
 if TYPE_CHECKING:
