@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import narwhals as nw
 
-from casesnb.analysis.timezones import in_hours, micros_between, moment, offsets, wall
+from casesnb.analysis.timezones import in_hours, micros_between, offsets, wall
+from casesnb.tables.arguments import moment
 from casesnb.tables.frames import need_zone, rows_of, time_type, whole
 
 if TYPE_CHECKING:

@@ -22,9 +22,8 @@ from typing import TYPE_CHECKING, Any, overload
 import narwhals as nw
 
 from casesnb.analysis.actors import attributed, in_bursts
-from casesnb.analysis.field_chain import Chains, chained, is_new
-from casesnb.analysis.timezones import moment
-from casesnb.tables.arguments import need_history
+from casesnb.tables.arguments import moment, need_history
+from casesnb.tables.field_chain import Chains, chained, is_new
 from casesnb.tables.frames import (
     NO_TEXT,
     as_given,

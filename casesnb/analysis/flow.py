@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.calendar import with_work
-from casesnb.analysis.field_chain import ORDER, PART, Chains, chained, differs
 from casesnb.analysis.spells import begun, replaced
 from casesnb.analysis.timezones import hours_between
+from casesnb.tables.field_chain import ORDER, PART, Chains, chained, differs
 from casesnb.tables.frames import (
     NO_TEXT,
     as_given,

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.calendar import with_work
-from casesnb.analysis.field_chain import ORDER, PART, Chains, chains, differs, is_new
 from casesnb.analysis.timezones import (
     hours_between,
     in_hours,
     micros_between,
     with_period,
 )
+from casesnb.tables.field_chain import ORDER, PART, Chains, chains, differs, is_new
 from casesnb.tables.frames import handed_back, stacked, texts, windowed
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from casesnb.analysis.field_chain import PART, differs
 from casesnb.analysis.spells import begun, replaced
-from casesnb.analysis.timezones import moment
+from casesnb.tables.arguments import moment
+from casesnb.tables.field_chain import PART, differs
 from casesnb.tables.frames import handed_back, rows_of
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from casesnb.analysis.field_chain import chained
 from casesnb.analysis.flow import (
     CLOSED,
     first_times_of,
@@ -15,7 +14,9 @@ from casesnb.analysis.flow import (
     reopens,
 )
 from casesnb.analysis.spells import begun, spells
-from casesnb.analysis.timezones import hours_between, moment
+from casesnb.analysis.timezones import hours_between
+from casesnb.tables.arguments import moment
+from casesnb.tables.field_chain import chained
 from casesnb.tables.frames import handed_back, opened, time_type
 from casesnb.tables.schema import CHANGES, EVENTS
 

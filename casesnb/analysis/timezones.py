@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import narwhals as nw
 
+from casesnb.tables.arguments import moment
 from casesnb.tables.frames import TIME, rows_of, time_type
 
 if TYPE_CHECKING:
@@ -65,22 +66,6 @@ def _changes(
 def _later(at: nw.Expr, offset: dt.timedelta) -> nw.Expr:
     # Offsets before 1972 have odd seconds; none since then has.
     return at.dt.offset_by(f"{offset // dt.timedelta(minutes=1)}m")
-
-
-def moment(value: dt.datetime) -> dt.datetime:
-    """Return a user's moment as a plain datetime in UTC."""
-    if not isinstance(value, dt.datetime):
-        raise TypeError(
-            f"{value!r} is no datetime. Give datetime(2026, 3, 2, 9, tzinfo=UTC) or "
-            "pd.Timestamp('2026-03-02 09:00', tz='UTC')."
-        )
-    if value != value or value.tzinfo is None:
-        raise ValueError(
-            f"{value} names no moment without its zone. Give it one: "
-            "datetime(2026, 3, 2, 9, tzinfo=UTC)."
-        )
-    plain = dt.datetime.fromisoformat(value.isoformat(timespec="microseconds"))
-    return plain.astimezone(dt.UTC)
 
 
 @lru_cache(maxsize=64)

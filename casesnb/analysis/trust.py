@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from casesnb.analysis.field_chain import PART, chained
-from casesnb.analysis.timezones import in_hours, micros_between, moment
-from casesnb.tables.arguments import need_history
+from casesnb.analysis.timezones import in_hours, micros_between
+from casesnb.tables.arguments import moment, need_history
+from casesnb.tables.field_chain import PART, chained
 from casesnb.tables.frames import (
     NO_TEXT,
     handed_back,

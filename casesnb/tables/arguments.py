@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -71,3 +72,19 @@ def as_ids(given: object) -> list[str]:
                 f"{each!r:.80} is no id: ids are text. Leave out what is missing."
             )
     return ids
+
+
+def moment(value: dt.datetime) -> dt.datetime:
+    """Return a user's moment as a plain datetime in UTC."""
+    if not isinstance(value, dt.datetime):
+        raise TypeError(
+            f"{value!r} is no datetime. Give datetime(2026, 3, 2, 9, tzinfo=UTC) or "
+            "pd.Timestamp('2026-03-02 09:00', tz='UTC')."
+        )
+    if value != value or value.tzinfo is None:
+        raise ValueError(
+            f"{value} names no moment without its zone. Give it one: "
+            "datetime(2026, 3, 2, 9, tzinfo=UTC)."
+        )
+    plain = dt.datetime.fromisoformat(value.isoformat(timespec="microseconds"))
+    return plain.astimezone(dt.UTC)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from casesnb.analysis.timezones import moment
+from casesnb.tables.arguments import moment
 from casesnb.tables.arrow import ranked
 from casesnb.tables.frames import as_given, rows_of, texts, time_type
 from casesnb.tables.schema import CHANGES
