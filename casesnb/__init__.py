@@ -6,10 +6,12 @@ Three lines take you from a case id to a picture:
 >>> client = cn.connect(cn.sandbox.World(seed=7))    # cn.connect() asks AWS
 >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
 
-``connect`` gives a genuine boto3 client, ``load_*`` returns tidy DataFrames,
-nouns such as ``spells`` summarise them, ``plot_*`` draws them, `CaseExplorer`
-lets you click through them and `write_report` hands them over. The columns are
-in `casesnb.tables.schema`.
+``connect`` gives a genuine boto3 client and ``load_history`` a `History`, the
+subject of all that follows: nouns such as ``spells`` summarise it, ``plot_*``
+draws it, `CaseExplorer` lets you click through it and `write_report` hands it
+over. More is in families: ``cn.actors``, ``cn.threads``, ``cn.trust``,
+``cn.checks``, ``cn.export``, ``cn.raw``, ``cn.types``; the columns are in
+``cn.schema``, and a service to try it on is in ``cn.sandbox``.
 """
 
 from __future__ import annotations
@@ -21,21 +23,15 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from casesnb import sandbox as sandbox
-    from casesnb.analysis.actors import actor_activity as actor_activity
-    from casesnb.analysis.actors import actor_matrix as actor_matrix
-    from casesnb.analysis.actors import attribution as attribution
-    from casesnb.analysis.actors import bursts as bursts
-    from casesnb.analysis.actors import off_hours as off_hours
-    from casesnb.analysis.actors import rhythm as rhythm
-    from casesnb.analysis.actors import with_users as with_users
-    from casesnb.analysis.actors import work_share as work_share
+    from casesnb import schema as schema
+    from casesnb import types as types
+    from casesnb.analysis import actors as actors
+    from casesnb.analysis import checks as checks
+    from casesnb.analysis import threads as threads
+    from casesnb.analysis import trust as trust
     from casesnb.analysis.calendar import Calendar as Calendar
     from casesnb.analysis.calendar import with_working_hours as with_working_hours
-    from casesnb.analysis.checks import RULES as RULES
-    from casesnb.analysis.checks import Rule as Rule
-    from casesnb.analysis.checks import Tables as Tables
     from casesnb.analysis.checks import findings as findings
-    from casesnb.analysis.checks import rule as rule
     from casesnb.analysis.durations import durations as durations
     from casesnb.analysis.flow import first_times as first_times
     from casesnb.analysis.flow import handoffs as handoffs
@@ -50,44 +46,23 @@ if TYPE_CHECKING:
     from casesnb.analysis.state import state_at as state_at
     from casesnb.analysis.state import state_table as state_table
     from casesnb.analysis.summary import case_summary as case_summary
-    from casesnb.analysis.threads import merges as merges
-    from casesnb.analysis.threads import thread_changes as thread_changes
-    from casesnb.analysis.threads import thread_events as thread_events
-    from casesnb.analysis.threads import thread_summary as thread_summary
-    from casesnb.analysis.trust import continuity as continuity
-    from casesnb.analysis.trust import drift as drift
-    from casesnb.analysis.trust import time_bounds as time_bounds
-    from casesnb.analysis.trust import verify as verify
-    from casesnb.tables import schema as schema
-    from casesnb.tables.certificate import Certificate as Certificate
-    from casesnb.tables.event_log import to_ocel as to_ocel
-    from casesnb.tables.event_log import to_pm4py as to_pm4py
-    from casesnb.tables.event_log import to_xes as to_xes
-    from casesnb.tables.files import read_csv as read_csv
-    from casesnb.tables.files import read_parquet as read_parquet
-    from casesnb.tables.files import to_csv as to_csv
-    from casesnb.tables.files import to_parquet as to_parquet
-    from casesnb.tables.filters import CaseFilter as CaseFilter
+    from casesnb.tables import export as export
+    from casesnb.tables import raw as raw
     from casesnb.tables.filters import where as where
     from casesnb.tables.filters import where_tag as where_tag
-    from casesnb.tables.load import iter_cases as iter_cases
-    from casesnb.tables.load import load_case as load_case
+    from casesnb.tables.history import History as History
+    from casesnb.tables.history import concat as concat
+    from casesnb.tables.load import load_case_fields as load_case_fields
     from casesnb.tables.load import load_cases as load_cases
     from casesnb.tables.load import load_domains as load_domains
     from casesnb.tables.load import load_fields as load_fields
     from casesnb.tables.load import load_options as load_options
     from casesnb.tables.load import load_related_items as load_related_items
     from casesnb.tables.load import load_templates as load_templates
-    from casesnb.tables.load_history import History as History
-    from casesnb.tables.load_history import iter_audit_events as iter_audit_events
-    from casesnb.tables.load_history import iter_audit_pages as iter_audit_pages
     from casesnb.tables.load_history import load_histories as load_histories
     from casesnb.tables.load_history import load_history as load_history
-    from casesnb.tables.names import Catalogue as Catalogue
     from casesnb.tables.names import load_catalogue as load_catalogue
     from casesnb.tables.names import with_names as with_names
-    from casesnb.tables.tidy import changes_frame as changes_frame
-    from casesnb.tables.tidy import events_frame as events_frame
     from casesnb.tables.values import typed as typed
     from casesnb.view.explorer.view import CaseExplorer as CaseExplorer
     from casesnb.view.plots.case import plot_changes as plot_changes
@@ -99,40 +74,35 @@ if TYPE_CHECKING:
     from casesnb.view.plots.flow import plot_transitions as plot_transitions
     from casesnb.view.plots.people import plot_activity as plot_activity
     from casesnb.view.plots.people import plot_rhythm as plot_rhythm
-    from casesnb.view.plots.style import describe as describe
-    from casesnb.view.plots.style import drawn as drawn
+    from casesnb.view.plots.style import plot_data as plot_data
+    from casesnb.view.plots.style import plot_text as plot_text
     from casesnb.view.report.story import story as story
-    from casesnb.view.report.verify import Verification as Verification
     from casesnb.view.report.verify import verify_report as verify_report
     from casesnb.view.report.write import write_report as write_report
     from casesnb.wire.client import connect as connect
-    from casesnb.wire.pages import Page as Page
     from casesnb.wire.pages import PageError as PageError
     from casesnb.wire.recording import RecordingNotFound as RecordingNotFound
-    from casesnb.wire.responder import Request as Request
-    from casesnb.wire.responder import Responder as Responder
-    from casesnb.wire.responder import Response as Response
 
 # Where each public name lives. A name's module is imported when it is first used,
 # so that `import casesnb` stays light.
 _HOMES = {
     "wire.client": ("connect",),
-    "wire.pages": ("Page", "PageError"),
+    "wire.pages": ("PageError",),
     "wire.recording": ("RecordingNotFound",),
-    "wire.responder": ("Request", "Responder", "Response"),
-    "tables.certificate": ("Certificate",),
-    "tables.event_log": ("to_ocel", "to_pm4py", "to_xes"),
-    "tables.files": ("read_csv", "read_parquet", "to_csv", "to_parquet"),
-    "tables.load_history": (
+    "tables.filters": (
+        "where",
+        "where_tag",
+    ),
+    "tables.history": (
         "History",
-        "iter_audit_events",
-        "iter_audit_pages",
+        "concat",
+    ),
+    "tables.load_history": (
         "load_histories",
         "load_history",
     ),
     "tables.load": (
-        "iter_cases",
-        "load_case",
+        "load_case_fields",
         "load_cases",
         "load_domains",
         "load_fields",
@@ -140,64 +110,74 @@ _HOMES = {
         "load_related_items",
         "load_templates",
     ),
-    "tables.names": ("Catalogue", "load_catalogue", "with_names"),
-    "tables.tidy": ("changes_frame", "events_frame"),
+    "tables.names": (
+        "load_catalogue",
+        "with_names",
+    ),
     "tables.values": ("typed",),
-    "tables.filters": ("CaseFilter", "where", "where_tag"),
-    "analysis.spells": ("backlog", "spells", "time_in"),
-    "analysis.state": ("blame", "diff", "state_at", "state_table"),
-    "analysis.flow": ("first_times", "handoffs", "reopens", "transitions", "variants"),
+    "analysis.spells": (
+        "backlog",
+        "spells",
+        "time_in",
+    ),
     "analysis.durations": ("durations",),
+    "analysis.calendar": (
+        "Calendar",
+        "with_working_hours",
+    ),
+    "analysis.state": (
+        "blame",
+        "diff",
+        "state_at",
+        "state_table",
+    ),
+    "analysis.flow": (
+        "first_times",
+        "handoffs",
+        "reopens",
+        "transitions",
+        "variants",
+    ),
     "analysis.summary": ("case_summary",),
-    "analysis.calendar": ("Calendar", "with_working_hours"),
-    "analysis.actors": (
-        "actor_activity",
-        "actor_matrix",
-        "attribution",
-        "bursts",
-        "off_hours",
-        "rhythm",
-        "with_users",
-        "work_share",
-    ),
-    "analysis.threads": (
-        "merges",
-        "thread_changes",
-        "thread_events",
-        "thread_summary",
-    ),
-    "analysis.trust": (
-        "continuity",
-        "drift",
-        "time_bounds",
-        "verify",
-    ),
-    "analysis.checks": (
-        "RULES",
-        "Rule",
-        "Tables",
-        "findings",
-        "rule",
-    ),
-    "view.explorer.view": ("CaseExplorer",),
+    "analysis.checks": ("findings",),
     "view.plots.case": ("plot_changes",),
-    "view.plots.cases": ("plot_aging", "plot_cases"),
+    "view.plots.cases": (
+        "plot_aging",
+        "plot_cases",
+    ),
     "view.plots.flow": (
         "plot_backlog",
         "plot_handoffs",
         "plot_time_in",
         "plot_transitions",
     ),
-    "view.plots.style": ("describe", "drawn"),
-    "view.plots.people": ("plot_activity", "plot_rhythm"),
-    "view.report.write": ("write_report",),
+    "view.plots.people": (
+        "plot_activity",
+        "plot_rhythm",
+    ),
+    "view.plots.style": (
+        "plot_data",
+        "plot_text",
+    ),
+    "view.explorer.view": ("CaseExplorer",),
     "view.report.story": ("story",),
-    "view.report.verify": ("Verification", "verify_report"),
+    "view.report.verify": ("verify_report",),
+    "view.report.write": ("write_report",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 # Families of names, which completion shows.
-_FAMILIES = {"sandbox": "casesnb.sandbox", "schema": "casesnb.tables.schema"}
+_FAMILIES = {
+    "actors": "casesnb.analysis.actors",
+    "checks": "casesnb.analysis.checks",
+    "export": "casesnb.tables.export",
+    "raw": "casesnb.tables.raw",
+    "sandbox": "casesnb.sandbox",
+    "schema": "casesnb.schema",
+    "threads": "casesnb.analysis.threads",
+    "trust": "casesnb.analysis.trust",
+    "types": "casesnb.types",
+}
 
 __all__ = [*_FAMILIES, *_HOME]  # noqa: PLE0604
 

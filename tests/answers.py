@@ -34,10 +34,10 @@ def event(number: int, **members: Any) -> dict[str, Any]:
     }
 
 
-def reply(value: Any, status: int = 200, **headers: str) -> cn.Response:
+def reply(value: Any, status: int = 200, **headers: str) -> cn.raw.Response:
     body = value if isinstance(value, bytes) else json.dumps(value).encode()
     named = {"content-type": "application/json", "date": DATE, **headers}
-    return cn.Response(status, named, body)
+    return cn.raw.Response(status, named, body)
 
 
 class Pages:
@@ -45,9 +45,9 @@ class Pages:
 
     def __init__(self, events: list[Any], *, newest_first: bool = False) -> None:
         self.events = events[::-1] if newest_first else events
-        self.asked: list[cn.Request] = []
+        self.asked: list[cn.raw.Request] = []
 
-    def __call__(self, request: cn.Request) -> cn.Response:
+    def __call__(self, request: cn.raw.Request) -> cn.raw.Response:
         self.asked.append(request)
         body = json.loads(request.body or b"{}")
         start = int(body.get("nextToken", "from-0").removeprefix("from-"))
@@ -59,7 +59,7 @@ class Pages:
 
 
 @contextmanager
-def over_http(answer: Callable[[cn.Request], cn.Response]) -> Iterator[str]:
+def over_http(answer: Callable[[cn.raw.Request], cn.raw.Response]) -> Iterator[str]:
     """Serve `answer` on loopback for as long as the block lasts."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -73,7 +73,7 @@ def over_http(answer: Callable[[cn.Request], cn.Response]) -> Iterator[str]:
                 "audit-history": "GetCaseAuditEvents",
                 "domains-list": "ListDomains",
             }
-            request = cn.Request(
+            request = cn.raw.Request(
                 name.get(tail, tail), "POST", url.path, url.query, self.rfile.read(size)
             )
             response = answer(request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from casesnb.tables.schema import TABLES, Table
+from casesnb.schema import TABLES, Table
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN = "<!-- columns: begin"

@@ -22,7 +22,7 @@ from casesnb.analysis.actors import (
     with_users,
     work_share,
 )
-from casesnb.tables.schema import (
+from casesnb.schema import (
     ACTOR_ACTIVITY,
     ACTOR_MATRIX,
     ATTRIBUTION,
@@ -421,11 +421,11 @@ def test_each_row_stays_one_whatever_tells_it_from_others() -> None:
     users["valid_from_at"] = users["valid_to_at"] = pd.NaT  # always
     for left_out in (["slot"], ["slot", "event_id"], ["slot", "event_id", "case_id"]):
         changes = changes_of(*rows).drop(columns=left_out)
-        assert cn.with_users(changes, users)["team"].tolist() == ["desk", "desk"]
+        assert cn.actors.with_users(changes, users)["team"].tolist() == ["desk", "desk"]
 
 
 def test_a_team_of_no_time_is_refused() -> None:
     users = pd.DataFrame({"actor": [ANN], "team": ["desk"], "valid_to_at": [None]})
     users["valid_from_at"] = pd.Timestamp("2026-03-02")
     with pytest.raises(ValueError, match=r"valid_from_at of `users` holds no times"):
-        cn.with_users(events_of(event(1, "2026-03-02T09:00Z", **agent())), users)
+        cn.actors.with_users(events_of(event(1, "2026-03-02T09:00Z", **agent())), users)

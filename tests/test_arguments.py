@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import inspect
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,14 @@ from answers import event as answer_event
 from engines import assert_same, rows
 
 import casesnb as cn
-from casesnb.analysis.checks import Tables
 from casesnb.cli import main
 
+HOMES = [cn, *(getattr(cn, name) for name in cn._FAMILIES if name != "sandbox")]
 FUNCTIONS = {
     name: value
-    for name, value in ((name, getattr(cn, name)) for name in cn.__all__)
-    if inspect.isfunction(value)
+    for home in HOMES
+    for name, value in ((n, getattr(home, n)) for n in getattr(home, "__all__", ()))
+    if inspect.isfunction(value) and value.__module__.startswith("casesnb.")
 }
 
 
@@ -31,12 +33,18 @@ def first(name: str) -> str:
     return next(iter(inspect.signature(FUNCTIONS[name]).parameters), "")
 
 
-ONE_TABLE = sorted(
+# Those that take a history also take one of its tables, or no frame at all.
+TABLE_OF = {
+    name: found[1]
+    for name, value in FUNCTIONS.items()
+    if (found := re.search(r"or its (events|changes) alone", value.__doc__ or ""))
+}
+WHOLE = sorted(
     name
     for name in FUNCTIONS
-    if first(name) in {"events", "changes", "frame"} and name != "with_names"
+    if first(name) in {"history", "earlier"} and name not in TABLE_OF
 )
-WHOLE = sorted(name for name in FUNCTIONS if first(name) in {"history", "earlier"})
+NO_HISTORY = ("durations", "typed", "with_users", "with_working_hours")
 
 
 @pytest.fixture(scope="module")
@@ -51,20 +59,28 @@ def others(name: str, history: cn.History, path: Path) -> dict[str, Any]:
     right = {
         "events": history.events,
         "changes": history.changes,
-        "t1": noon,
-        "t2": noon,
         "field_id": "status",
         "users": pd.DataFrame(),
         "calendar": cn.Calendar(),
-        "start": "performed_at",
-        "end": "performed_at",
+        "start": noon if name == "diff" else "performed_at",
+        "end": noon if name == "diff" else "performed_at",
         "path": path,
         "later": history,
         "current": history.changes,
     }
-    asked = inspect.signature(FUNCTIONS[name]).parameters.values()
-    needed = [each.name for each in asked if each.default is each.empty][1:]
+    takes = inspect.signature(FUNCTIONS[name]).parameters.values()
+    needed = [each.name for each in takes if each.default is each.empty][1:]
     return {each: right[each] for each in needed}
+
+
+def asked(name: str, given: Any, history: cn.History, path: Path) -> Any:
+    """What a function answers when its first argument is `given`."""
+    function, more = FUNCTIONS[name], others(name, history, path)
+    takes = inspect.signature(function).parameters
+    if {"changes", "closed"} <= takes.keys() and given is not history:
+        more["changes"] = history.changes
+    beside = [more.pop(n) for n in [*more] if takes[n].kind is takes[n].POSITIONAL_ONLY]
+    return function(given, *beside, **more)
 
 
 OTHER = {
@@ -73,31 +89,23 @@ OTHER = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "engine"),
-    [
-        (name, engine)
-        for name in ONE_TABLE
-        for engine in ("pandas", "polars", "arrow")
-        if first(name) in OTHER and name != "typed"  # which needs few columns
-        if engine == "pandas" or not name.startswith("plot_")
-    ],
-)
+@pytest.mark.parametrize("engine", ["pandas", "polars", "arrow"])
+@pytest.mark.parametrize("name", TABLE_OF)
 def test_one_table_is_not_the_other(
     name: str, engine: str, history: cn.History, tmp_path: Path
 ) -> None:
-    other, told = OTHER[first(name)]
+    other, told = OTHER[TABLE_OF[name]]
     given = getattr(history, other)
     if engine != "pandas":
         given = {"polars": pl.from_pandas, "arrow": pa.Table.from_pandas}[engine](given)
     with pytest.raises(ValueError, match=told):
-        FUNCTIONS[name](given, **others(name, history, tmp_path))
+        asked(name, given, history, tmp_path)
 
 
 def test_a_state_is_not_a_table_of_changes(history: cn.History) -> None:
-    told = r"takes what load_case returned.*has no kind, value\."
+    told = r"takes what load_case_fields returned.*has no kind, value\."
     with pytest.raises(ValueError, match=told):
-        cn.verify(history, history.changes)
+        cn.trust.compare_with_current(history, history.changes)
     with pytest.raises(ValueError, match=r"takes history\.events"):
         cn.plot_changes(history.changes, events=history.changes)
 
@@ -143,7 +151,7 @@ def test_several_ids_are_a_list_of_texts(
     for load in (
         lambda: cn.load_histories(client, domain_id, case_ids),
         lambda: cn.load_cases(client, domain_id, fields=case_ids),
-        lambda: cn.iter_cases(client, domain_id, fields=case_ids),
+        lambda: cn.raw.iter_cases(client, domain_id, fields=case_ids),
         lambda: cn.load_fields(client, domain_id, field_ids=case_ids),
         lambda: cn.load_catalogue(client, domain_id, field_ids=case_ids),
     ):
@@ -186,10 +194,10 @@ def test_what_a_search_takes(world: cn.sandbox.World) -> None:
 
 
 @pytest.mark.parametrize(
-    "load", [cn.load_domains, cn.load_fields, cn.load_case, cn.load_catalogue]
+    "load", [cn.load_domains, cn.load_fields, cn.load_case_fields, cn.load_catalogue]
 )
 def test_a_world_is_no_client_yet(load: Any, world: cn.sandbox.World) -> None:
-    asked = {"load_domains": (), "load_case": ("d", "c")}
+    asked = {"load_domains": (), "load_case_fields": ("d", "c")}
     with pytest.raises(TypeError, match=r"World is no boto3 client.*cn\.connect"):
         load(world, *asked.get(load.__name__, ("d",)))
 
@@ -239,45 +247,54 @@ def test_a_command_says_in_a_line_what_cannot_be_had(
 
 
 def test_there_is_much_to_ask() -> None:
-    assert len(ONE_TABLE) > 30
-    assert len(WHOLE) > 6
+    assert len(TABLE_OF) > 30
+    assert {"findings", "story", "write_report", "compare_captures"} <= {*WHOLE}
+    assert {*NO_HISTORY} <= {*FUNCTIONS}
 
 
-@pytest.mark.parametrize("name", ONE_TABLE)
+@pytest.mark.parametrize("name", NO_HISTORY)
 def test_a_history_is_no_table(name: str, history: cn.History, tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r"Give one of them: history\.changes or"):
-        FUNCTIONS[name](history, **others(name, history, tmp_path))
+        asked(name, history, history, tmp_path)
 
 
-@pytest.mark.parametrize("name", [n for n in WHOLE if n != "verify"])
+@pytest.mark.parametrize("name", WHOLE)
 def test_a_table_is_no_history(name: str, history: cn.History, tmp_path: Path) -> None:
     path = tmp_path / "x"
     with pytest.raises(TypeError, match="whole history, not DataFrame. Give what load"):
-        FUNCTIONS[name](history.changes, **others(name, history, path))
+        asked(name, history.changes, history, path)
     assert not path.exists()
 
 
-@pytest.mark.parametrize("name", [n for n in ONE_TABLE if n.startswith("plot_")])
-def test_a_plot_says_which_frames_it_draws(name: str, history: cn.History) -> None:
-    frame = pl.from_pandas(getattr(history, first(name)))
-    with pytest.raises(TypeError, match=r"not DataFrame of polars.*to_pandas"):
-        FUNCTIONS[name](frame)
+@pytest.mark.parametrize("name", sorted(n for n in TABLE_OF if n.startswith("plot_")))
+def test_a_plot_draws_frames_of_any_engine(name: str, history: cn.History) -> None:
+    frame = getattr(history, TABLE_OF[name])
+    words = cn.plot_text(FUNCTIONS[name](frame))
+    for made in (pl.from_pandas, pa.Table.from_pandas):
+        assert cn.plot_text(FUNCTIONS[name](made(frame))) == words
+    lazy = cn.plot_text(FUNCTIONS[name](pl.from_pandas(frame).lazy()))
+    assert lazy == words
 
 
-def test_a_plot_says_so_of_its_second_frame_too(history: cn.History) -> None:
+def test_a_second_table_is_one_of_the_same_history(history: cn.History) -> None:
+    words = cn.plot_text(cn.plot_changes(history.changes, events=history.events))
     frame = pl.from_pandas(history.events)
-    with pytest.raises(TypeError, match=r"not DataFrame of polars.*to_pandas"):
-        cn.plot_changes(history.changes, events=frame)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"Give one of them: history\.changes or"):
-        cn.plot_changes(history.changes, events=history)  # type: ignore[arg-type]
+    assert cn.plot_text(cn.plot_changes(history.changes, events=frame)) == words
+    with pytest.raises(ValueError, match=r"takes history\.events, or some rows"):
+        cn.reopens(history.changes, events=history.changes)
+    for call in (cn.case_summary, cn.first_times):
+        with pytest.raises(TypeError, match=r"Give a history, or changes= beside it"):
+            call(history.events)
+        with pytest.raises(TypeError, match=r"holds its changes\. Leave changes= out"):
+            call(history, changes=history.changes)
 
 
 @pytest.mark.parametrize("when", ["2026-03-02", dt.date(2026, 3, 2), 7])
 def test_a_moment_is_a_datetime(when: Any, history: cn.History) -> None:
     with pytest.raises(TypeError, match=r"is no datetime. Give datetime\(2026"):
-        cn.state_at(history.changes, when)
+        cn.state_at(history.changes, as_of=when)
     with pytest.raises(TypeError, match="is no datetime"):
-        cn.diff(history.changes, when, when)
+        cn.diff(history.changes, start=when, end=when)
 
 
 def test_hours_of_work_are_a_calendar(history: cn.History) -> None:
@@ -306,7 +323,7 @@ def test_hours_of_work_lie_between_times_with_a_zone(history: cn.History) -> Non
 def test_teams_have_an_actor_and_a_time(history: cn.History) -> None:
     users = pd.DataFrame({"actor": ["a"], "team": ["desk"]})
     with pytest.raises(ValueError, match=r"`users` has no valid_from_at, valid_to_at:"):
-        cn.with_users(history.events, users)
+        cn.actors.with_users(history.events, users)
 
 
 def test_times_of_another_zone_are_the_same_moments(history: cn.History) -> None:
@@ -336,13 +353,13 @@ def test_frames_that_are_kept_whole_may_be_told_in_another_zone(
     def asked(events: Any, changes: Any, users: Any) -> list[Any]:
         work = {"start": "performed_at", "end": "performed_at"}
         return [
-            cn.thread_events(events),
-            cn.thread_changes(changes, events),
-            cn.thread_summary(events),
-            cn.with_users(events, users),
+            cn.threads.thread_events(events),
+            cn.threads.thread_changes(changes, events=events),
+            cn.threads.thread_summary(events),
+            cn.actors.with_users(events, users),
             cn.with_working_hours(events, cn.Calendar(), **work),
             cn.spells(changes),
-            cn.actor_activity(events),
+            cn.actors.actor_activity(events),
         ]
 
     noon = pd.Timestamp("2026-02-10T12:00Z").as_unit("us")
@@ -358,7 +375,7 @@ def test_frames_that_are_kept_whole_may_be_told_in_another_zone(
 
 def test_a_users_own_times_keep_their_zone(history: cn.History) -> None:
     there = history.events["performed_at"].dt.tz_convert("Asia/Tokyo")
-    found = cn.thread_events(history.events.assign(there=there))
+    found = cn.threads.thread_events(history.events.assign(there=there))
     assert str(found["there"].dt.tz) == "Asia/Tokyo"
     assert (found["there"] == found["performed_at"]).all()
 
@@ -376,12 +393,12 @@ def test_times_of_another_unit_are_the_same_moments(
 def test_columns_of_objects_are_no_hindrance(history: cn.History) -> None:
     mine = [{"a": [1]}, 7] * len(history.changes)
     changes = history.changes.assign(mine=mine[: len(history.changes)])
-    found = cn.case_summary(history.events, changes)
-    whole = cn.case_summary(history.events, history.changes)
+    found = cn.case_summary(history.events, changes=changes)
+    whole = cn.case_summary(history.events, changes=history.changes)
     pd.testing.assert_frame_equal(found, whole)
-    assert cn.thread_changes(changes, history.events)["mine"].tolist() == [
-        *changes["mine"]
-    ]
+    assert cn.threads.thread_changes(changes, events=history.events)[
+        "mine"
+    ].tolist() == [*changes["mine"]]
 
 
 def test_categories_may_have_an_order(history: cn.History) -> None:
@@ -396,11 +413,11 @@ def test_categories_may_have_an_order(history: cn.History) -> None:
         for frame in (history.events, history.changes)
     )
     pd.testing.assert_frame_equal(cn.spells(changes), cn.spells(history.changes))
-    found = cn.case_summary(events, changes)
-    whole = cn.case_summary(history.events, history.changes)
+    found = cn.case_summary(events, changes=changes)
+    whole = cn.case_summary(history.events, changes=history.changes)
     pd.testing.assert_frame_equal(found, whole)
     pd.testing.assert_frame_equal(
-        cn.thread_events(events), cn.thread_events(history.events)
+        cn.threads.thread_events(events), cn.threads.thread_events(history.events)
     )
 
 
@@ -448,9 +465,9 @@ def test_a_field_is_asked_for_by_its_id(history: cn.History) -> None:
 
 
 def test_a_thread_is_told_once(history: cn.History) -> None:
-    told = cn.thread_events(history.events)
+    told = cn.threads.thread_events(history.events)
     with pytest.raises(ValueError, match="There is a column 'thread_id' already"):
-        cn.thread_events(told)
+        cn.threads.thread_events(told)
 
 
 def test_texts_may_be_objects(history: cn.History) -> None:
@@ -458,12 +475,16 @@ def test_texts_may_be_objects(history: cn.History) -> None:
         kinds = {n: object for n, t in frame.dtypes.items() if t in {"str", "category"}}
         return frame.astype(kinds)
 
-    told = Tables(objects(history.events), objects(history.changes))
-    plain = Tables(history.events, history.changes)
+    told = cn.History(objects(history.events), objects(history.changes))
+    plain = cn.History(history.events, history.changes)
     pd.testing.assert_frame_equal(cn.findings(told), cn.findings(plain))
-    pd.testing.assert_frame_equal(cn.drift(told, plain), cn.drift(plain, plain))
-    found = cn.reopens(history.changes, told.events)
-    pd.testing.assert_frame_equal(found, cn.reopens(history.changes, history.events))
+    pd.testing.assert_frame_equal(
+        cn.trust.compare_captures(told, plain), cn.trust.compare_captures(plain, plain)
+    )
+    found = cn.reopens(history.changes, events=told.events)
+    pd.testing.assert_frame_equal(
+        found, cn.reopens(history.changes, events=history.events)
+    )
 
 
 @pytest.mark.parametrize("texts", [["4711", "1234"], ["00420815"], ["now"], ["today"]])
@@ -479,14 +500,16 @@ def test_a_text_that_pandas_takes_for_a_time_stays_text(texts: list[str]) -> Non
 def test_files_that_a_spreadsheet_saved_or_cut(
     history: cn.History, tmp_path: Path
 ) -> None:
-    cn.to_csv(history, tmp_path)
+    history.to_csv_folder(tmp_path)
     events = tmp_path / "events.csv"
     text = events.read_text("utf-8-sig")
     events.write_text(text.replace("True", "TRUE"), "utf-8")
-    pd.testing.assert_frame_equal(cn.read_csv(tmp_path).events, history.events)
+    with pytest.warns(UserWarning, match="was written anew"):
+        found = cn.History.from_csv_folder(tmp_path)
+    pd.testing.assert_frame_equal(found.events, history.events)
     events.write_text("\n".join(text.splitlines()[:4]) + "\n", "utf-8")
-    with pytest.raises(ValueError, match="it has 3 rows, not 30"):
-        cn.read_csv(tmp_path)
+    with pytest.raises(ValueError, match="its values are not those that were written"):
+        cn.History.from_csv_folder(tmp_path)
 
 
 def test_a_report_of_a_case_without_changes_is_verified(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ class Troubled:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
-    def __call__(self, request: cn.Request) -> cn.Response:
+    def __call__(self, request: cn.raw.Request) -> cn.raw.Response:
         if request.operation == "GetCaseAuditEvents":
             case_id = request.path.split("/")[4]
             self.asked[case_id] += 1
@@ -79,13 +79,13 @@ class Troubled:
                     for field in case["fields"]:
                         if field["id"] == "title":
                             field["value"] = {"stringValue": TITLE}
-            return cn.Response(200, response.headers, json.dumps(found).encode())
+            return cn.raw.Response(200, response.headers, json.dumps(found).encode())
         if request.operation == "GetCaseAuditEvents" and HOSTILE in request.path:
             found = json.loads(response.body)
             for event in found["auditEvents"]:
                 for field in event["fields"]:
                     field["newValue"] = {"stringValue": TITLE}
-            return cn.Response(200, response.headers, json.dumps(found).encode())
+            return cn.raw.Response(200, response.headers, json.dumps(found).encode())
         return response
 
 

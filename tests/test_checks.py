@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -14,8 +13,9 @@ import pytest
 from test_actors import ANN, CONNECT, NOBODY, ROLE, agent, changes_of, event, events_of
 
 import casesnb as cn
-from casesnb.analysis.checks import RULES, Rule, Tables, findings, rule
-from casesnb.tables.schema import CHANGES, EVENTS, FINDINGS
+from casesnb.analysis.checks import RULES, Rule, RuleContext, findings, rule
+from casesnb.schema import CHANGES, EVENTS, FINDINGS
+from casesnb.tables.history import History
 
 NAMED = {each.name: each for each in RULES}
 BOB = ANN.replace("ann", "bob")
@@ -59,14 +59,14 @@ class Story:
 
 def found(name: str, *stories: Story, **options: Any) -> list[tuple[str, str, Any]]:
     """Verdict, events and message of what the one rule finds."""
-    history = SimpleNamespace(
+    history = History(
         events=events_of(*(row for story in stories for row in story.events)),
         changes=changes_of(*(row for story in stories for row in story.changes))
         if any(story.changes for story in stories)
         else CHANGES.empty(),
     )
     chosen = NAMED[name].with_options(**options) if options else NAMED[name]
-    frame = findings(history, [chosen])
+    frame = findings(history, rules=[chosen])
     assert frame.columns.tolist() == FINDINGS.names
     assert set(frame["rule"]) <= {name}
     rows = frame[["verdict", "event_ids", "message"]].itertuples(index=False)
@@ -188,19 +188,19 @@ def test_a_stale_case_is_found_beyond_its_days() -> None:
         Story("done").created(ANN_).then(ANN_, CLOSE),
         Story("untold").then(ANN_),
     )
-    history = SimpleNamespace(
+    history = History(
         events=events_of(*(row for story in stories for row in story.events)),
         changes=changes_of(*(row for story in stories for row in story.changes)),
     )
     later = dt.datetime(2026, 3, 9, 2, tzinfo=dt.UTC)
-    frame = findings(history, [NAMED["stale"]], as_of=later)
+    frame = findings(history, rules=[NAMED["stale"]], as_of=later)
     assert frame[["case_id", "verdict"]].to_numpy().tolist() == [
         ["old", "found"],
         ["untold", "not_checkable"],
     ]
     longer = NAMED["stale"].with_options(days=8)
-    assert findings(history, [longer], as_of=later).empty
-    assert findings(history, [NAMED["stale"]]).empty  # as of the newest event
+    assert findings(history, rules=[longer], as_of=later).empty
+    assert findings(history, rules=[NAMED["stale"]]).empty  # as of the newest event
 
 
 def test_an_sla_missed_while_nobody_had_the_case_is_found() -> None:
@@ -226,7 +226,7 @@ def test_an_sla_missed_while_nobody_had_the_case_is_found() -> None:
 
 def test_users_add_their_own_rules() -> None:
     @rule(severity="info")
-    def untitled(tables: Tables) -> pd.DataFrame:
+    def untitled(tables: RuleContext) -> pd.DataFrame:
         """Find cases that were created without a title."""
         events = tables.events
         titled = tables.changes.query("field_id == 'title'")["case_id"]
@@ -236,11 +236,11 @@ def test_users_add_their_own_rules() -> None:
         return bare.assign(event_ids=bare["event_id"], message="no title")
 
     one, other = Story("a").created(ANN_), Story("b").created(ANN_, title=(None, "t"))
-    history = SimpleNamespace(
+    history = History(
         events=events_of(*one.events, *other.events),
         changes=changes_of(*one.changes, *other.changes),
     )
-    frame = findings(history, [*RULES, untitled])
+    frame = findings(history, rules=[*RULES, untitled])
     mine = frame[frame["rule"] == "untitled"]
     assert mine[["case_id", "severity", "verdict", "message"]].to_numpy().tolist() == [
         ["a", "info", "found", "no title"]
@@ -249,56 +249,58 @@ def test_users_add_their_own_rules() -> None:
 
 
 def test_what_is_no_rule_is_refused() -> None:
-    def silent(tables: Tables) -> Any:
+    def silent(tables: RuleContext) -> Any:
         return tables.events
 
-    history = SimpleNamespace(events=EVENTS.empty(), changes=CHANGES.empty())
+    history = History(events=EVENTS.empty(), changes=CHANGES.empty())
     with pytest.raises(ValueError, match="Rule silent has no docstring"):
         rule(silent)
     with pytest.raises(TypeError, match=r"'info' is no function.*\(severity='info'"):
         rule("info")  # type: ignore[call-overload]
-    with pytest.raises(TypeError, match="is no rule. Put @cn.rule before"):
-        findings(history, [silent])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="is no rule. Put @cn.checks.rule before"):
+        findings(history, rules=[silent])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="There is no rule to check"):
-        findings(history, [])
+        findings(history, rules=[])
     with pytest.raises(ValueError, match="severity='fatal' of rule x is none of"):
         Rule("x", "fatal", "Find.", silent)
     with pytest.raises(ValueError, match=r"No rule is called 'nix': edited_after"):
-        findings(history, ["nix"])
+        findings(history, rules=["nix"])
     with pytest.raises(ValueError, match=r"No rule is called 'stale': tug_of_war\.$"):
-        findings(history, "tug_of_war", options={"stale": {"days": 1}})
+        findings(history, rules="tug_of_war", options={"stale": {"days": 1}})
     with pytest.raises(TypeError, match=r"Rule stale has no option day\. It has days"):
         findings(history, options={"stale": {"day": 1}})
     with pytest.raises(TypeError, match=r"tug_of_war has no option day\. It has none"):
         NAMED["tug_of_war"].with_options(day=1)
     silent.__doc__ = "Find nothing."
     with pytest.raises(ValueError, match="returned no column event_ids, message"):
-        findings(history, [rule(silent)])
+        findings(history, rules=[rule(silent)])
 
 
 def test_a_rule_of_ours_is_named_and_told_otherwise() -> None:
     story = Story().created(ANN_, status=(None, "open"))
-    history = SimpleNamespace(
+    history = History(
         events=events_of(*story.events), changes=changes_of(*story.changes)
     )
     later = {"as_of": history.events["performed_at"].max() + pd.Timedelta("20D")}
-    found = findings(history, "stale", **later)
+    found = findings(history, rules="stale", **later)
     assert found["rule"].tolist() == ["stale"]
-    assert found.equals(findings(history, ["stale"], **later))
-    assert found.equals(findings(history, [NAMED["stale"]], **later))
-    assert findings(history, "stale", options={"stale": {"days": 30}}, **later).empty
+    assert found.equals(findings(history, rules=["stale"], **later))
+    assert found.equals(findings(history, rules=[NAMED["stale"]], **later))
+    assert findings(
+        history, rules="stale", options={"stale": {"days": 30}}, **later
+    ).empty
 
     @rule
-    def any_option(tables: Tables, **options: Any) -> Any:
+    def any_option(tables: RuleContext, **options: Any) -> Any:
         "Find what the options say."
         return tables.events.assign(event_ids="", message=str(options))
 
-    found = findings(history, any_option, options={"any_option": {"x": 1}})
+    found = findings(history, rules=any_option, options={"any_option": {"x": 1}})
     assert found["message"].tolist() == ["{'x': 1}"]
 
 
 def test_every_rule_asks_one_question_and_no_events_break_none() -> None:
-    history = SimpleNamespace(events=EVENTS.empty(), changes=CHANGES.empty())
+    history = History(events=EVENTS.empty(), changes=CHANGES.empty())
     assert len(NAMED) == len(RULES) == 9
     assert all(each.question.startswith("Find ") for each in RULES)
     frame = findings(history)
@@ -317,7 +319,8 @@ def check(seeds: range) -> int:
         history = cn.load_histories(cn.connect(world), domain_id, ids)
         before = history.events.copy(deep=True), history.changes.copy(deep=True)
         # One world meets all rules; the others the one that is judged.
-        frame = findings(history, RULES if seed == 0 else [NAMED["edited_after_close"]])
+        rules = RULES if seed == 0 else [NAMED["edited_after_close"]]
+        frame = findings(history, rules=rules)
         pd.testing.assert_frame_equal(history.events, before[0])
         pd.testing.assert_frame_equal(history.changes, before[1])
         assert set(frame.loc[frame["verdict"] == "found", "event_ids"].notna()) <= {
@@ -394,42 +397,44 @@ def test_whom_the_first_change_took_a_case_from_had_it_before() -> None:
 
 def test_one_rule_need_not_be_in_a_list() -> None:
     story = Story().created(ANN_).then(ANN_, CLOSE)
-    history = SimpleNamespace(
+    history = History(
         events=events_of(*story.events), changes=changes_of(*story.changes)
     )
     named = NAMED["closed_without_comment"]
     pd.testing.assert_frame_equal(
-        findings(history, named), findings(history, [named]), check_dtype=True
+        findings(history, rules=named),
+        findings(history, rules=[named]),
+        check_dtype=True,
     )
 
 
 def test_a_rule_that_returns_no_frame_is_named() -> None:
     @rule
-    def forgetful(tables: Tables) -> Any:
+    def forgetful(tables: RuleContext) -> Any:
         """Find nothing, and forget to say so."""
 
     story = Story().created(ANN_)
-    history = SimpleNamespace(
+    history = History(
         events=events_of(*story.events), changes=changes_of(*story.changes)
     )
     with pytest.raises(
         TypeError, match="Rule forgetful returned NoneType, not a frame"
     ):
-        findings(history, forgetful)
+        findings(history, rules=forgetful)
 
 
 def test_a_rule_may_tell_no_time_and_go_with_the_others() -> None:
     @rule
-    def every_case(tables: Tables) -> Any:
+    def every_case(tables: RuleContext) -> Any:
         """Find every case."""
         cases = tables.events[["domain_id", "case_id"]].drop_duplicates()
         return cases.assign(event_ids=7, message="a case", found_at=None)
 
     story = Story().created(ANN_).then(ANN_, CLOSE)
-    history = SimpleNamespace(
+    history = History(
         events=events_of(*story.events), changes=changes_of(*story.changes)
     )
-    frame = findings(history, [*RULES, every_case])
+    frame = findings(history, rules=[*RULES, every_case])
     assert frame.dtypes.astype(str).to_dict() == FINDINGS.dtypes
     assert frame.loc[frame["rule"] == "every_case", "event_ids"].tolist() == ["7"]
 
@@ -440,7 +445,7 @@ def test_a_verdict_is_found_or_not_checkable(verdict: Any, engine: str) -> None:
     told = Story().created(ANN_).events
 
     @rule
-    def every_case(tables: Tables) -> Any:
+    def every_case(tables: RuleContext) -> Any:
         """Find every case."""
         events = events_of(*told)[["domain_id", "case_id"]]
         rows = events.assign(event_ids="e0", message="a case", verdict="found")
@@ -453,7 +458,7 @@ def test_a_verdict_is_found_or_not_checkable(verdict: Any, engine: str) -> None:
         match=f"Rule every_case gives the verdict {verdict!r}. "
         "Give found or not_checkable",
     ):
-        findings(Tables(*frames), every_case)
+        findings(RuleContext(*frames), rules=every_case)
 
 
 def of_engine(engine: str, frame: pd.DataFrame) -> Any:
@@ -470,14 +475,14 @@ def of_engine(engine: str, frame: pd.DataFrame) -> Any:
 @pytest.mark.parametrize("days", [0.5, 7, 7.5, np.int64(7)])
 def test_days_may_be_parts_of_days(days: float) -> None:
     story = Story().created(ANN_)
-    history = SimpleNamespace(
+    history = History(
         events=events_of(*story.events), changes=changes_of(*story.changes)
     )
     created = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
     still = NAMED["stale"].with_options(days=days)
     then = created + dt.timedelta(days=float(days))
-    assert findings(history, still, as_of=then).empty
-    later = findings(history, still, as_of=then + dt.timedelta(microseconds=1))
+    assert findings(history, rules=still, as_of=then).empty
+    later = findings(history, rules=still, as_of=then + dt.timedelta(microseconds=1))
     assert later["message"].tolist() == [
         f"open, and nothing done for more than {days} days"
     ]
@@ -486,9 +491,9 @@ def test_days_may_be_parts_of_days(days: float) -> None:
 @pytest.mark.parametrize("days", [None, "week", -1, float("nan"), 1e12, 1e7])
 def test_what_are_no_days_is_refused(days: Any) -> None:
     story = Story().created(ANN_)
-    history = SimpleNamespace(
+    history = History(
         events=events_of(*story.events), changes=changes_of(*story.changes)
     )
     still = NAMED["stale"].with_options(days=days)
     with pytest.raises(ValueError, match="days=.*: give how many, such as 7 or"):
-        findings(history, still)
+        findings(history, rules=still)

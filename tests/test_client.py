@@ -16,12 +16,12 @@ import casesnb as cn
 from casesnb.wire.client import source_of
 
 
-def domains(request: cn.Request) -> cn.Response:
+def domains(request: cn.raw.Request) -> cn.raw.Response:
     arn = "arn:aws:cases:us-east-1:111122223333:domain/d1"
     return reply({"domains": [{"domainId": "d1", "domainArn": arn, "name": "Retail"}]})
 
 
-def missing(request: cn.Request) -> cn.Response:
+def missing(request: cn.raw.Request) -> cn.raw.Response:
     return reply(
         {"message": "no such case", "resourceId": "c9", "resourceType": "Case"},
         404,
@@ -37,9 +37,9 @@ def test_a_function_answers_in_place_of_aws_without_credentials() -> None:
 
 
 def test_a_responder_sees_the_request_as_aws_would() -> None:
-    seen: list[cn.Request] = []
+    seen: list[cn.raw.Request] = []
 
-    def answer(request: cn.Request) -> cn.Response:
+    def answer(request: cn.raw.Request) -> cn.raw.Response:
         seen.append(request)
         return reply({"domains": []})
 
@@ -67,7 +67,7 @@ def test_a_throttled_answer_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) 
         reply(
             {"message": "slow down"}, 429, **{"x-amzn-errortype": "ThrottlingException"}
         ),
-        domains(cn.Request("ListDomains", "POST", "/domains-list")),
+        domains(cn.raw.Request("ListDomains", "POST", "/domains-list")),
     ]
     client = cn.connect(lambda request: answers.pop(0))
     assert client.list_domains()["ResponseMetadata"]["RetryAttempts"] == 1
@@ -237,7 +237,7 @@ def test_a_profile_that_is_not_there_is_told_with_what_to_try(
 def test_an_error_before_the_answer_says_what_to_try(
     error: Exception, told: str
 ) -> None:
-    def fails(_: cn.Request) -> cn.Response:
+    def fails(_: cn.raw.Request) -> cn.raw.Response:
         raise error
 
     with pytest.raises(type(error)) as caught:

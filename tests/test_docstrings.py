@@ -13,6 +13,7 @@ import pytest
 from numpydoc.validate import validate
 
 import casesnb
+from casesnb.tables.files import InFiles
 
 # Reading a widget class's members touches what ipywidgets has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:Widget:DeprecationWarning")
@@ -35,11 +36,11 @@ def is_public(value: object) -> bool:
     return any(value is each for each in PUBLIC)
 
 
+FAMILIES = [getattr(casesnb, name) for name in casesnb._FAMILIES]
 PUBLIC = [
-    *(getattr(casesnb, name) for name in casesnb.__all__),
-    *(getattr(casesnb.sandbox, name) for name in casesnb.sandbox.__all__),
-    casesnb.schema.Column,
-    casesnb.schema.Table,
+    *(getattr(casesnb, name) for name in casesnb._HOME),
+    *(getattr(home, name) for home in FAMILIES for name in home.__all__),
+    InFiles,  # of a History
 ]
 
 

@@ -19,10 +19,9 @@ import pytest
 from engines import assert_same, rows
 
 import casesnb as cn
-from casesnb.analysis import actors, checks, lineage
+from casesnb.analysis import actors, checks, threads
 from casesnb.analysis import trust as evidence
-from casesnb.analysis.checks import Tables
-from casesnb.tables.schema import TABLES
+from casesnb.schema import TABLES
 
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
 WORK = cn.Calendar(tz="Europe/Berlin", holidays=[dt.date(2026, 2, 16)])
@@ -40,25 +39,27 @@ QUESTIONS: dict[str, Question] = {
     ),
     "time_in": lambda f: cn.time_in(f["changes"]),
     "time_in of all": lambda f: cn.time_in(f["changes"], by=(), calendar=WORK),
-    "backlog": lambda f: cn.backlog(f["changes"], "1w"),
+    "backlog": lambda f: cn.backlog(f["changes"], freq="1w"),
     "backlog in Berlin": lambda f: cn.backlog(f["changes"], tz="Europe/Berlin"),
-    "state_at": lambda f: cn.state_at(f["changes"], NOON),
+    "state_at": lambda f: cn.state_at(f["changes"], as_of=NOON),
     "state_table": lambda f: cn.state_table(f["changes"]),
     "blame": lambda f: cn.blame(f["changes"]),
-    "diff": lambda f: cn.diff(f["changes"], NOON, NOON + dt.timedelta(days=9)),
+    "diff": lambda f: cn.diff(
+        f["changes"], start=NOON, end=NOON + dt.timedelta(days=9)
+    ),
     "transitions": lambda f: cn.transitions(f["changes"]),
     "handoffs": lambda f: cn.handoffs(f["changes"]),
     "handoffs in working hours": lambda f: cn.handoffs(f["changes"], calendar=WORK),
     "with_working_hours": lambda f: cn.with_working_hours(
-        cn.case_summary(f["events"], f["changes"]),
+        cn.case_summary(f["events"], changes=f["changes"]),
         WORK,
         start="created_at",
         end="first_touch_at",
     ),
-    "reopens": lambda f: cn.reopens(f["changes"], f["events"]),
+    "reopens": lambda f: cn.reopens(f["changes"], events=f["events"]),
     "variants": lambda f: cn.variants(f["changes"]),
-    "first_times": lambda f: cn.first_times(f["events"], f["changes"]),
-    "case_summary": lambda f: cn.case_summary(f["events"], f["changes"]),
+    "first_times": lambda f: cn.first_times(f["events"], changes=f["changes"]),
+    "case_summary": lambda f: cn.case_summary(f["events"], changes=f["changes"]),
     "durations": lambda f: cn.durations(cn.spells(f["changes"], "status")),
     "actor_activity": lambda f: actors.actor_activity(f["events"]),
     "actor_activity in Berlin": lambda f: actors.actor_activity(
@@ -71,24 +72,29 @@ QUESTIONS: dict[str, Question] = {
     "bursts": lambda f: actors.bursts(
         f["changes"], within=dt.timedelta(days=60), min_cases=2
     ),
-    "off_hours": lambda f: actors.off_hours(f["events"], WORK),
+    "off_hours": lambda f: actors.off_hours(f["events"], calendar=WORK),
     "with_users": lambda f: actors.with_users(f["events"], f["users"]),
     "continuity": lambda f: evidence.continuity(f["changes"]),
     "time_bounds": lambda f: evidence.time_bounds(f["changes"]),
     "time_bounds to now": lambda f: evidence.time_bounds(
         f["changes"], current=f["current"]
     ),
-    "verify": lambda f: evidence.verify(f["changes"], f["current"]),
-    "drift": lambda f: evidence.drift(
-        Tables(f["events"], f["changes"]), Tables(f["all events"], f["all changes"])
+    "compare_with_current": lambda f: evidence.compare_with_current(
+        f["changes"], f["current"]
     ),
-    "merges": lambda f: lineage.merges(f["events"]),
-    "thread_events": lambda f: lineage.thread_events(f["events"]),
-    "thread_changes": lambda f: lineage.thread_changes(f["changes"], f["events"]),
-    "thread_summary": lambda f: lineage.thread_summary(f["events"]),
-    "findings": lambda f: checks.findings(Tables(f["events"], f["changes"])),
+    "compare_captures": lambda f: evidence.compare_captures(
+        cn.History(f["events"], f["changes"]),
+        cn.History(f["all events"], f["all changes"]),
+    ),
+    "merges": lambda f: threads.merges(f["events"]),
+    "thread_events": lambda f: threads.thread_events(f["events"]),
+    "thread_changes": lambda f: threads.thread_changes(
+        f["changes"], events=f["events"]
+    ),
+    "thread_summary": lambda f: threads.thread_summary(f["events"]),
+    "findings": lambda f: checks.findings(cn.History(f["events"], f["changes"])),
     "findings of all": lambda f: checks.findings(
-        Tables(f["all events"], f["all changes"]), as_of=NOON
+        cn.History(f["all events"], f["all changes"]), as_of=NOON
     ),
 }
 
@@ -98,10 +104,12 @@ NO_QUESTION = {"rule"}
 
 
 def test_every_function_of_the_analysis_is_asked() -> None:
+    families = [getattr(cn, name) for name in cn._FAMILIES if name != "schema"]
     functions = {
         name
-        for name in cn.__all__
-        for there in [getattr(cn, name)]
+        for home in (cn, *families)
+        for name in home.__all__
+        for there in [getattr(home, name)]
         if inspect.isfunction(there)
         and there.__module__.startswith("casesnb.analysis.")
     }
@@ -122,10 +130,8 @@ def frames() -> Frames:
         history = cn.load_histories(client, domain.domain_id, ids)
         for name, parts in found.items():
             parts.append(getattr(history, name).astype({"domain_id": "str"}))
-        current += [cn.load_case(client, domain.domain_id, each) for each in ids]
+        current += [cn.load_case_fields(client, domain.domain_id, each) for each in ids]
     whole = {name: pd.concat(parts, ignore_index=True) for name, parts in found.items()}
-    for frame in whole.values():
-        frame.attrs.clear()
     lost = whole["events"]["event_id"].iloc[7::11]
     left = {
         name: frame[~frame["event_id"].isin(lost)].reset_index(drop=True)

@@ -106,12 +106,12 @@ def test_an_assignment_shows_the_case(client: Any) -> None:
     assert_frame_equal(explorer.history.events, expected.events)
     named = cn.with_names(expected.changes, explorer.selection.catalogue)
     assert_frame_equal(explorer.changes, named)
-    assert explorer.when == expected.certificate.last_event_at
-    assert explorer.timeline.changes.value == ""  # drawn when it is looked at
+    assert explorer.as_of == expected.certificate.last_event_at
+    assert explorer.timeline_tab.changes.value == ""  # drawn when it is looked at
     leafed(explorer)
-    assert explorer.timeline.changes.value.count("<img") == 1
-    assert explorer.timeline.activity.value.count("<img") == 1
-    assert "created the case" in explorer.story.text.value
+    assert explorer.timeline_tab.changes.value.count("<img") == 1
+    assert explorer.timeline_tab.activity.value.count("<img") == 1
+    assert "created the case" in explorer.story_tab.text.value
     assert explorer.changes_tab.table.value.count("<tr>") == 1 + len(expected.changes)
 
 
@@ -206,7 +206,7 @@ def test_a_place_in_a_menu_never_comes_to_mean_something_else(client: Any) -> No
 def test_the_next_cell_never_goes_on_from_half_a_case() -> None:
     gate = threading.Event()
 
-    def slow(request: cn.Request) -> cn.Response:
+    def slow(request: cn.raw.Request) -> cn.raw.Response:
         if request.operation == "GetCaseAuditEvents":
             assert gate.wait(60)
         return WORLD(request)
@@ -220,7 +220,7 @@ def test_the_next_cell_never_goes_on_from_half_a_case() -> None:
 def test_what_is_chosen_while_a_case_comes_holds() -> None:
     gate = threading.Event()
 
-    def slow(request: cn.Request) -> cn.Response:
+    def slow(request: cn.raw.Request) -> cn.raw.Response:
         if request.operation == "GetCaseAuditEvents":
             assert gate.wait(60)
         return WORLD(request)
@@ -228,13 +228,13 @@ def test_what_is_chosen_while_a_case_comes_holds() -> None:
     client = cn.connect(slow)
     when = dt.datetime(2026, 2, 9, 12, tzinfo=dt.UTC)
     meanwhile = cn.CaseExplorer(client, domain_id=DOMAIN, case_id=SHOWN)
-    choose = {"when": when, "field_id": "status", "order": "newest first"}
+    choose = {"as_of": when, "field_id": "status", "order": "newest first"}
     for name, value in choose.items():
         setattr(meanwhile.selection, name, value)
     gate.set()
     after = made(client, **choose)
     assert meanwhile.wait(60)
-    assert meanwhile.when == when
+    assert meanwhile.as_of == when
     assert_frame_equal(meanwhile.changes, after.changes)
     assert seen(leafed(meanwhile)) == seen(leafed(after))
 
@@ -242,7 +242,7 @@ def test_what_is_chosen_while_a_case_comes_holds() -> None:
 def test_a_page_is_there_before_the_service_has_answered() -> None:
     gate = threading.Event()
 
-    def slow(request: cn.Request) -> cn.Response:
+    def slow(request: cn.raw.Request) -> cn.raw.Response:
         assert gate.wait(60)
         return WORLD(request)
 
@@ -259,7 +259,7 @@ def test_a_page_is_there_before_the_service_has_answered() -> None:
 def test_cancel_and_try_again_are_there_when_they_can_be_used() -> None:
     gate = threading.Event()
 
-    def slow(request: cn.Request) -> cn.Response:
+    def slow(request: cn.raw.Request) -> cn.raw.Response:
         if request.operation == "GetCaseAuditEvents":
             assert gate.wait(60)
         return WORLD(request)
@@ -280,7 +280,7 @@ def test_cancel_and_try_again_are_there_when_they_can_be_used() -> None:
 
 
 def test_a_forbidden_case_clears_the_page_and_says_what_to_try(client: Any) -> None:
-    def guarded(request: cn.Request) -> cn.Response:
+    def guarded(request: cn.raw.Request) -> cn.raw.Response:
         if request.operation == "GetCaseAuditEvents" and SHOWN in request.path:
             kind = {"x-amzn-errortype": "AccessDeniedException"}
             return reply({"message": "no"}, 403, **kind)
@@ -289,13 +289,13 @@ def test_a_forbidden_case_clears_the_page_and_says_what_to_try(client: Any) -> N
     explorer = leafed(
         made(cn.connect(guarded), AWKWARD["two pages"]), "Changes", "Timeline"
     )
-    assert "<img" in explorer.timeline.changes.value
+    assert "<img" in explorer.timeline_tab.changes.value
     explorer.case_id = SHOWN
     explorer.wait(60)
     assert "casesnb-failed" in explorer.status.value
     assert "⚠" in explorer.status.value  # not by colour alone
     assert "Ask for the read-only policy" in explorer.status.value
-    assert explorer.timeline.changes.value == ""
+    assert explorer.timeline_tab.changes.value == ""
     assert explorer.changes_tab.table.value == ""
 
 
@@ -304,54 +304,54 @@ def test_a_forbidden_case_clears_the_page_and_says_what_to_try(client: Any) -> N
 
 def test_the_slider_goes_through_the_moments_of_the_case(client: Any) -> None:
     explorer = leafed(made(client), "As of")
-    slider, moments = explorer.as_of.slider, explorer.selection.moments
+    slider, moments = explorer.as_of_tab.slider, explorer.selection.moments
     assert (slider.max, slider.value) == (len(moments) - 1, len(moments) - 1)
-    assert "0 of them other now" in explorer.as_of.table.value
+    assert "0 of them other now" in explorer.as_of_tab.table.value
     slider.value = 0
-    assert explorer.when == moments[0]
-    assert f"event 1 of {len(moments)}" in explorer.as_of.moment.value
-    assert "≠" in explorer.as_of.table.value
+    assert explorer.as_of == moments[0]
+    assert f"event 1 of {len(moments)}" in explorer.as_of_tab.moment.value
+    assert "≠" in explorer.as_of_tab.table.value
 
 
 def test_a_moment_between_two_events_is_kept(client: Any) -> None:
     explorer = leafed(made(client), "As of")
     moments = explorer.selection.moments
     between = moments[3] + (moments[4] - moments[3]) / 2
-    explorer.when = between
-    assert explorer.when == between
-    assert explorer.as_of.slider.value == 3
-    explorer.as_of.slider.value = 2
-    assert explorer.when == moments[2]
+    explorer.as_of = between
+    assert explorer.as_of == between
+    assert explorer.as_of_tab.slider.value == 3
+    explorer.as_of_tab.slider.value = 2
+    assert explorer.as_of == moments[2]
 
 
 def test_two_buttons_step_from_event_to_event(client: Any) -> None:
     explorer = leafed(made(client), "As of")
-    tab, moments = explorer.as_of, explorer.selection.moments
+    tab, moments = explorer.as_of_tab, explorer.selection.moments
     assert (tab.earlier.disabled, tab.later.disabled) == (False, True)
     tab.later.click()
-    assert explorer.when == moments[-1]
+    assert explorer.as_of == moments[-1]
     tab.earlier.click()
-    assert explorer.when == moments[-2]
+    assert explorer.as_of == moments[-2]
     assert tab.slider.value == len(moments) - 2
-    explorer.when = between = moments[0] + (moments[1] - moments[0]) / 2
+    explorer.as_of = between = moments[0] + (moments[1] - moments[0]) / 2
     assert (tab.earlier.disabled, tab.later.disabled) == (False, False)
     tab.earlier.click()
-    assert explorer.when == moments[0]
+    assert explorer.as_of == moments[0]
     assert (tab.earlier.disabled, tab.later.disabled) == (True, False)
     tab.earlier.click()
-    assert explorer.when == moments[0]
-    explorer.when = between
+    assert explorer.as_of == moments[0]
+    explorer.as_of = between
     tab.later.click()
-    assert explorer.when == moments[1]
+    assert explorer.as_of == moments[1]
 
 
 def test_the_state_then_is_the_true_state(client: Any) -> None:
     explorer = leafed(made(client), "As of")
     for when in explorer.selection.moments[::5]:
-        explorer.when = when
+        explorer.as_of = when
         rows = re.findall(
             r"<tr><td>(.*?)</td><td>(?:<details>.*?<div .*?>)?([^<]*)<",
-            explorer.as_of.table.value,
+            explorer.as_of_tab.table.value,
         )
         held = dict(rows)
         true = WORLD.true_state(SHOWN, when)
@@ -365,7 +365,7 @@ def test_the_state_then_is_the_true_state(client: Any) -> None:
 
 def test_people_and_machines_are_told_apart(client: Any) -> None:
     explorer = leafed(made(client), "People")
-    page = explorer.people.tables.value
+    page = explorer.people_tab.tables.value
     events = explorer.history.events
     for actor in events["actor"].unique():
         assert actor in page
@@ -376,9 +376,9 @@ def test_people_and_machines_are_told_apart(client: Any) -> None:
 def test_evidence_is_the_whole_certificate(client: Any) -> None:
     explorer = leafed(made(client), "Evidence")
     certificate = explorer.history.certificate
-    assert certificate.sha256 in explorer.evidence.page.value
-    assert certificate.source in explorer.evidence.page.value
-    assert certificate.verdict in explorer.evidence.page.value
+    assert certificate.sha256 in explorer.evidence_tab.page.value
+    assert certificate.source in explorer.evidence_tab.page.value
+    assert certificate.verdict in explorer.evidence_tab.page.value
 
 
 def test_a_page_that_cannot_be_drawn_does_not_hide_the_others(
@@ -390,8 +390,8 @@ def test_a_page_that_cannot_be_drawn_does_not_hide_the_others(
     monkeypatch.setattr("casesnb.view.explorer.tabs.plot_changes", fails)
     explorer = leafed(made(client), "Timeline", "Story", "As of")
     assert "no axis (ZeroDivisionError)" in explorer.selection.status
-    assert "created the case" in explorer.story.text.value
-    assert explorer.as_of.table.value
+    assert "created the case" in explorer.story_tab.text.value
+    assert explorer.as_of_tab.table.value
 
 
 # -------------------------------------------------------- created is updated
@@ -467,7 +467,7 @@ def test_a_short_walk_never_leaves_a_stale_page(client: Any) -> None:
 
 
 def test_a_walk_quicker_than_the_service_never_leaves_a_stale_page() -> None:
-    def slow(request: cn.Request) -> cn.Response:
+    def slow(request: cn.raw.Request) -> cn.raw.Response:
         time.sleep(0.02)
         return WORLD(request)
 
@@ -518,9 +518,10 @@ def test_the_code_of_a_walk_gives_the_same_frames(client: Any) -> None:
             exec(explorer.code(), given)  # noqa: S102
             assert_frame_equal(given["cases"], explorer.selection.cases)
             if explorer.case_id:
-                assert_frame_equal(given["history"].events, explorer.history.events)
+                named = explorer.selection.named
+                assert_frame_equal(given["history"].events, named.events)
                 assert_frame_equal(given["changes"], explorer.changes)
-                assert given.get("when") == explorer.when
+                assert given.get("as_of") == explorer.as_of
 
 
 def test_a_deleted_field_is_called_by_its_name(client: Any) -> None:
@@ -539,7 +540,7 @@ def test_a_deleted_field_is_called_by_its_name(client: Any) -> None:
 def test_a_deleted_field_is_asked_for_once() -> None:
     asked: list[str] = []
 
-    def answer(request: cn.Request) -> cn.Response:
+    def answer(request: cn.raw.Request) -> cn.raw.Response:
         asked.append(request.operation)
         if request.operation == "BatchGetField":
             return reply({"fields": [], "errors": []})  # not even by name
@@ -562,7 +563,11 @@ def test_names_stand_for_ids_everywhere() -> None:
     leafed(explorer)
     names = set(explorer.changes["actor_name"].dropna())
     assert names
-    for page in (explorer.story.text, explorer.changes_tab.table, explorer.as_of.table):
+    for page in (
+        explorer.story_tab.text,
+        explorer.changes_tab.table,
+        explorer.as_of_tab.table,
+    ):
         assert "Status" in page.value
         assert any(name in page.value for name in names)
     assert any(label in names for label, _ in explorer.changes_tab.actor.options)
@@ -581,7 +586,7 @@ HOSTILE = [
 ]
 
 
-def hostile(request: cn.Request) -> cn.Response:
+def hostile(request: cn.raw.Request) -> cn.raw.Response:
     """A case whose every text was written by somebody who means no good."""
     if request.operation == "ListDomains":
         return reply({"domains": [_domain(text, n) for n, text in enumerate(HOSTILE)]})
@@ -670,7 +675,7 @@ def test_long_text_is_folded(client: Any) -> None:
 def test_the_pickers_stay_small_with_100_000_cases() -> None:
     asked = []
 
-    def many(request: cn.Request) -> cn.Response:
+    def many(request: cn.raw.Request) -> cn.raw.Response:
         asked.append(request.operation)
         if request.operation != "SearchCases":
             return WORLD(request)
@@ -704,7 +709,7 @@ def test_a_snapshot_needs_no_kernel_and_no_network(client: Any) -> None:
 
 def test_the_page_says_in_words_what_it_shows(client: Any) -> None:
     explorer = leafed(made(client), "Timeline")
-    for picture in (explorer.timeline.changes, explorer.timeline.activity):
+    for picture in (explorer.timeline_tab.changes, explorer.timeline_tab.activity):
         assert re.search(r'alt="[^"]{10,}"', picture.value)
         assert "This picture in words" in picture.value
     assert 'role="status" aria-live="polite"' in explorer.status.value
@@ -723,8 +728,8 @@ def test_its_text_is_the_same_each_time(client: Any) -> None:
 
 def test_a_moment_may_be_given_as_text(client: Any) -> None:
     explorer = made(client)
-    explorer.when = "2026-02-09T12:00:00+00:00"
-    assert explorer.selection.when == dt.datetime(2026, 2, 9, 12, tzinfo=dt.UTC)
+    explorer.as_of = "2026-02-09T12:00:00+00:00"
+    assert explorer.selection.as_of == dt.datetime(2026, 2, 9, 12, tzinfo=dt.UTC)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from answers import Pages, event, reply
 from pandas.testing import assert_frame_equal
 
 import casesnb as cn
-from casesnb.tables.schema import CHANGES
+from casesnb.schema import CHANGES
 from casesnb.view.explorer.jobs import explain
 from casesnb.view.explorer.model import ORDERS, PAGE, CaseSelection
 
@@ -57,13 +57,13 @@ class Desk:
         self.cases = {
             f"c{n}": [event(i) for i in range(20 * n)] for n in range(n_cases)
         }
-        self.errors: dict[str, cn.Response] = {}
+        self.errors: dict[str, cn.raw.Response] = {}
         self.gate = threading.Event()
         self.gate.set()
         self.asked: Counter[str] = Counter()
         self.searches: list[dict[str, Any]] = []
 
-    def __call__(self, request: cn.Request) -> cn.Response:
+    def __call__(self, request: cn.raw.Request) -> cn.raw.Response:
         self.asked[request.operation] += 1
         if request.operation in self.errors:
             return self.errors[request.operation]
@@ -107,7 +107,7 @@ class Desk:
         return Pages(self.cases[case_id])(request)
 
 
-def error(code: str, status: int, message: str = "because") -> cn.Response:
+def error(code: str, status: int, message: str = "because") -> cn.raw.Response:
     return reply({"message": message}, status, **{"x-amzn-errortype": code})
 
 
@@ -152,7 +152,7 @@ def test_a_case_chosen_is_a_case_loaded(selection: CaseSelection) -> None:
     assert_frame_equal(
         selection.changes, cn.with_names(selection.history.changes, selection.catalogue)
     )
-    assert selection.when == dt.datetime(2026, 3, 1, 0, 39, tzinfo=dt.UTC)
+    assert selection.as_of == dt.datetime(2026, 3, 1, 0, 39, tzinfo=dt.UTC)
     assert len(selection.moments) == 40
     assert "complete" in selection.status
     assert not selection.is_loading
@@ -178,7 +178,7 @@ def test_another_domain_forgets_the_case(selection: CaseSelection) -> None:
     selection.wait(30)
     selection.domain_id = "d2"
     assert selection.wait(30)
-    assert (selection.case_id, selection.history, selection.when) == ("", None, None)
+    assert (selection.case_id, selection.history, selection.as_of) == ("", None, None)
     assert set(selection.cases["domain_id"]) == {"d2"}
 
 
@@ -190,7 +190,7 @@ def test_nothing_of_the_case_before_is_seen_while_the_next_one_loads(
     desk.gate.clear()
     selection.field_id = "title"
     selection.case_id = "c1"
-    assert (selection.history, selection.when, selection.field_id) == (None, None, "")
+    assert (selection.history, selection.as_of, selection.field_id) == (None, None, "")
     assert len(selection.changes) == 0
     assert selection.is_loading
     assert selection.status == "Reading case c1…"
@@ -244,13 +244,13 @@ def test_a_case_that_is_read_again_is_looked_at_as_before(
     selection.reload()
     assert selection.wait(30)
     newest = selection.moments[-1]
-    assert (selection.when, len(selection.changes)) == (newest, 25)
+    assert (selection.as_of, len(selection.changes)) == (newest, 25)
     assert selection.changes["performed_at"].is_monotonic_decreasing
-    selection.when = before = selection.moments[3]
+    selection.as_of = before = selection.moments[3]
     desk.cases["c1"] += [event(i) for i in range(25, 30)]
     selection.reload()
     assert selection.wait(30)
-    assert (selection.when, len(selection.changes)) == (before, 30)
+    assert (selection.as_of, len(selection.changes)) == (before, 30)
     assert (selection.order, selection.field_id) == ("newest first", "title")
 
 
@@ -412,15 +412,15 @@ def test_changes_are_sieved_and_sorted(selection: CaseSelection) -> None:
 def test_a_moment_is_kept_in_utc(
     selection: CaseSelection, given: Any, kept: Any
 ) -> None:
-    selection.when = given
-    assert selection.when == kept
+    selection.as_of = given
+    assert selection.as_of == kept
 
 
 @pytest.mark.parametrize("odd", ["2026-03-01T10:00:00", 7])
 def test_a_moment_without_a_zone_is_refused(selection: CaseSelection, odd: Any) -> None:
     with pytest.raises(tl.TraitError, match=r"has no time zone|is not a time"):
-        selection.when = odd
-    assert selection.when is None
+        selection.as_of = odd
+    assert selection.as_of is None
 
 
 def test_an_observer_that_fails_is_seen(selection: CaseSelection) -> None:
@@ -489,7 +489,7 @@ def test_the_code_gives_the_same_frames(desk: Desk, selection: CaseSelection) ->
         {"case_id": "c3", "search": "re'fund", "template_id": "t1"},
         {"order": "newest first", "field_id": "title", "updated_since": "2026-03-01"},
         {"order": "by actor", "actor": "arn:aws:iam::111122223333:role/desk"},
-        {"order": "by field", "when": "2026-03-01T00:02:00Z", "limit": 2},
+        {"order": "by field", "as_of": "2026-03-01T00:02:00Z", "limit": 2},
     ):
         for name, value in choices.items():
             setattr(selection, name, value)
@@ -497,9 +497,9 @@ def test_the_code_gives_the_same_frames(desk: Desk, selection: CaseSelection) ->
         made: dict[str, Any] = {"client": selection.client}
         exec(selection.code(), made)  # noqa: S102
         assert_frame_equal(made["cases"], selection.cases)
-        assert_frame_equal(made["history"].events, selection.history.events)
+        assert_frame_equal(made["history"].events, selection.named.events)
         assert_frame_equal(made["changes"], selection.changes)
-        assert made["when"] == selection.when
+        assert made["as_of"] == selection.as_of
 
 
 def test_the_code_of_nothing_chosen_runs_too(selection: CaseSelection) -> None:
@@ -520,7 +520,7 @@ def test_a_case_chosen_before_the_domains_came_is_kept(desk: Desk) -> None:
 def test_names_come_after_the_ids_without_holding_them_up(desk: Desk) -> None:
     gate = threading.Event()
 
-    def slow_names(request: cn.Request) -> cn.Response:
+    def slow_names(request: cn.raw.Request) -> cn.raw.Response:
         if request.operation in NAMES:
             assert gate.wait(30)
         return desk(request)

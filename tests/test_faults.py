@@ -26,17 +26,17 @@ from casesnb.sandbox.service.service import Service
 WORLD = World(seed=7)
 DOMAIN, CASE = WORLD.showcase
 OTHERS = [case for case in WORLD.case_ids(DOMAIN) if case != CASE][:2]
-ANSWERING: list[cn.Responder] = [WORLD]
+ANSWERING: list[cn.raw.Responder] = [WORLD]
 
 
-def answered(request: cn.Request) -> cn.Response:
+def answered(request: cn.raw.Request) -> cn.raw.Response:
     return ANSWERING[0](request)
 
 
 CLIENT = cn.connect(answered)
 
 
-def connect(source: cn.Responder) -> BaseClient:
+def connect(source: cn.raw.Responder) -> BaseClient:
     """Return the one client, now answered by `source`: a new one takes longer."""
     ANSWERING[0] = source
     return CLIENT
@@ -138,7 +138,7 @@ class OnceLater:
     def __init__(self, name: str) -> None:
         self.broken = Faulty(WORLD.service(), [Fault(name)])
 
-    def __call__(self, request: cn.Request) -> cn.Response:
+    def __call__(self, request: cn.raw.Request) -> cn.raw.Response:
         later = b"nextToken" in (request.body or b"")
         return (self.broken if later else self.broken.service)(request)
 
@@ -179,7 +179,7 @@ COUNTED = (
 
 
 def check_certificate(
-    certificate: cn.Certificate, want: Loaded, n: int, *, n_pages: int
+    certificate: cn.types.Certificate, want: Loaded, n: int, *, n_pages: int
 ) -> None:
     """Each strike is counted where it belongs, and nowhere else."""
     told = certificate.to_dict()

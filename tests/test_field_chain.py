@@ -58,7 +58,7 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_the_form_of_the_ids_does_not_matter(form: str) -> None:
     frame = changes()
-    for ask in (cn.spells, cn.state_at, cn.transitions, cn.continuity):
+    for ask in (cn.spells, cn.state_at, cn.transitions, cn.trust.continuity):
         assert_same(ask(FORMS[form](frame)), rows(ask(frame)))
 
 

@@ -170,7 +170,7 @@ def test_what_cannot_be_asked_is_an_error(wrong: Any, says: str) -> None:
 def test_load_cases_takes_a_filter_or_a_plain_mapping() -> None:
     asked: list[bytes] = []
 
-    def answer(request: cn.Request) -> cn.Response:
+    def answer(request: cn.raw.Request) -> cn.raw.Response:
         asked.append(request.body)
         return reply({"cases": []})
 

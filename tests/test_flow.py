@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -12,7 +11,8 @@ import pytest
 from test_actors import changes_of, event, events_of
 
 import casesnb as cn
-from casesnb.tables.schema import CASE_FIELDS
+from casesnb.schema import CASE_FIELDS
+from casesnb.tables.history import History
 
 Told = tuple[str | None, str | None]
 ENGINES = ("pandas", "Polars", "lazy Polars")
@@ -55,14 +55,14 @@ def test_what_was_there_before_is_told_though_aws_did_not_send_it(engine: str) -
 def test_a_status_saved_again_is_no_change_of_it(engine: str) -> None:
     changes = case("open", ("open", "open"), ("open", "open"), ("open", "closed"))
     events = events_of(*(event(n, f"2026-03-02T{n:02}:00Z") for n in range(4)))
-    found = off(cn.case_summary(on(engine, events), on(engine, changes)))
+    found = off(cn.case_summary(on(engine, events), changes=on(engine, changes)))
     assert found["n_status_changes"].tolist() == [1]
 
 
 def test_the_first_change_of_a_history_that_begins_later_is_one() -> None:
     changes = case(("open", "closed"), created=False)
     events = events_of(event(0, "2026-03-02T00:00Z"))
-    assert cn.case_summary(events, changes)["n_status_changes"].tolist() == [1]
+    assert cn.case_summary(events, changes=changes)["n_status_changes"].tolist() == [1]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -140,7 +140,7 @@ def test_closing_a_closed_case_is_no_close(engine: str, sent: bool) -> None:
     rows = [event(number, f"2026-03-02T{number:02}:00Z") for number in range(3)]
     rows[1] |= {"merge_event_id": "m", "primary_case_id": "p"}
     events = events_of(*rows)
-    found = off(cn.first_times(on(engine, events), on(engine, changes)))
+    found = off(cn.first_times(on(engine, events), changes=on(engine, changes)))
     assert found["first_closed_at"].isna().all()  # a merge closed it
 
 
@@ -152,7 +152,7 @@ def test_what_getcase_tells_may_have_held_since_the_last_change() -> None:
         ).reindex(columns=CASE_FIELDS.names)
     ).assign(kind="string", value="closed")
     later = pd.Timestamp("2026-03-02T06:00Z")
-    found = cn.time_bounds(changes, current=current, as_of=later)
+    found = cn.trust.time_bounds(changes, current=current, as_of=later)
     told = found.set_index("value")[["hours_min", "hours_max"]]
     assert told.loc["closed"].tolist() == [0, 4]
     assert told.loc["open"].tolist() == [1, 5]
@@ -161,16 +161,14 @@ def test_what_getcase_tells_may_have_held_since_the_last_change() -> None:
 def test_a_story_keeps_the_cases_of_two_domains_apart() -> None:
     world = cn.sandbox.World(seed=7)
     history = cn.load_history(cn.connect(world), *world.showcase)
-    once = cn.story(history)
-    twice = SimpleNamespace(
+    once = cn.story(History(history.events, history.changes))
+    twice = History(
         events=pd.concat(
             [history.events, history.events.assign(domain_id="other")]
         ).sample(frac=1, random_state=1),
         changes=pd.concat([history.changes, history.changes.assign(domain_id="other")]),
-        certificate=history.certificate,
-        unloaded=history.unloaded,
     )
-    told = cn.story(twice)  # type: ignore[arg-type]
+    told = cn.story(twice)
     body = once[: once.index("What was loaded")]
     assert told.count(body.splitlines()[2]) == 2
     assert told.startswith(body.rstrip())
@@ -181,19 +179,17 @@ def test_a_merge_that_names_no_case_is_a_thread_of_nobody() -> None:
     history = cn.load_history(cn.connect(world), *world.showcase)
     events = history.events.copy()
     events["merge_event_id"] = "m"
-    told = cn.thread_events(events)
+    told = cn.threads.thread_events(events)
     assert set(told["thread_id"]) == {world.showcase[1]}
     same = events.assign(
         primary_case_id=events["case_id"], secondary_case_id=events["case_id"]
     )
     for frame in (events, same):
-        lone = SimpleNamespace(
+        lone = History(
             events=frame,
             changes=history.changes,
-            certificate=history.certificate,
-            unloaded=history.unloaded,
         )
-        assert "[merge]" in cn.story(lone)  # type: ignore[arg-type]
+        assert "[merge]" in cn.story(lone)
 
 
 def test_times_of_polars_may_be_finer() -> None:
@@ -201,6 +197,5 @@ def test_times_of_polars_may_be_finer() -> None:
     fine = pl.from_pandas(changes).with_columns(
         pl.col("performed_at").cast(pl.Datetime("ns", "UTC"))
     )
-    for name in ("time_bounds", "backlog", "spells"):
-        whole = pl.from_pandas(getattr(cn, name)(changes))
-        assert getattr(cn, name)(fine).equals(whole)
+    for function in (cn.trust.time_bounds, cn.backlog, cn.spells):
+        assert function(fine).equals(pl.from_pandas(function(changes)))

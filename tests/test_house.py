@@ -27,7 +27,12 @@ DOORS = {
     "msgspec": {"wire/", "tables/"},
     "pandas": {"tables/"},
     "pyarrow": {"tables/"},
-    "narwhals": {"tables/frames.py", "tables/field_chain.py", "tables/history.py", "analysis/"},
+    "narwhals": {
+        "tables/frames.py",
+        "tables/field_chain.py",
+        "tables/history.py",
+        "analysis/",
+    },
     "matplotlib": {"view/plots/"},
     "ipywidgets": {"view/explorer/"},
     "traitlets": {"view/explorer/"},

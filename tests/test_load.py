@@ -11,7 +11,7 @@ from answers import reply
 from pandas.testing import assert_frame_equal
 
 import casesnb as cn
-from casesnb.tables.schema import CASES, DOMAINS
+from casesnb.schema import CASES, DOMAINS
 
 ARN = "arn:aws:cases:us-east-1:111122223333:domain/d"
 
@@ -19,7 +19,7 @@ ARN = "arn:aws:cases:us-east-1:111122223333:domain/d"
 def listing(member: str, items: list[Any], size: int = 2) -> Any:
     """Answer any list call with `items`, `size` a page."""
 
-    def answer(request: cn.Request) -> cn.Response:
+    def answer(request: cn.raw.Request) -> cn.raw.Response:
         query = dict(pair.split("=") for pair in request.query.split("&") if pair)
         token = query.get("nextToken") or json.loads(request.body or b"{}").get(
             "nextToken"
@@ -97,7 +97,7 @@ def test_cases_have_a_typed_column_for_each_field_asked() -> None:
         for n, t in (("score", "Number"), ("vip", "Boolean"))
     ]
 
-    def answer(request: cn.Request) -> cn.Response:
+    def answer(request: cn.raw.Request) -> cn.raw.Response:
         if request.operation == "ListFields":
             return reply({"fields": fields})
         return listing("cases", sent)(request)
@@ -121,7 +121,7 @@ def test_cases_have_a_typed_column_for_each_field_asked() -> None:
 
 
 def test_a_limit_asks_for_no_more_pages_than_it_needs() -> None:
-    asked: list[cn.Request] = []
+    asked: list[cn.raw.Request] = []
     sent = [{"caseId": f"c{i}", "templateId": "t", "fields": []} for i in range(10)]
     answer = listing("cases", sent)
     client = cn.connect(lambda request: (asked.append(request), answer(request))[1])
@@ -145,7 +145,7 @@ def test_a_case_has_a_row_for_each_field_it_was_given() -> None:
         for n in ("status", "summary", "title")
     ]
 
-    def answer(request: cn.Request) -> cn.Response:
+    def answer(request: cn.raw.Request) -> cn.raw.Response:
         if request.operation == "ListFields":
             return reply({"fields": fields})
         first = {"id": "status", "value": {"stringValue": "open"}}
@@ -154,7 +154,7 @@ def test_a_case_has_a_row_for_each_field_it_was_given() -> None:
             return reply({"fields": [second], "templateId": "t"})
         return reply({"fields": [first, None], "templateId": "t", "nextToken": "n"})
 
-    frame = cn.load_case(cn.connect(answer), "d", "c")
+    frame = cn.load_case_fields(cn.connect(answer), "d", "c")
     assert frame[["field_id", "kind", "value"]].fillna("-").to_numpy().tolist() == [
         ["status", "string", "open"],
         ["summary", "empty", "-"],
@@ -173,7 +173,7 @@ CUSTOM = {
 def found(*cases: Any) -> Any:
     """Answer a search with cases, and say what the field ``score`` is."""
 
-    def answer(request: cn.Request) -> cn.Response:
+    def answer(request: cn.raw.Request) -> cn.raw.Response:
         is_search = request.operation == "SearchCases"
         return reply({"cases": [*cases]} if is_search else {"fields": [CUSTOM]})
 
@@ -197,7 +197,7 @@ def test_a_value_of_an_unknown_kind_is_not_its_members_name() -> None:
     frame = cn.load_cases(found(case), "d", fields=["title"])
     assert frame["title"].isna().tolist() == [True]
     client = cn.connect(listing("fields", [odd]))
-    row = cn.load_case(client, "d", "c", fields=["title"]).loc[0]
+    row = cn.load_case_fields(client, "d", "c", fields=["title"]).loc[0]
     assert (row["kind"], row["value"]) == ("unknown", "listValue")
 
 

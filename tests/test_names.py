@@ -12,8 +12,8 @@ from answers import Pages, event, reply
 from pandas.testing import assert_frame_equal
 
 import casesnb as cn
+from casesnb.schema import CHANGES, EVENTS, NAMES, OPTIONS, QUEUES, USERS
 from casesnb.tables.names import load_users, tail
-from casesnb.tables.schema import CHANGES, EVENTS, NAMES, OPTIONS, QUEUES, USERS
 from casesnb.view.wording import value_name, value_names
 
 INSTANCE = "arn:aws:connect:us-east-1:111122223333:instance/i-1"
@@ -22,7 +22,7 @@ GONE = f"{INSTANCE}/agent/a-9"
 QUEUE = f"{INSTANCE}/queue/q-1"
 
 
-def refused(code: str = "AccessDeniedException") -> cn.Response:
+def refused(code: str = "AccessDeniedException") -> cn.raw.Response:
     return reply({"message": "no"}, 403, **{"x-amzn-errortype": code})
 
 
@@ -34,38 +34,38 @@ class Domain:
         self.code = code
         self.asked: list[str] = []
 
-    def __call__(self, request: cn.Request) -> cn.Response:
+    def __call__(self, request: cn.raw.Request) -> cn.raw.Response:
         self.asked.append(request.operation)
         if request.operation in self.refuse:
             return refused(self.code)
         return reply(getattr(self, request.operation)(request))
 
-    def GetDomain(self, _: cn.Request) -> Any:
+    def GetDomain(self, _: cn.raw.Request) -> Any:
         return {"domainId": "d", "domainArn": "arn:domain", "name": "D"}
 
-    def ListFields(self, _: cn.Request) -> Any:
+    def ListFields(self, _: cn.raw.Request) -> Any:
         return {"fields": [field("status", "Status", "SingleSelect")]}
 
-    def BatchGetField(self, request: cn.Request) -> Any:
+    def BatchGetField(self, request: cn.raw.Request) -> Any:
         assert b'"f-old"' in request.body
         old = {**field("f-old", "Old score", "Number"), "deleted": True}
         unknown = {"id": "f-x", "errorCode": "ResourceNotFoundException"}
         return {"fields": [old], "errors": [unknown]}
 
-    def ListFieldOptions(self, request: cn.Request) -> Any:
+    def ListFieldOptions(self, request: cn.raw.Request) -> Any:
         if "nextToken" in request.query:
             return {"options": [option("closed", active=False)]}
         return {"options": [option("open"), None], "nextToken": "2"}
 
-    def ListTemplates(self, request: cn.Request) -> Any:
+    def ListTemplates(self, request: cn.raw.Request) -> Any:
         assert b"Inactive" in request.body or "Inactive" in request.query
         names = {"templateId": "t", "templateArn": "arn:t", "name": "T"}
         return {"templates": [{**names, "status": "Inactive"}]}
 
-    def ListInstances(self, _: cn.Request) -> Any:
+    def ListInstances(self, _: cn.raw.Request) -> Any:
         return {"InstanceSummaryList": [{"Id": "i-0"}, {"Id": "i-1"}]}
 
-    def ListIntegrationAssociations(self, request: cn.Request) -> Any:
+    def ListIntegrationAssociations(self, request: cn.raw.Request) -> Any:
         mine = "i-1" in request.path
         return {
             "IntegrationAssociationSummaryList": [
@@ -73,18 +73,18 @@ class Domain:
             ]
         }
 
-    def SearchUsers(self, request: cn.Request) -> Any:
+    def SearchUsers(self, request: cn.raw.Request) -> Any:
         anna = {"Id": "a-1", "Arn": ANNA, "Username": "anna"}
         if b"NextToken" in request.body:
             return {"Users": [{"Id": "a-2", "Arn": f"{ANNA}2", "Username": "bo"}]}
         who = {"FirstName": "Anna", "LastName": "Lopez"}
         return {"Users": [{**anna, "IdentityInfo": who}], "NextToken": "n"}
 
-    def ListUsers(self, _: cn.Request) -> Any:
+    def ListUsers(self, _: cn.raw.Request) -> Any:
         anna = {"Id": "a-1", "Arn": ANNA, "Username": "anna"}
         return {"UserSummaryList": [anna]}
 
-    def ListQueues(self, _: cn.Request) -> Any:
+    def ListQueues(self, _: cn.raw.Request) -> Any:
         return {"QueueSummaryList": [{"Id": "q-1", "Arn": QUEUE, "Name": "Claims"}]}
 
 
@@ -102,14 +102,14 @@ def option(value: str, *, active: bool = True) -> dict[str, Any]:
     return {"value": value, "name": value.title(), "active": active}
 
 
-def catalogue(domain: Domain, **how: Any) -> cn.Catalogue:
+def catalogue(domain: Domain, **how: Any) -> cn.types.Catalogue:
     connect = cn.connect(domain, service_name="connect")
     return cn.load_catalogue(cn.connect(domain), "d", connect=connect, **how)
 
 
 def changes(*sent: dict[str, Any], **members: Any) -> pd.DataFrame:
     page = {"auditEvents": [event(1, fields=list(sent), **members)]}
-    return cn.changes_frame([page], domain_id="d", case_id="c")
+    return cn.raw.changes_frame([page], domain_id="d", case_id="c")
 
 
 def change(field_id: str, old: Any, new: Any) -> dict[str, Any]:
@@ -177,11 +177,13 @@ def test_names_stand_beside_the_ids() -> None:
     assert_frame_equal(
         named[list(dtypes)].astype("str"), expected.astype("str"), check_like=True
     )
-    assert named.attrs["names"] == {
-        "as_of": "2026-03-02T12:00:00+00:00",
+    assert found.as_of.isoformat() == "2026-03-02T12:00:00+00:00"
+    assert found.unread == ()
+    assert found.unnamed(frame) == {
         # assigned_user, assigned_queue, f-gone; parked and the deleted user
-        "n_unnamed": {"fields": 3, "values": 2, "actors": 0},
-        "unread": [],
+        "fields": 3,
+        "values": 2,
+        "actors": 0,
     }
 
 
@@ -209,12 +211,13 @@ def test_an_actor_is_named_or_its_tail_stands(
     page = {"auditEvents": [event(1, performedBy=by) if by else event(1)]}
     if by is None:
         del page["auditEvents"][0]["performedBy"]
-    events = cn.events_frame([page], domain_id="d", case_id="c")
-    named = cn.with_names(events, catalogue(Domain()))
+    events = cn.raw.events_frame([page], domain_id="d", case_id="c")
+    found = catalogue(Domain())
+    named = cn.with_names(events, found)
     assert (
         named["actor_name"].astype(object).where(lambda x: x.notna(), None)[0] == name
     )
-    assert named.attrs["names"]["n_unnamed"] == {"actors": n_unnamed}
+    assert found.unnamed(events) == {"actors": n_unnamed}
 
 
 def test_spells_get_a_label() -> None:
@@ -236,7 +239,9 @@ def test_what_the_analysis_found_is_named() -> None:
         "transitions": cn.transitions(history.changes),
         "handoffs": cn.handoffs(history.changes),
         "blame": cn.blame(history.changes),
-        "verify": cn.verify(history, cn.load_case(client, domain_id, case_id)),
+        "verify": cn.trust.compare_with_current(
+            history, cn.load_case_fields(client, domain_id, case_id)
+        ),
         "time_in": cn.time_in(history.changes),
     }
     named = {name: cn.with_names(frame, found) for name, frame in tables.items()}
@@ -274,14 +279,14 @@ def test_a_column_for_each_field_is_named() -> None:
     people = cn.connect(world, service_name="connect")
     found = cn.load_catalogue(client, domain_id, connect=people)
     history = cn.load_history(client, domain_id, case_id)
-    frame = cn.case_summary(history.events, history.changes)
+    frame = cn.case_summary(history)
     named = cn.with_names(frame, found)
     assert_frame_equal(named[frame.columns], frame)
     added = [name for name in named if name not in frame]
     assert added == ["status_label", "assigned_user_label", "assigned_queue_label"]
     assert named.loc[0, "status_label"] == "Closed"
     assert named.loc[0, "assigned_user_label"] in set(found.users["name"])
-    assert named.attrs["names"]["n_unnamed"] == {"values": 0}
+    assert found.unnamed(frame) == {"values": 0}
     cases = cn.load_cases(client, domain_id, limit=5)
     labels = cn.with_names(cases, found)["status_label"]
     assert set(labels) <= set(found.options["name"])
@@ -308,9 +313,11 @@ def test_no_rows_have_the_names_columns_too() -> None:
 
 def test_a_history_keeps_its_certificate_when_named() -> None:
     history = cn.load_history(cn.connect(Pages([event(0)])), "d", "c")
-    named = cn.with_names(history.changes, catalogue(Domain()))
-    assert named.attrs["certificate"] == history.certificate.to_dict()
-    assert "names" not in history.changes.attrs
+    named = cn.with_names(history, catalogue(Domain()))
+    assert named.certificate == history.certificate
+    assert "field" in named.changes
+    assert "field" not in history.changes
+    assert not named.changes.attrs
 
 
 @pytest.mark.parametrize(
@@ -338,7 +345,6 @@ def test_what_is_refused_is_left_out_and_said(
     assert found.unread == unread
     frame = changes(change("status", None, {"stringValue": "open"}))
     named = cn.with_names(frame, found)
-    assert named.attrs["names"]["unread"] == list(unread)
     assert named["field"].notna().all()
     assert all(f"not read: {'; '.join(unread)}" in repr(found) for _ in unread)
 
@@ -441,10 +447,12 @@ def test_the_sandbox_names_everything_but_the_deleted_user() -> None:
         field_ids=history.changes["field_id"].unique(),
     )
     named = cn.with_names(history.changes, found)
-    assert named.attrs["names"]["n_unnamed"]["fields"] == 0
+    assert set(named["field"]) == set(named["field"].dropna())
+    n_unnamed = found.unnamed(history.changes)
+    assert n_unnamed["fields"] == 0
     deleted = set(history.changes["actor"].dropna()) - set(found.users["user_arn"])
     deleted = {actor for actor in deleted if "/agent/" in actor}
-    assert named.attrs["names"]["n_unnamed"]["actors"] == len(deleted)
+    assert n_unnamed["actors"] == len(deleted)
 
 
 def test_names_come_from_a_catalogue_and_stand_in_pandas() -> None:

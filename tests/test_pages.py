@@ -89,7 +89,7 @@ def test_half_of_a_surrogate_pair_is_a_text() -> None:
 
 @pytest.mark.parametrize("date", ["yesterday", "Mon, 99 Mar 2026 12:00:00 GMT", ""])
 def test_a_date_that_cannot_be_read_loses_nothing(date: str) -> None:
-    def answer(request: cn.Request) -> cn.Response:
+    def answer(request: cn.raw.Request) -> cn.raw.Response:
         return reply({"auditEvents": [event(0)]}, date=date)
 
     before = dt.datetime.now(dt.UTC)
@@ -109,7 +109,7 @@ def test_a_page_without_its_list_raises(body: bytes) -> None:
 def test_a_history_cut_short_by_an_error_raises() -> None:
     pages = Pages([event(i) for i in range(60)])
 
-    def cut(request: cn.Request) -> cn.Response:
+    def cut(request: cn.raw.Request) -> cn.raw.Response:
         if b"from-50" in request.body:
             denied = {"x-amzn-errortype": "AccessDeniedException"}
             return reply({"message": "no more"}, 403, **denied)
@@ -122,7 +122,7 @@ def test_a_history_cut_short_by_an_error_raises() -> None:
 
 def test_raw_events_come_as_aws_sent_them() -> None:
     sent = [event(0, newMember={"x": 1}), None]
-    events = list(cn.iter_audit_events(cn.connect(Pages(sent)), "d", "c"))
+    events = list(cn.raw.iter_audit_events(cn.connect(Pages(sent)), "d", "c"))
     assert events == sent
 
 

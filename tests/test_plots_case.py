@@ -27,8 +27,8 @@ def lanes(ax: Any) -> list[str]:
 
 
 def test_a_case_is_told_lane_by_lane(plain: cn.History) -> None:
-    ax = cn.plot_changes(plain.changes, events=plain.events)
-    assert cn.describe(ax).rpartition(" · drawn ")[0] == (
+    ax = cn.plot_changes(plain)
+    assert cn.plot_text(ax).rpartition(" · drawn ")[0] == (
         "What changed in case 4711\n"
         "  status: open 27.0 h → closed 24.0 h → open 26.0 d and on\n"
         "  assigned_user: empty (since when is not known) → anna 3.1 d or less → "
@@ -39,7 +39,7 @@ def test_a_case_is_told_lane_by_lane(plain: cn.History) -> None:
         "  SLAs: 1 mark\n"
         "  changed by: agent 4, custom entity 1, service 3, API role 1, unknown 1\n"
         "10 changes in 6 lanes · 2026-02-02 09:00 to 2026-02-05 13:00 UTC · "
-        "as of 2026-03-02 12:00 · complete"
+        "as of 2026-03-02 12:00 · complete · in its content 1 break"
     )
     assert lanes(ax) == [
         "status",
@@ -52,8 +52,8 @@ def test_a_case_is_told_lane_by_lane(plain: cn.History) -> None:
 
 
 def test_the_frame_drawn_is_the_spells_and_the_changes(plain: cn.History) -> None:
-    drawn = cn.drawn(cn.plot_changes(plain.changes))
     as_of = plain.certificate.fetched_at
+    drawn = cn.plot_data(cn.plot_changes(plain.changes, as_of=as_of))
     spells = cn.spells(plain.changes, as_of=as_of)
     spans = drawn[drawn["what"] == "span"]
     same = ["start_at", "end_at", "is_known", "is_open", "kind"]
@@ -70,7 +70,7 @@ def test_the_frame_drawn_is_the_spells_and_the_changes(plain: cn.History) -> Non
 
 
 def test_a_mark_stands_where_and_as_its_event_does(plain: cn.History) -> None:
-    ax = cn.plot_changes(plain.changes, events=plain.events)
+    ax = cn.plot_changes(plain)
     markers = {
         line.get_marker(): len(line.get_xdata())
         for line in ax.get_lines()
@@ -89,7 +89,7 @@ def test_a_mark_stands_where_and_as_its_event_does(plain: cn.History) -> None:
 
 
 def test_the_unknown_is_hatched_and_the_open_goes_on(plain: cn.History) -> None:
-    ax = cn.plot_changes(plain.changes)
+    ax = cn.plot_changes(plain)
     hatched = [patch for patch in ax.patches if patch.get_hatch()]
     assert len(hatched) == 1
     # The span before the first change, and the one before a break.
@@ -99,21 +99,21 @@ def test_the_unknown_is_hatched_and_the_open_goes_on(plain: cn.History) -> None:
 
 
 def test_values_are_written_into_their_spans(plain: cn.History) -> None:
-    ax = cn.plot_changes(plain.changes, fields=["status"])
+    ax = cn.plot_changes(plain, fields=["status"])
     assert [text.get_text() for text in ax.texts[:3]] == ["open", "closed", "open"]
 
 
 def test_fields_chooses_and_orders_the_lanes(plain: cn.History) -> None:
-    assert lanes(cn.plot_changes(plain.changes, fields=["amount", "status"])) == [
+    assert lanes(cn.plot_changes(plain, fields=["amount", "status"])) == [
         "amount",
         "status",
     ]
-    none = cn.describe(cn.plot_changes(plain.changes, fields=["no", "$x$"]))
-    assert "0 changes · no change of no, $x$ · complete" in none
-    some = cn.describe(cn.plot_changes(plain.changes, fields=["status", "no"]))
-    assert " · no change of no · complete" in some
+    none = cn.plot_text(cn.plot_changes(plain, fields=["summary", "created_by"]))
+    assert "0 changes · no change of summary, created_by · complete" in none
+    some = cn.plot_text(cn.plot_changes(plain, fields=["status", "summary"]))
+    assert " · no change of summary · complete" in some
     with pytest.raises(TypeError, match=r"Give several in a list: \['status'\]"):
-        cn.plot_changes(plain.changes, fields="status")
+        cn.plot_changes(plain, fields="status")
 
 
 @pytest.mark.parametrize("n", [9, 10, 600])
@@ -125,8 +125,8 @@ def test_a_long_lane_says_how_it_began_and_how_it_stands(n: int) -> None:
         )
         for i, value in enumerate(values)
     ]
-    ax = cn.plot_changes(histories.history(told).changes)
-    line = cn.describe(ax).splitlines()[1]
+    ax = cn.plot_changes(histories.history(told))
+    line = cn.plot_text(ax).splitlines()[1]
     said = [part.split()[0] for part in line.partition(": ")[2].split(" → ")]
     if n == 9:
         assert said == values
@@ -138,10 +138,10 @@ def test_a_long_lane_says_how_it_began_and_how_it_stands(n: int) -> None:
 def test_what_does_not_fit_is_one_lane(plain: cn.History) -> None:
     ax = cn.plot_changes(plain.changes, top=2)
     assert lanes(ax) == ["status", "other (3)"]
-    drawn = cn.drawn(ax)
+    drawn = cn.plot_data(ax)
     assert len(drawn[drawn["what"] == "mark"]) == len(plain.changes)
     with pytest.raises(ValueError, match="top=0 leaves nothing to draw"):
-        cn.plot_changes(plain.changes, top=0)
+        cn.plot_changes(plain, top=0)
 
 
 def test_names_stand_for_ids_where_there_are_names(plain: cn.History) -> None:
@@ -153,9 +153,9 @@ def test_names_stand_for_ids_where_there_are_names(plain: cn.History) -> None:
     )
     ax = cn.plot_changes(changes)
     assert lanes(ax)[0] == "STATUS"
-    assert "Offen 27.0 h → closed" in cn.describe(ax)
+    assert "Offen 27.0 h → closed" in cn.plot_text(ax)
     events = plain.events.assign(actor_name="Anna Lopez")
-    assert "Anna Lopez: 3 in" in cn.describe(cn.plot_activity(events, by="actor"))
+    assert "Anna Lopez: 3 in" in cn.plot_text(cn.plot_activity(events, by="actor"))
 
 
 def test_two_cases_do_not_share_a_lane() -> None:
@@ -166,7 +166,7 @@ def test_two_cases_do_not_share_a_lane() -> None:
 
 
 def test_time_may_count_from_the_first_change(plain: cn.History) -> None:
-    ax = cn.plot_changes(plain.changes, relative=True)
+    ax = cn.plot_changes(plain, relative=True)
     assert ax.get_xlabel() == "days since the first change"
     first = min(
         min(line.get_xdata()) for line in ax.get_lines() if len(line.get_xdata())
@@ -177,7 +177,7 @@ def test_time_may_count_from_the_first_change(plain: cn.History) -> None:
 def test_a_zone_moves_the_words_and_not_the_marks(plain: cn.History) -> None:
     here = cn.plot_changes(plain.changes)
     there = cn.plot_changes(plain.changes, tz="Asia/Tokyo")
-    assert "2026-02-02 18:00 to 2026-02-05 21:00 Asia/Tokyo" in cn.describe(there)
+    assert "2026-02-02 18:00 to 2026-02-05 21:00 Asia/Tokyo" in cn.plot_text(there)
     for a, b in zip(here.get_lines(), there.get_lines(), strict=True):
         assert list(a.get_xdata()) == list(b.get_xdata())
 
@@ -189,7 +189,7 @@ def test_a_late_reading_does_not_squeeze_the_case() -> None:
         ),
         event(1, "02T09:30:00", histories.by("anna"), status=("open", "closed")),
     ]
-    ax = cn.plot_changes(history(quick).changes)  # read a month later
+    ax = cn.plot_changes(history(quick))  # read a month later
     low, high = ax.get_xlim()
     assert (high - low) * 24 * 60 < 60
 
@@ -218,9 +218,9 @@ def test_an_svg_of_ten_thousand_changes_is_small() -> None:
 
 def test_activity_counts_what_actor_activity_counts() -> None:
     events = histories.many().events
-    expected = cn.actor_activity(events, freq="1d")
+    expected = cn.actors.actor_activity(events, freq="1d")
     expected = expected.groupby(["period_at", "actor_kind"])["n_events"].sum()
-    drawn = cn.drawn(cn.plot_activity(events, freq="1d"))
+    drawn = cn.plot_data(cn.plot_activity(events, freq="1d"))
     label = {ink.label: kind for kind, ink in KINDS.items()}
     found = drawn.assign(
         period_at=drawn["period"].dt.tz_localize("UTC"),
@@ -231,7 +231,7 @@ def test_activity_counts_what_actor_activity_counts() -> None:
 
 def test_the_bars_are_as_high_as_the_numbers(plain: cn.History) -> None:
     ax = cn.plot_activity(plain.events, freq="1d")
-    drawn = cn.drawn(ax)
+    drawn = cn.plot_data(ax)
     tops = [
         polygon[:, 1].max()
         for patch in ax.patches
@@ -249,14 +249,14 @@ def test_a_day_begins_where_its_zone_says(plain: cn.History) -> None:
     events = plain.events.iloc[:1].assign(
         performed_at=pd.Timestamp("2026-03-29T22:30", tz="UTC")
     )
-    drawn = cn.drawn(cn.plot_activity(events, freq="1d", tz="Europe/Berlin"))
+    drawn = cn.plot_data(cn.plot_activity(events, freq="1d", tz="Europe/Berlin"))
     assert drawn["period"].tolist() == [pd.Timestamp("2026-03-30")]
 
 
 def test_the_busiest_actors_are_named_and_the_rest_are_other() -> None:
     events = histories.many().events
     ax = cn.plot_activity(events, by="actor", top=3)
-    parts = cn.drawn(ax).groupby("part")["n_events"].sum()
+    parts = cn.plot_data(ax).groupby("part")["n_events"].sum()
     assert len(parts) == 3
     n_others = events["actor"].nunique(dropna=False) - 2
     assert f"other ({n_others})" in parts.index

@@ -16,7 +16,7 @@ def many() -> cn.History:
 
 
 def test_each_case_is_a_row_oldest_first(many: cn.History) -> None:
-    drawn = cn.drawn(cn.plot_cases(many.events))
+    drawn = cn.plot_data(cn.plot_cases(many.events))
     assert drawn["first_at"].is_monotonic_increasing
     counts = drawn[[name for name in drawn if name.startswith("n_")]].sum(axis=1)
     expected = many.events["case_id"].value_counts()
@@ -26,14 +26,14 @@ def test_each_case_is_a_row_oldest_first(many: cn.History) -> None:
 def test_relative_rows_begin_at_nought_longest_first(many: cn.History) -> None:
     ax = cn.plot_cases(many.events, relative=True)
     assert min(min(line.get_xdata()) for line in ax.get_lines()) == 0  # type: ignore[type-var, arg-type]
-    drawn = cn.drawn(ax)
+    drawn = cn.plot_data(ax)
     assert (drawn["last_at"] - drawn["first_at"]).is_monotonic_decreasing
 
 
 def test_an_open_case_is_as_old_as_its_creation() -> None:
     plain = histories.history()
     moment = dt.datetime(2026, 2, 3, 9, tzinfo=dt.UTC)
-    drawn = cn.drawn(cn.plot_aging(plain.changes, as_of=moment))
+    drawn = cn.plot_data(cn.plot_aging(plain.changes, as_of=moment))
     assert drawn.to_dict("records") == [
         {
             "case_id": "4711",
@@ -44,9 +44,9 @@ def test_an_open_case_is_as_old_as_its_creation() -> None:
         }
     ]
     closed = dt.datetime(2026, 2, 3, 13, tzinfo=dt.UTC)
-    assert "0 open cases" in cn.describe(cn.plot_aging(plain.changes, as_of=closed))
+    assert "0 open cases" in cn.plot_text(cn.plot_aging(plain.changes, as_of=closed))
 
 
 def test_a_case_without_its_creation_may_be_older() -> None:
     cut = histories.history(histories.PLAIN[1:])
-    assert "1 hollow: may be older" in cn.describe(cn.plot_aging(cut.changes))
+    assert "1 hollow: may be older" in cn.plot_text(cn.plot_aging(cut.changes))

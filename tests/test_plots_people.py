@@ -9,10 +9,10 @@ import casesnb as cn
 
 def test_the_cells_are_the_rhythm_of_the_analysis() -> None:
     events = histories.many().events
-    expected = cn.rhythm(events, tz="Asia/Tokyo")
+    expected = cn.actors.rhythm(events, tz="Asia/Tokyo")
     expected = expected.groupby(["weekday", "hour"])["n_events"].sum()
     ax = cn.plot_rhythm(events, tz="Asia/Tokyo")
-    drawn = cn.drawn(ax).set_index(["weekday", "hour"])["n_events"]
+    drawn = cn.plot_data(ax).set_index(["weekday", "hour"])["n_events"]
     assert drawn.to_dict() == expected.to_dict()
     written = [int(text.get_text()) for text in ax.texts if text.get_text().isdigit()]
     assert sorted(written) == sorted(expected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import io
 import itertools
@@ -63,7 +64,8 @@ def png(ax: Axes) -> bytes:
 
 
 def test_every_plot_is_held_to_these_rules() -> None:
-    assert set(PLOTS) == {name for name in cn.__all__ if name.startswith("plot_")}
+    about = {"plot_data", "plot_text"}
+    assert {*PLOTS} | about == {n for n in cn.__all__ if n.startswith("plot_")}
 
 
 @pytest.fixture(scope="module")
@@ -95,13 +97,14 @@ HOW: list[tuple[str, dict[str, Any]]] = [
 def test_no_word_goes_off_the_page_or_over_another(
     name: str, how: dict[str, Any], n_reasons: int, doubtful: cn.History
 ) -> None:
-    frame = frame_for(name, doubtful).copy()
-    told = frame.attrs["certificate"]
-    frame.attrs["certificate"] = {**told, "reasons": told["reasons"] * n_reasons}
-    for label in {"actor_name", "new_label", "old_label"} & {*frame}:
-        if how and n_reasons > 1:  # long names
-            frame[label] = frame[label].astype("str") + ", second line, north"
-    ax = PLOTS[name](frame, **how)
+    more = tuple(f"thing to know number {n}" for n in range(n_reasons))
+    certificate = dataclasses.replace(doubtful.certificate, contradictions=more)
+    frames = {"events": doubtful.events.copy(), "changes": doubtful.changes.copy()}
+    for frame in frames.values():
+        for label in {"actor_name", "new_label", "old_label"} & {*frame}:
+            if how and n_reasons > 1:  # long names
+                frame[label] = frame[label].astype("str") + ", second line, north"
+    ax = PLOTS[name](cn.History(**frames, certificate=certificate), **how)
     png(ax)
     figure = ax.get_figure(root=True)
     assert isinstance(figure, Figure)
@@ -124,7 +127,7 @@ def test_no_word_goes_off_the_page_or_over_another(
         )
         assert inside, text.get_text()
     title, box = ax.texts[-2], ax.get_legend()
-    assert title.get_text() in cn.describe(ax)
+    assert title.get_text() in cn.plot_text(ax)
     if box is not None:
         one, other = title.get_window_extent(), box.get_window_extent()
         assert not one.overlaps(other)
@@ -136,62 +139,60 @@ def test_a_plot_leaves_its_frame_alone(name: str, many: cn.History) -> None:
     before = frame.copy()
     PLOTS[name](frame)
     pd.testing.assert_frame_equal(frame, before)
-    assert frame.attrs == before.attrs
 
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_a_plot_says_the_same_of_the_same_data(name: str, many: cn.History) -> None:
     frame = frame_for(name, many)
     first, second = PLOTS[name](frame), PLOTS[name](frame.copy())
-    assert cn.describe(first) == cn.describe(second) == repr(first)
+    assert cn.plot_text(first) == cn.plot_text(second) == repr(first)
     assert png(first) == png(second)
-    pd.testing.assert_frame_equal(cn.drawn(first), cn.drawn(second))
+    pd.testing.assert_frame_equal(cn.plot_data(first), cn.plot_data(second))
 
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_one_changed_row_changes_what_a_plot_says(name: str, many: cn.History) -> None:
     frame = frame_for(name, many)
-    words = cn.describe(PLOTS[name](frame))
+    words = cn.plot_text(PLOTS[name](frame))
     changed = frame.copy()
     if name in {"plot_handoffs", "plot_transitions"}:  # it is counts that are drawn
         fewer = frame[~frame["case_id"].isin([frame["case_id"].iloc[0]])]
-        assert cn.describe(PLOTS[name](fewer)) != words
+        assert cn.plot_text(PLOTS[name](fewer)) != words
         return
     where = 0
     if name in OF_CHANGES:  # most of them draw the status
         where = int(np.flatnonzero(frame["field_id"] == "status")[0])
     if name == "plot_aging":  # only cases that are open are drawn
-        is_open = cn.drawn(PLOTS[name](frame))["case_id"].iloc[0]
+        is_open = cn.plot_data(PLOTS[name](frame))["case_id"].iloc[0]
         where = int(np.flatnonzero(frame["case_id"] == is_open)[0])
     time = changed.columns.get_loc("performed_at")
     changed.iloc[where, time] += pd.Timedelta(days=-8, minutes=-61)
-    assert cn.describe(PLOTS[name](changed)) != words
+    assert cn.plot_text(PLOTS[name](changed)) != words
 
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_a_plot_tells_how_complete_its_data_are(name: str, many: cn.History) -> None:
+    def footer(subject: Any) -> str:
+        return cn.plot_text(PLOTS[name](subject)).splitlines()[-1]
+
+    assert footer(many).count("· complete · no contradiction") == 1
     frame = frame_for(name, many)
-    assert cn.describe(PLOTS[name](frame)).splitlines()[-1].count("· complete ·") == 1
-    bare = frame.copy()
-    bare.attrs = {}
-    assert "no certificate" in cn.describe(PLOTS[name](bare))
-    partial = frame.copy()
-    partial.attrs = {
-        "certificate": {
-            **frame.attrs["certificate"],
-            "verdict": "partial",
-            "reasons": ["stopped after 3 of 9 cases"],
-        }
-    }
-    assert "partial: stopped after 3 of 9 cases" in cn.describe(PLOTS[name](partial))
+    for bare in (frame, frame.iloc[:12], pd.concat([frame, frame.iloc[:2]])):
+        assert "not certified" in footer(bare)
+        assert "complete" not in footer(bare)
+    ended = dataclasses.replace(many.certificate, ended_by="stopped after 3 of 9 cases")
+    partial = cn.History(many.events, many.changes, ended)
+    assert "partial: stopped after 3 of 9 cases" in footer(partial)
+    middle = many.events["performed_at"].quantile(0.5)
+    assert "· partial: cut to events before" in footer(many.between(end=middle))
 
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_an_empty_frame_is_drawn_as_nothing(name: str, many: cn.History) -> None:
     ax = PLOTS[name](frame_for(name, many).iloc[:0])
     assert png(ax)
-    assert len(cn.drawn(ax)) == 0
-    assert "\n0 " in cn.describe(ax)
+    assert len(cn.plot_data(ax)) == 0
+    assert "\n0 " in cn.plot_text(ax)
 
 
 @pytest.mark.parametrize("name", PLOTS)
@@ -205,7 +206,7 @@ def test_a_plot_keeps_to_the_axes_it_is_given(name: str, many: cn.History) -> No
     assert figure.get_size_inches().tolist() == [9, 6]
     assert figure.axes == [left, right]
     assert dict(mpl.rcParams) == settings
-    assert cn.describe(ax)
+    assert cn.plot_text(ax)
 
 
 @pytest.mark.parametrize("name", PLOTS)
@@ -215,15 +216,15 @@ def test_a_plot_shows_itself_in_a_notebook(name: str, many: cn.History) -> None:
     ax = PLOTS[name](frame_for(name, many))
     data, metadata = DisplayFormatter().format(ax)
     assert data["image/png"].startswith(b"\x89PNG")
-    assert data["text/plain"] == cn.describe(ax)
-    assert metadata["image/png"]["alt"] == cn.describe(ax)
+    assert data["text/plain"] == cn.plot_text(ax)
+    assert metadata["image/png"]["alt"] == cn.plot_text(ax)
 
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_a_plot_survives_a_pickle(name: str, many: cn.History) -> None:
     ax = PLOTS[name](frame_for(name, many))
     again = pickle.loads(pickle.dumps(ax.figure)).axes[0]  # noqa: S301
-    assert cn.describe(again) == cn.describe(ax)
+    assert cn.plot_text(again) == cn.plot_text(ax)
     assert png(again) == png(ax)
 
 
@@ -249,15 +250,15 @@ def test_a_stranger_can_write_nothing_that_a_plot_obeys(name: str) -> None:
         assert not [t for t in texts if char in t.get_text()]
     assert "<script" not in buffer.getvalue()
     assert "<img" not in buffer.getvalue()
-    assert max(map(len, cn.describe(ax).splitlines())) < 700
+    assert max(map(len, cn.plot_text(ax).splitlines())) < 700
 
 
 def test_a_foreign_axes_has_nothing_to_say() -> None:
     ax = Figure().add_subplot()
     with pytest.raises(ValueError, match="Nothing of casesnb is drawn on this Axes"):
-        cn.describe(ax)
+        cn.plot_text(ax)
     with pytest.raises(ValueError, match="Give what a cn.plot"):
-        cn.drawn(ax)
+        cn.plot_data(ax)
 
 
 def test_drawing_needs_no_pyplot() -> None:

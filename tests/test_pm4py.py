@@ -18,7 +18,7 @@ import pytest
 from histories import ANNA, BEN, by, event, history
 
 import casesnb as cn
-from casesnb.tables.schema import CHANGES
+from casesnb.schema import CHANGES
 
 pytestmark = [pytest.mark.pm4py, pytest.mark.filterwarnings("default")]
 
@@ -58,7 +58,7 @@ def log_of(found: pd.DataFrame, field_id: str) -> pd.DataFrame:
     """An event per change of a field, named by the value that the field got."""
     found = found[found["field_id"] == field_id]
     got = found["new"].fillna(NOBODY)
-    return cn.to_pm4py(found.assign(got=got, actor=got), activity="got")
+    return cn.export.to_pm4py(found.assign(got=got, actor=got), activity="got")
 
 
 def log_without_ties(field_id: str) -> pd.DataFrame:

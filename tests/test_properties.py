@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import casesnb as cn
-from casesnb.tables.schema import CASE_FIELDS
+from casesnb.schema import CASE_FIELDS
 from casesnb.tables.tidy import OPERATION, tidy
 from casesnb.wire.pages import Page
 
@@ -240,7 +240,9 @@ def the_state_is_the_spell_that_covers_the_moment(story: Story) -> None:
         covers = began & ((spells["end_at"] > when) | spells["is_open"])
         known = [first[chain] <= when for chain in zip(*(spells[n] for n in names[:2]))]  # noqa: B905
         wanted = rows(spells[covers & pd.Series(known, dtype="bool")], *names)
-        state = cn.state_at(changes, when).rename(columns={"since_at": "start_at"})
+        state = cn.state_at(changes, as_of=when).rename(
+            columns={"since_at": "start_at"}
+        )
         assert rows(state, *names) == wanted
 
 
@@ -249,12 +251,12 @@ def nothing_differs_between_equal_states(story: Story) -> None:
 
     def state(when: dt.datetime) -> dict[Chain, Value]:
         names = ("case_id", "field_id", "kind", "value")
-        found = rows(cn.state_at(changes, when), *names)
+        found = rows(cn.state_at(changes, as_of=when), *names)
         return {(case, field): (kind, text) for case, field, kind, text in found}
 
     t1, t2 = moments(story)[0], story.now
     before, after = state(t1), state(t2)
-    found = rows(cn.diff(changes, t1, t2), "case_id", "field_id")
+    found = rows(cn.diff(changes, start=t1, end=t2), "case_id", "field_id")
     assert found == sorted(c for c in after if after[c] != before.get(c))
 
 
@@ -313,7 +315,7 @@ def _ids(story: Story) -> Iterator[str]:
 
 def between_two_reopens_lies_a_close(story: Story) -> None:
     events, changes = story.frames()
-    found = cn.reopens(changes, events, as_of=story.now)
+    found = cn.reopens(changes, events=events, as_of=story.now)
     wanted = [
         (case_id, plain(event.at), event.event_id)
         for case_id, before, new, event in walked_moves(story, "status")
@@ -335,7 +337,7 @@ def bounds_contain_what_was(story: Story) -> None:
     _, changes = story.frames()
     current = current_of(story)
     field_id = "status"
-    found = cn.time_bounds(changes, field_id, as_of=story.now, current=current)
+    found = cn.trust.time_bounds(changes, field_id, as_of=story.now, current=current)
     for row in found.itertuples(index=False):
         real = held(story.cases[row.case_id], field_id, story.now)
         hours = real.get((plain(row.kind), plain(row.value)), 0.0)
@@ -375,7 +377,7 @@ def current_of(story: Story) -> pd.DataFrame:
 
 def a_match_is_one(story: Story) -> None:
     _, changes = story.frames()
-    found = cn.verify(changes, current_of(story))
+    found = cn.trust.compare_with_current(changes, current_of(story))
     whole = walked(story._replace(left=frozenset(_ids(story))))
     done = walked(story)
     assert {chain for chain, _ in chains(found)} == set(whole)

@@ -50,11 +50,11 @@ def test_answers_are_matched_by_request_not_by_order(tmp_path: Path) -> None:
 
 
 def test_a_request_spelled_otherwise_is_the_same_request() -> None:
-    one = cn.Request("X", "POST", "/a%20b", "b=2&a=1", b'{"y": 1, "x": 2}')
-    two = cn.Request("X", "POST", "/a b", "a=1&b=2", b'{"x":2,"y":1}')
+    one = cn.raw.Request("X", "POST", "/a%20b", "b=2&a=1", b'{"y": 1, "x": 2}')
+    two = cn.raw.Request("X", "POST", "/a b", "a=1&b=2", b'{"x":2,"y":1}')
     assert one.canonical() == two.canonical()
-    assert cn.Request("X", "POST", "/", body=b"{}").canonical() == (
-        cn.Request("X", "POST", "/").canonical()
+    assert cn.raw.Request("X", "POST", "/", body=b"{}").canonical() == (
+        cn.raw.Request("X", "POST", "/").canonical()
     )
 
 
@@ -72,7 +72,7 @@ def test_a_request_spelled_otherwise_is_the_same_request() -> None:
     ],
 )
 def test_an_answer_comes_back_byte_for_byte(tmp_path: Path, body: bytes) -> None:
-    request = cn.Request("X", "POST", "/x")
+    request = cn.raw.Request("X", "POST", "/x")
     Recording(tmp_path, provenance={"source": "test"}).keep(request, reply(body))
     assert Recording(tmp_path)(request).body == body
 
@@ -190,7 +190,7 @@ def test_throttles_and_faults_are_not_recorded(
     ]
     kept: list[int] = []
 
-    def answer(request: cn.Request) -> cn.Response:
+    def answer(request: cn.raw.Request) -> cn.raw.Response:
         kept.append(len(list((tmp_path / "ListDomains").glob("*"))))
         return answers.pop(0)
 

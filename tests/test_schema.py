@@ -10,8 +10,9 @@ import pytest
 from refresh_readme import README, refreshed
 
 import casesnb as cn
-from casesnb.tables import schema
-from casesnb.tables.schema import TABLES, Column, Table
+from casesnb import schema
+from casesnb.schema import TABLES, Column, Table
+from casesnb.tables.schema import TIME
 
 NAMES = {
     name: value for name, value in vars(schema).items() if isinstance(value, Table)
@@ -33,7 +34,7 @@ def test_names_follow_the_house(table: Table) -> None:
         assert re.fullmatch(r"[a-z][a-z0-9_]*", column.name)
         assert column.meaning
         if column.name.endswith("_at"):
-            assert column.dtype == schema.TIME
+            assert column.dtype == TIME
         if column.name.startswith("is_"):
             assert column.dtype == "bool"
 

@@ -369,17 +369,17 @@ def test_a_repeated_token_without_end_is_noticed() -> None:
 
 def test_faults_strike_as_likely_and_where_they_are_told_to() -> None:
     broken = Faulty(WORLD.service(), [Fault("throttle", None, 0.3)])
-    request = cn.Request(
+    request = cn.raw.Request(
         "GetCaseAuditEvents", "POST", f"/domains/{DOMAIN}/cases/{CASE}/audit-history"
     )
     statuses = [broken(request).status for _ in range(300)]
     assert 60 <= statuses.count(429) <= 120
-    assert broken(cn.Request("ListDomains", "POST", "/domains-list")).status == 200
+    assert broken(cn.raw.Request("ListDomains", "POST", "/domains-list")).status == 200
     assert broken.provenance["faults"] == ["throttle"]
     again = Faulty(WORLD.service(), [Fault("throttle", None, 0.3)])
     assert [again(request).status for _ in range(300)] == statuses
     everywhere = Faulty(WORLD.service(), [Fault("throttle", 1, operation=None)])
-    asked = cn.Request("ListDomains", "POST", "/domains-list")
+    asked = cn.raw.Request("ListDomains", "POST", "/domains-list")
     assert [everywhere(asked).status for _ in range(2)] == [429, 200]
     with pytest.raises(ConnectionError, match="'reset' struck"):
         Faulty(WORLD.service(), [Fault("reset")])(request)

@@ -32,9 +32,9 @@ def clients(world: World, order: str = "newest first") -> dict[str, Any]:
     }
 
 
-def call(service: Service, path: str, body: Any = None, **how: str) -> cn.Response:
+def call(service: Service, path: str, body: Any = None, **how: str) -> cn.raw.Response:
     raw = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
-    return service(cn.Request("", how.pop("method", "POST"), path, body=raw, **how))
+    return service(cn.raw.Request("", how.pop("method", "POST"), path, body=raw, **how))
 
 
 # ------------------------------------------------------------------- the long walk
@@ -227,7 +227,7 @@ def test_both_orders_and_a_mixture_hold_the_same_events() -> None:
     ids = {}
     for order in ORDERS:
         client = cn.connect(world.service(order=order))
-        events = cn.iter_audit_events(client, domain_id, case_id)
+        events = cn.raw.iter_audit_events(client, domain_id, case_id)
         ids[order] = [event["eventId"] for event in events]
     assert ids["newest first"] == ids["oldest first"][::-1]
     assert ids["mixed"] not in (ids["newest first"], ids["oldest first"])
@@ -512,7 +512,7 @@ def test_pages_of_any_size_hold_the_whole_history_once(size: int) -> None:
     world = World(seed=1)
     client = cn.connect(world)
     domain_id, case_id = world.showcase
-    events = cn.iter_audit_events(client, domain_id, case_id, page_size=size)
+    events = cn.raw.iter_audit_events(client, domain_id, case_id, page_size=size)
     ids = [event["eventId"] for event in events]
     assert ids == [event.event_id for event in world.true_events(case_id)][::-1]
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import casesnb as cn
-from casesnb.tables.schema import (
+from casesnb.schema import (
     BACKLOG,
     BLAME,
     CHANGES,
@@ -237,7 +237,7 @@ def test_the_backlog_counts_in_out_and_what_is_left() -> None:
         [changes_of(*LIFE[:3]), changes_of(LIFE[0], case_id="x")], ignore_index=True
     )
     check(
-        cn.backlog(both, "1h"),
+        cn.backlog(both, freq="1h"),
         expected(
             BACKLOG,
             (0, "status", "string", "open", 2, 0, 2),
@@ -249,7 +249,7 @@ def test_the_backlog_counts_in_out_and_what_is_left() -> None:
 
 def test_blame_names_who_set_the_value_and_what_was_there() -> None:
     check(
-        cn.blame(changes_of(*LIFE), at(7.5)),
+        cn.blame(changes_of(*LIFE), as_of=at(7.5)),
         expected(
             BLAME,
             (*KEY, "string", "open", "e3", "a3", "agent", 7, "string", "closed"),
@@ -259,14 +259,14 @@ def test_blame_names_who_set_the_value_and_what_was_there() -> None:
 
 def test_diff_has_only_what_is_another_value() -> None:
     life = changes_of(*LIFE)
-    assert len(cn.diff(life, at(0), at(2))) == 0
-    assert len(cn.diff(life, at(0), at(7))) == 0  # closed and opened again
+    assert len(cn.diff(life, start=at(0), end=at(2))) == 0
+    assert len(cn.diff(life, start=at(0), end=at(7))) == 0  # closed and opened again
     check(
-        cn.diff(life, at(0), at(4)),
+        cn.diff(life, start=at(0), end=at(4)),
         expected(DIFF, (*KEY, "string", "open", "string", "closed", 3, "e2", "a2")),
     )
-    with pytest.raises(ValueError, match="Give the earlier one first"):
-        cn.diff(life, at(4), at(0))
+    with pytest.raises(ValueError, match="Give them in order"):
+        cn.diff(life, start=at(4), end=at(0))
 
 
 def test_a_table_of_states_has_typed_columns() -> None:

@@ -104,11 +104,10 @@ def test_what_was_not_loaded_is_told() -> None:
     unloaded = pd.DataFrame(
         [{"domain_id": "d", "case_id": "x", "error": "Denied", "message": "no"}]
     )
-    told = cn.story(dataclasses.replace(plain, unloaded=unloaded))
+    certificate = dataclasses.replace(plain.certificate, unloaded=unloaded)
+    told = cn.story(cn.History(plain.events, plain.changes, certificate))
     assert told.endswith("not loaded: case x (Denied: no)")
-    nothing = dataclasses.replace(
-        plain, events=plain.events.iloc[:0], changes=plain.changes.iloc[:0]
-    )
+    nothing = cn.History(plain.events.iloc[:0], plain.changes.iloc[:0])
     assert cn.story(nothing).startswith("No event in this history.\n\nWhat was loaded")
 
 

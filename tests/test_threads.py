@@ -16,7 +16,7 @@ from casesnb.analysis.threads import (
     thread_events,
     thread_summary,
 )
-from casesnb.tables.schema import (
+from casesnb.schema import (
     CHANGES,
     EVENTS,
     MERGES,
@@ -112,7 +112,7 @@ def test_one_side_of_a_merge_is_enough_to_know_the_thread() -> None:
 def test_no_event_makes_no_thread() -> None:
     assert thread_summary(EVENTS.empty()).columns.tolist() == THREAD_SUMMARY.names
     assert merges(EVENTS.empty()).columns.tolist() == MERGES.names
-    none = thread_changes(CHANGES.empty(), EVENTS.empty())
+    none = thread_changes(CHANGES.empty(), events=EVENTS.empty())
     assert none.columns.tolist() == THREAD_CHANGES.names
     assert len(none) == 0
 
@@ -153,7 +153,7 @@ def check(seeds: range) -> int:
             here = summary.loc[thread_id]
             assert here["n_events"] == len(lives) + here["n_merges"]
             assert here["n_changes"] == sum(e.n_changes for e in lives)
-        changes = thread_changes(history.changes, history.events)
+        changes = thread_changes(history.changes, events=history.events)
         counted = changes[changes["is_counted"]]
         true_changes = [c for case_id in ids for c in world.true_changes(case_id)]
         merged_events = {(e.case_id, e.event_id) for e in true if e.merge_event_id}

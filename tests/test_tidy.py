@@ -10,8 +10,8 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import casesnb as cn
+from casesnb.schema import CHANGES, EVENTS
 from casesnb.tables import decode
-from casesnb.tables.schema import CHANGES, EVENTS
 from casesnb.tables.tidy import tidy
 
 ANNA = "arn:aws:connect:us-east-1:1:instance/i/agent/anna"
@@ -115,7 +115,7 @@ def test_events_are_a_row_each_oldest_first() -> None:
             "n_changes": 0,
         },
     )
-    found = cn.events_frame([PAGE], domain_id="d", case_id="c")
+    found = cn.raw.events_frame([PAGE], domain_id="d", case_id="c")
     assert_frame_equal(found, expected)
 
 
@@ -153,7 +153,7 @@ def test_changes_are_a_row_each_in_the_order_of_their_event() -> None:
             "new": "false",
         },
     )
-    found = cn.changes_frame([PAGE], domain_id="d", case_id="c")
+    found = cn.raw.changes_frame([PAGE], domain_id="d", case_id="c")
     assert_frame_equal(found, expected)
 
 
@@ -182,7 +182,18 @@ def test_an_event_on_two_pages_is_one_and_is_counted() -> None:
     expected = tidy([PAGE], domain_id="d", case_id="c")
     assert_frame_equal(events, expected[0])
     assert_frame_equal(changes, expected[1])
-    assert counts.n_duplicates == 1
+    assert counts["d", "c"].n_duplicates == 1
+    assert counts["d", "c"].n_conflicts == 0
+
+
+def test_an_event_that_comes_again_with_other_content_is_counted_as_a_conflict() -> (
+    None
+):
+    first, again = PAGE["auditEvents"][:2], json.loads(json.dumps(PAGE["auditEvents"]))
+    again[1]["performedBy"] = {"iamPrincipalArn": "arn:aws:iam::1:role/other"}
+    pages = [{"auditEvents": first}, {"auditEvents": again}]
+    _, _, counts = tidy(pages, domain_id="d", case_id="c")
+    assert (counts["d", "c"].n_duplicates, counts["d", "c"].n_conflicts) == (2, 1)
 
 
 def test_what_casesnb_does_not_know_is_kept_beside_the_rest() -> None:
@@ -211,8 +222,8 @@ def test_what_casesnb_does_not_know_is_kept_beside_the_rest() -> None:
     assert changes[["new_kind", "new"]].to_numpy().tolist() == [
         ["unknown", "novelValue"]
     ]
-    assert counts.n_nulls == 2
-    assert counts.unknowns == {
+    assert counts["d", "c"].n_nulls == 2
+    assert counts["d", "c"].unknowns == {
         "value member novelValue": 1,
         "field member confidence": 1,
         "performedBy member via": 1,
@@ -249,16 +260,16 @@ def test_what_cannot_be_read_is_an_error_that_names_page_and_case(
 
 def test_one_page_or_a_page_of_no_case_is_an_error_that_says_what_to_give() -> None:
     with pytest.raises(TypeError, match=r"Give a list of pages: \[page\]"):
-        cn.events_frame(PAGE, domain_id="d", case_id="c")  # type: ignore[arg-type]
+        cn.raw.events_frame(PAGE, domain_id="d", case_id="c")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="Give domain_id= and case_id="):
-        cn.events_frame([PAGE])
+        cn.raw.events_frame([PAGE])
 
 
 def test_no_pages_are_the_whole_tables_without_rows() -> None:
     events, changes, counts = tidy([])
     assert_frame_equal(events, EVENTS.empty())
     assert_frame_equal(changes, CHANGES.empty())
-    assert counts.order_seen == "not told"
+    assert counts == {}
 
 
 def test_the_pages_given_are_left_as_they_were() -> None:
@@ -283,7 +294,8 @@ def test_it_does_not_matter_how_many_bytes_are_read_at_a_time(
             page["auditEvents"].append(None)
         pages.append(page)
     events, changes, counts = tidy(pages, domain_id="d", case_id="c")
-    assert (len(events), counts.n_nulls, counts.unknowns.total()) == (120, 2, 1)
+    of_case = counts["d", "c"]
+    assert (len(events), of_case.n_nulls, of_case.unknowns.total()) == (120, 2, 1)
     monkeypatch.setattr(decode, "_BATCH", size)
     again = tidy(pages, domain_id="d", case_id="c")
     assert_frame_equal(again[0], events)

@@ -14,8 +14,8 @@ import pytest
 
 import casesnb as cn
 from casesnb.analysis.timezones import offsets, wall, weekday, with_period
+from casesnb.schema import CHANGES, EVENTS
 from casesnb.tables.frames import opened, rows_of
-from casesnb.tables.schema import CHANGES, EVENTS
 
 ZONES = (
     "UTC",
@@ -132,8 +132,8 @@ def test_what_is_no_period_is_refused(freq: str) -> None:
 def test_there_is_no_such_zone_though_there_is_no_event(tz: Any) -> None:
     events, changes = EVENTS.empty(), CHANGES.empty()
     for ask in (
-        lambda: cn.rhythm(events, tz=tz),
-        lambda: cn.actor_activity(events, tz=tz),
+        lambda: cn.actors.rhythm(events, tz=tz),
+        lambda: cn.actors.actor_activity(events, tz=tz),
         lambda: cn.backlog(changes, tz=tz),
     ):
         with pytest.raises(ValueError, match=f"There is no time zone {tz!r}. Name one"):

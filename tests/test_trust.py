@@ -6,7 +6,6 @@ import datetime as dt
 import random
 from collections import Counter, defaultdict
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -14,16 +13,22 @@ import pytest
 from test_actors import ANN, agent, change, changes_of, event, events_of, expected
 
 import casesnb as cn
-from casesnb.analysis.trust import continuity, drift, time_bounds, verify
-from casesnb.tables.schema import (
+from casesnb.analysis.trust import (
+    compare_captures,
+    compare_with_current,
+    continuity,
+    time_bounds,
+)
+from casesnb.schema import (
     CASE_FIELDS,
     CHANGES,
+    COMPARE_CAPTURES,
+    COMPARE_WITH_CURRENT,
     CONTINUITY,
-    DRIFT,
     EVENTS,
     TIME_BOUNDS,
-    VERIFY,
 )
+from casesnb.tables.history import History
 
 
 def step(number: int, hour: int, old: str | None, new: str | None, **by: Any) -> Any:
@@ -141,8 +146,8 @@ def test_verify_compares_each_field_and_names_the_event() -> None:
         ("link", "string", ""),
         ("reference_number", "string", "0012"),
     )
-    found = verify(changes, current)
-    assert found.dtypes.astype(str).to_dict() == VERIFY.dtypes
+    found = compare_with_current(changes, current)
+    assert found.dtypes.astype(str).to_dict() == COMPARE_WITH_CURRENT.dtypes
     said = found[["field_id", "verdict", "event_id", "n_breaks"]]
     said = said.astype({"event_id": object}).where(said.notna(), None)
     assert [tuple(row) for row in said.itertuples(index=False)] == [
@@ -160,9 +165,9 @@ def test_an_undecided_order_contradicts_nothing() -> None:
     changes = changes_of(
         step(1, 9, None, "open", **tie), step(2, 9, None, "closed", **tie)
     )
-    found = verify(changes, state(("status", "string", "open")))
+    found = compare_with_current(changes, state(("status", "string", "open")))
     assert found["verdict"].tolist() == ["unverifiable"]
-    found = verify(changes, state(("status", "string", "closed")))
+    found = compare_with_current(changes, state(("status", "string", "closed")))
     assert found["verdict"].tolist() == ["match"]
 
 
@@ -171,22 +176,21 @@ def capture(*hours: int, **by: Any) -> Any:
         *(event(h, f"2026-03-02T{h:02}:00Z", **agent() | by) for h in hours)
     )
     changes = changes_of(*(step(h, h, "a", f"v{h}") for h in hours))
-    return SimpleNamespace(events=events, changes=changes)
+    return History(events=events, changes=changes)
 
 
 def test_drift_tells_new_late_vanished_and_altered_apart() -> None:
     earlier, later = capture(8, 9, 11, 12), capture(8, 10, 11, 12, 13)
     later.changes.loc[later.changes["event_id"] == "e11", "new"] = "other"
-    later.events = EVENTS.cast(
-        later.events.astype({"actor": "str"}).assign(
-            actor=lambda frame: frame["actor"].where(frame["event_id"] != "e12", "bob")
-        )
+    acted = later.events.astype({"actor": "str"}).assign(
+        actor=lambda frame: frame["actor"].where(frame["event_id"] != "e12", "bob")
     )
+    later = History(EVENTS.cast(acted), later.changes)
     day = "2026-03-02T{}:00Z"
     pd.testing.assert_frame_equal(
-        drift(earlier, later),
+        compare_captures(earlier, later),
         expected(
-            DRIFT,
+            COMPARE_CAPTURES,
             ("d", "c", "e9", day.format("09"), "vanished", None),
             ("d", "c", "e10", day.format("10"), "late", None),
             ("d", "c", "e11", day.format("11"), "altered", "changes"),
@@ -194,24 +198,27 @@ def test_drift_tells_new_late_vanished_and_altered_apart() -> None:
             ("d", "c", "e13", day.format("13"), "new", None),
         ),
     )
-    assert drift(earlier, earlier).empty
+    assert compare_captures(earlier, earlier).empty
     until = dt.datetime(2026, 3, 2, 14, tzinfo=dt.UTC)
-    late = drift(earlier, later, captured_at=until)["verdict"].tolist()
+    late = compare_captures(earlier, later, as_of=until)["verdict"].tolist()
     assert late == ["vanished", "late", "altered", "altered", "late"]
 
 
 def test_a_case_of_one_capture_only_is_not_compared() -> None:
     earlier = capture(8)
-    nothing = SimpleNamespace(events=EVENTS.empty(), changes=CHANGES.empty())
-    assert drift(earlier, nothing).empty
-    assert drift(nothing, earlier).empty
-    assert drift(nothing, nothing).columns.tolist() == DRIFT.names
+    nothing = History(events=EVENTS.empty(), changes=CHANGES.empty())
+    assert compare_captures(earlier, nothing).empty
+    assert compare_captures(nothing, earlier).empty
+    assert compare_captures(nothing, nothing).columns.tolist() == COMPARE_CAPTURES.names
 
 
 def test_no_rows_have_all_columns_and_nothing_given_is_changed() -> None:
     assert continuity(CHANGES.empty()).columns.tolist() == CONTINUITY.names
     assert time_bounds(CHANGES.empty()).columns.tolist() == TIME_BOUNDS.names
-    assert verify(CHANGES.empty(), state()).columns.tolist() == VERIFY.names
+    assert (
+        compare_with_current(CHANGES.empty(), state()).columns.tolist()
+        == COMPARE_WITH_CURRENT.names
+    )
     changes, current = (
         changes_of(step(1, 9, "a", "b")),
         state(("status", "string", "b")),
@@ -219,7 +226,7 @@ def test_no_rows_have_all_columns_and_nothing_given_is_changed() -> None:
     before = changes.copy(deep=True), current.copy(deep=True)
     continuity(changes)
     time_bounds(changes, current=current)
-    verify(changes, current)
+    compare_with_current(changes, current)
     pd.testing.assert_frame_equal(changes, before[0])
     pd.testing.assert_frame_equal(current, before[1])
     assert ANN in changes["actor"].tolist()
@@ -243,7 +250,7 @@ class Lost:
         is_kept = history.changes["event_id"].isin(kept)
         self.changes = history.changes[is_kept].reset_index(drop=True)
         self.current = pd.concat(
-            [cn.load_case(client, domain_id, case_id) for case_id in self.ids],
+            [cn.load_case_fields(client, domain_id, case_id) for case_id in self.ids],
             ignore_index=True,
         )
         # By case and field: all that was done, in order, and whether it is there.
@@ -321,7 +328,9 @@ def check(seeds: range) -> Counter[str]:
         seen["located"] += len(located)
 
         states = {case_id: lost.world.true_state(case_id) for case_id in lost.ids}
-        for row in verify(lost.changes, lost.current).itertuples(index=False):
+        for row in compare_with_current(lost.changes, lost.current).itertuples(
+            index=False
+        ):
             seen[row.verdict] += 1
             if row.verdict != "unverifiable":
                 is_so = some(row.history_value) == states[row.case_id][row.field_id][1]

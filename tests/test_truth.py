@@ -11,7 +11,7 @@ import pytest
 from engines import plain
 
 import casesnb as cn
-from casesnb.tables.schema import CHANGES, EVENTS
+from casesnb.schema import CHANGES, EVENTS
 
 FEW = range(12)
 MANY = range(200)
@@ -89,7 +89,7 @@ def check_states(found: Loaded, dice: random.Random) -> None:
     for _ in range(6):
         when = start + dice.random() * (now - start)
         when = when.replace(microsecond=when.microsecond // 1000 * 1000)
-        states = Cases(cn.state_at(found.changes, when))
+        states = Cases(cn.state_at(found.changes, as_of=when))
         for case_id in found.whole:
             rows = told(states[case_id], "field_id", "kind", "value")
             state = found.worlds[case_id].true_state(case_id, when)
@@ -145,7 +145,7 @@ def check_handoffs(loaded: Loaded) -> None:
 
 def check_reopens(loaded: Loaded) -> None:
     names = ("closed_at", "reopened_at", "close_event_id", "event_id", "actor")
-    found = Cases(cn.reopens(loaded.changes, loaded.events))
+    found = Cases(cn.reopens(loaded.changes, events=loaded.events))
     for case_id in loaded.whole:
         rows = found[case_id]
         truth = loaded.worlds[case_id].true_reopens(case_id)
@@ -157,7 +157,7 @@ def check_reopens(loaded: Loaded) -> None:
 
 def check_summaries(loaded: Loaded) -> None:
     now = cn.sandbox.world.END
-    found = cn.case_summary(loaded.events, loaded.changes, as_of=now)
+    found = cn.case_summary(loaded.events, changes=loaded.changes, as_of=now)
     rows = {row["case_id"]: row for row in found.to_dict("records")}
     assert len(rows) == len(found)
     for case_id in loaded.whole:
@@ -188,7 +188,7 @@ def test_the_moment_of_a_change_belongs_to_it() -> None:
     changes = cn.load_history(cn.connect(world), *world.showcase).changes
     at = changes.loc[changes["new"] == "escalated", "performed_at"].iloc[0]
     for when, value in ((at, "escalated"), (at - pd.Timedelta("1us"), "in_progress")):
-        state = cn.state_at(changes, when).set_index("field_id")
+        state = cn.state_at(changes, as_of=when).set_index("field_id")
         assert state.loc["status", "value"] == value
 
 

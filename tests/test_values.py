@@ -134,7 +134,7 @@ def changes(*pairs: tuple[Any, Any]) -> pd.DataFrame:
         "performedTime": "2026-03-01T09:00:00Z",
         "fields": [*fields, {"eventFieldId": "g", "newValue": {"stringValue": "x"}}],
     }
-    return cn.changes_frame([{"auditEvents": [event]}], domain_id="d", case_id="c")
+    return cn.raw.changes_frame([{"auditEvents": [event]}], domain_id="d", case_id="c")
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def world_of(seed: int, **how: Any) -> World:
 
 def ask(service: Any, operation: str, path: str, **body: Any) -> dict[str, Any]:
     response = service(
-        cn.Request(operation, "POST", path, body=json.dumps(body).encode())
+        cn.raw.Request(operation, "POST", path, body=json.dumps(body).encode())
     )
     assert response.status == 200, response.body
     answer: dict[str, Any] = json.loads(response.body)

@@ -22,10 +22,127 @@ from casesnb.tables.frames import (
     told_apart,
     windowed,
 )
-from casesnb.tables.schema import CHANGES, EVENTS
+from casesnb.tables.schema import CHANGES, EVENTS, TEXT, TIME, Column, Table
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
+
+    from casesnb.tables.history import History
+
+ACTOR_ACTIVITY = Table(
+    "actor_activity",
+    "One row per actor and period in which they acted.",
+    (
+        Column("actor", TEXT, "who acted; missing if AWS named none"),
+        Column("actor_kind", TEXT, "`agent`, `custom`, `service`, `role` or `unknown`"),
+        Column("period_at", TIME, "when the period began"),
+        Column("n_events", "int64", "audit events"),
+        Column("n_changes", "int64", "field changes in them"),
+        Column("n_cases", "int64", "distinct cases"),
+    ),
+)
+
+ACTOR_MATRIX = Table(
+    "actor_matrix",
+    "One row per actor and kind of event that they caused.",
+    (
+        Column("actor", TEXT, "who acted; missing if AWS named none"),
+        Column("actor_kind", TEXT, "`agent`, `custom`, `service`, `role` or `unknown`"),
+        Column("event_type", TEXT, "as AWS names it"),
+        Column("related_item_type", TEXT, "the related item's type, if there is one"),
+        Column("n_events", "int64", "audit events"),
+        Column("n_cases", "int64", "distinct cases"),
+        Column("first_at", TIME, "the first of them"),
+        Column("last_at", TIME, "the last of them"),
+    ),
+)
+
+RHYTHM = Table(
+    "rhythm",
+    "One row per kind of actor, weekday and hour in which they acted.",
+    (
+        Column("weekday", "int64", "1 for Monday to 7 for Sunday, in the zone"),
+        Column("hour", "int64", "0 to 23, in the zone"),
+        Column("actor_kind", TEXT, "`agent`, `custom`, `service`, `role` or `unknown`"),
+        Column("n_events", "int64", "audit events"),
+        Column("n_cases", "int64", "distinct cases"),
+    ),
+)
+
+ATTRIBUTION = Table(
+    "attribution",
+    "One row per event: the kind of work it was, and what that rests on.",
+    (
+        Column("domain_id", TEXT, "the Cases domain"),
+        Column("case_id", TEXT, "the case"),
+        Column("event_id", TEXT, "the audit event"),
+        Column("sequence", "int64", "the event's place in its case, from 0"),
+        Column("performed_at", TIME, "when it was done"),
+        Column("actor", TEXT, "who acted; missing if AWS named none"),
+        Column("worker", TEXT, "`human`, `automation`, `api` or `unknown`"),
+        Column("is_asserted", "bool", "a caller of the API says so; nobody checked"),
+        Column("evidence", TEXT, "what in the event says so"),
+    ),
+)
+
+WORK_SHARE = Table(
+    "work_share",
+    "One row per kind of work and evidence for it.",
+    (
+        Column("worker", TEXT, "`human`, `automation`, `api` or `unknown`"),
+        Column("evidence", TEXT, "what in the events says so"),
+        Column("is_asserted", "bool", "a caller of the API says so; nobody checked"),
+        Column("n_events", "int64", "audit events"),
+        Column("n_changes", "int64", "field changes in them"),
+        Column("n_cases", "int64", "distinct cases"),
+        Column("share", "float64", "of all events, from 0 to 1"),
+    ),
+)
+
+OFF_HOURS = Table(
+    "off_hours",
+    "One row per actor: how much of their work was done outside working hours.",
+    (
+        Column("actor", TEXT, "who acted; missing if AWS named none"),
+        Column("actor_kind", TEXT, "`agent`, `custom`, `service`, `role` or `unknown`"),
+        Column("n_events", "int64", "audit events"),
+        Column("n_off_hours", "int64", "those outside the calendar's hours"),
+        Column("share", "float64", "of the actor's events, from 0 to 1"),
+    ),
+)
+
+BURSTS = Table(
+    "bursts",
+    "One row per burst: one actor gave one field one value on many cases.",
+    (
+        Column("started_at", TIME, "its first change"),
+        Column("ended_at", TIME, "its last change"),
+        Column("actor", TEXT, "who did it; missing if AWS named none"),
+        Column("actor_kind", TEXT, "`agent`, `custom`, `service`, `role` or `unknown`"),
+        Column("field_id", TEXT, "the field"),
+        Column("kind", TEXT, "kind of the value that it got"),
+        Column("value", TEXT, "the value that it got"),
+        Column("n_cases", "int64", "distinct cases"),
+        Column("n_changes", "int64", "field changes"),
+    ),
+)
+
+
+__all__ = [
+    "actor_activity",
+    "actor_matrix",
+    "attribution",
+    "bursts",
+    "off_hours",
+    "rhythm",
+    "with_users",
+    "work_share",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 WORKERS = {
     "agent": "human",
@@ -44,14 +161,19 @@ _CASE = ("domain_id", "case_id")
 
 
 def actor_activity(
-    events: IntoFrameT, *, freq: str = "1d", tz: str | dt.tzinfo = "UTC"
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
+    *,
+    freq: str = "1d",
+    tz: str | dt.tzinfo = "UTC",
 ) -> IntoFrameT:
     """One row per actor and period in which they acted.
 
     Parameters
     ----------
-    events : DataFrame
-        The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark.
+    history : History or DataFrame
+        A history, or its events alone (``schema.EVENTS``), of pandas, Polars,
+        DuckDB or PySpark.
     freq : str, default "1d"
         The period's length: ``1m``, ``1h``, ``1d``, ``1w``, ``1mo``,
         ``1q``, ``1y``, or minutes or hours that divide an hour or a day.
@@ -74,12 +196,12 @@ def actor_activity(
     >>> import casesnb as cn
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
-    >>> activity = actor_activity(history.events)
+    >>> activity = actor_activity(history)
     >>> int(activity["n_events"].sum()) == len(history.events)
     True
     """
     asked = ("actor", "actor_kind", "performed_at", "n_changes")
-    given = as_given(events, EVENTS, *_CASE, *asked)  # a quarter of what it may hold
+    given = as_given(history, EVENTS, *_CASE, *asked)  # a quarter of what it may hold
     frame = told_apart(given, "case", _CASE)
     frame = with_period(frame, "performed_at", freq, tz).select(
         "actor",
@@ -96,16 +218,20 @@ def actor_activity(
     )
     counts = (nw.col(name).cast(nw.Int64) for name in _COUNTS)
     counted = texts(counted.select(*key, *counts))
-    return handed_back(counted, events, ("period_at", "actor", "actor_kind"))
+    return handed_back(counted, history, ("period_at", "actor", "actor_kind"))
 
 
-def actor_matrix(events: IntoFrameT) -> IntoFrameT:
+def actor_matrix(
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
+) -> IntoFrameT:
     """One row per actor and kind of event that they caused.
 
     Parameters
     ----------
-    events : DataFrame
-        The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark.
+    history : History or DataFrame
+        A history, or its events alone (``schema.EVENTS``), of pandas, Polars,
+        DuckDB or PySpark.
 
     Returns
     -------
@@ -118,12 +244,12 @@ def actor_matrix(events: IntoFrameT) -> IntoFrameT:
     >>> import casesnb as cn
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
-    >>> matrix = actor_matrix(history.events)
+    >>> matrix = actor_matrix(history)
     >>> int(matrix["n_events"].sum()) == len(history.events)
     True
     """
     key = ("actor", "actor_kind", "event_type", "related_item_type")
-    frame = told_apart(as_given(events, EVENTS), "case", _CASE).select(
+    frame = told_apart(as_given(history, EVENTS), "case", _CASE).select(
         *key, "performed_at", "case", one=nw.lit(1, nw.Int64)
     )
     counted = frame.group_by(*key).agg(
@@ -133,16 +259,19 @@ def actor_matrix(events: IntoFrameT) -> IntoFrameT:
         last_at=nw.col("performed_at").max(),
     )
     counted = counted.with_columns(nw.col("n_events", "n_cases").cast(nw.Int64))
-    return handed_back(texts(counted), events, key)
+    return handed_back(texts(counted), history, key)
 
 
-def rhythm(events: IntoFrameT, *, tz: str = "UTC") -> IntoFrameT:
+def rhythm(
+    history: History[IntoFrameT] | IntoFrameT, /, *, tz: str | dt.tzinfo = "UTC"
+) -> IntoFrameT:
     """One row per kind of actor, weekday and hour in which they acted.
 
     Parameters
     ----------
-    events : DataFrame
-        The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark.
+    history : History or DataFrame
+        A history, or its events alone (``schema.EVENTS``), of pandas, Polars,
+        DuckDB or PySpark.
     tz : str, default "UTC"
         The IANA time zone whose weekdays and hours are meant, daylight saving
         included.
@@ -163,11 +292,11 @@ def rhythm(events: IntoFrameT, *, tz: str = "UTC") -> IntoFrameT:
     >>> import casesnb as cn
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
-    >>> hours = rhythm(history.events, tz="Europe/Berlin")
+    >>> hours = rhythm(history, tz="Europe/Berlin")
     >>> int(hours["n_events"].sum()) == len(history.events)
     True
     """
-    frame = told_apart(as_given(events, EVENTS), "case", _CASE)
+    frame = told_apart(as_given(history, EVENTS), "case", _CASE)
     frame = frame.select(
         "actor_kind", "case", shown=wall(frame, "performed_at", tz)
     ).with_columns(
@@ -181,10 +310,13 @@ def rhythm(events: IntoFrameT, *, tz: str = "UTC") -> IntoFrameT:
         n_cases=nw.col("case").n_unique(),
     )
     counted = counted.with_columns(nw.col("n_events", "n_cases").cast(nw.Int64))
-    return handed_back(texts(counted), events, key)
+    return handed_back(texts(counted), history, key)
 
 
-def attribution(events: IntoFrameT) -> IntoFrameT:
+def attribution(
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
+) -> IntoFrameT:
     """One row per event: the kind of work it was, and what that rests on.
 
     An audit event names ids, not kinds of work. A user ARN under Connect's own
@@ -194,8 +326,9 @@ def attribution(events: IntoFrameT) -> IntoFrameT:
 
     Parameters
     ----------
-    events : DataFrame
-        The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark.
+    history : History or DataFrame
+        A history, or its events alone (``schema.EVENTS``), of pandas, Polars,
+        DuckDB or PySpark.
 
     Returns
     -------
@@ -212,10 +345,10 @@ def attribution(events: IntoFrameT) -> IntoFrameT:
     >>> import casesnb as cn
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
-    >>> attribution(history.events).loc[0, ["worker", "evidence"]].tolist()
+    >>> attribution(history).loc[0, ["worker", "evidence"]].tolist()
     ['automation', "Connect's own role, no user: a flow or a rule"]
     """
-    frame = attributed(opened(events, EVENTS)).select(
+    frame = attributed(opened(history, EVENTS)).select(
         "domain_id",
         "case_id",
         "event_id",
@@ -226,7 +359,7 @@ def attribution(events: IntoFrameT) -> IntoFrameT:
         "is_asserted",
         "evidence",
     )
-    return handed_back(frame, events, ("domain_id", "case_id", "sequence"))
+    return handed_back(frame, history, ("domain_id", "case_id", "sequence"))
 
 
 def attributed(frame: Any) -> Any:
@@ -258,13 +391,17 @@ def attributed(frame: Any) -> Any:
     return frame.with_columns(worker=worker, evidence=evidence, is_asserted=asserted)
 
 
-def work_share(events: IntoFrameT) -> IntoFrameT:
+def work_share(
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
+) -> IntoFrameT:
     """One row per kind of work and evidence for it, with its share of all events.
 
     Parameters
     ----------
-    events : DataFrame
-        The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark.
+    history : History or DataFrame
+        A history, or its events alone (``schema.EVENTS``), of pandas, Polars,
+        DuckDB or PySpark.
 
     Returns
     -------
@@ -281,11 +418,11 @@ def work_share(events: IntoFrameT) -> IntoFrameT:
     >>> import casesnb as cn
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
-    >>> round(float(work_share(history.events)["share"].sum()), 9)
+    >>> round(float(work_share(history)["share"].sum()), 9)
     1.0
     """
     key = ("worker", "evidence", "is_asserted")
-    frame = attributed(texts(told_apart(as_given(events, EVENTS), "case", _CASE)))
+    frame = attributed(texts(told_apart(as_given(history, EVENTS), "case", _CASE)))
     frame = frame.select(
         *key, "case", nw.col("n_changes").cast(nw.Int64), one=nw.lit(1, nw.Int64)
     )
@@ -300,16 +437,19 @@ def work_share(events: IntoFrameT) -> IntoFrameT:
         share=nw.col("n_events").cast(nw.Float64)
         / nw.col("n_events").sum().cast(nw.Float64)
     )
-    return handed_back(counted, events, key)
+    return handed_back(counted, history, key)
 
 
-def off_hours(events: IntoFrameT, calendar: Calendar | None = None) -> IntoFrameT:
+def off_hours(
+    history: History[IntoFrameT] | IntoFrameT, /, *, calendar: Calendar | None = None
+) -> IntoFrameT:
     """One row per actor: how much of their work was done outside working hours.
 
     Parameters
     ----------
-    events : DataFrame
-        The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark.
+    history : History or DataFrame
+        A history, or its events alone (``schema.EVENTS``), of pandas, Polars,
+        DuckDB or PySpark.
     calendar : Calendar, optional
         The working hours; Monday to Friday, nine to five UTC, otherwise.
 
@@ -325,12 +465,12 @@ def off_hours(events: IntoFrameT, calendar: Calendar | None = None) -> IntoFrame
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
     >>> berlin = Calendar({day: ("08:00", "18:00") for day in range(1, 6)}, tz="Europe/Berlin")
-    >>> late = off_hours(history.events, berlin)
+    >>> late = off_hours(history, calendar=berlin)
     >>> int(late["n_events"].sum()) == len(history.events)
     True
     """
     calendar = calendar or Calendar()
-    frame = opened(events, EVENTS)
+    frame = opened(history, EVENTS)
     key = ("actor", "actor_kind")
     frame = frame.select(*key, shown=wall(frame, "performed_at", calendar.tz))
     shown = nw.col("shown")
@@ -357,11 +497,12 @@ def off_hours(events: IntoFrameT, calendar: Calendar | None = None) -> IntoFrame
         share=nw.col("n_off_hours").cast(nw.Float64)
         / nw.col("n_events").cast(nw.Float64)
     )
-    return handed_back(counted, events, key)
+    return handed_back(counted, history, key)
 
 
 def bursts(
-    changes: IntoFrameT,
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
     *,
     within: dt.timedelta = dt.timedelta(minutes=1),
     min_cases: int = 5,
@@ -374,8 +515,9 @@ def bursts(
 
     Parameters
     ----------
-    changes : DataFrame
-        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of pandas, Polars,
+        DuckDB or PySpark.
     within : timedelta, default one minute
         The longest pause inside a burst.
     min_cases : int, default 5
@@ -396,11 +538,11 @@ def bursts(
     --------
     >>> import casesnb as cn
     >>> world = cn.sandbox.World(seed=7)
-    >>> changes = cn.load_history(cn.connect(world), *world.showcase).changes
-    >>> len(bursts(changes))  # one case is no burst
+    >>> history = cn.load_history(cn.connect(world), *world.showcase)
+    >>> len(bursts(history))  # one case is no burst
     0
     """
-    frame = in_bursts(opened(changes, CHANGES), within=within, min_cases=min_cases)
+    frame = in_bursts(opened(history, CHANGES), within=within, min_cases=min_cases)
     key = ("actor", "actor_kind", "field_id", "new_kind", "new", "burst")
     found = frame.group_by(*key).agg(
         started_at=nw.col("performed_at").min(),
@@ -420,7 +562,7 @@ def bursts(
         n_changes=nw.col("n_changes").cast(nw.Int64),
     )
     return handed_back(
-        found, changes, ("started_at", "actor", "field_id", "kind", "value")
+        found, history, ("started_at", "actor", "field_id", "kind", "value")
     )
 
 

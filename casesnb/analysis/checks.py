@@ -1,14 +1,14 @@
 """Checks: small named rules that cite their events and know what they cannot tell.
 
-A rule is a function from the tables to findings. Yours become one with `rule`::
+A rule is a function from what it is given to findings. Yours become one with `rule`::
 
-    @cn.rule(severity="warning")
-    def untitled(tables):
+    @cn.checks.rule(severity="warning")
+    def untitled(context):
         "Find cases that were created without a title."
         ...
         return frame  # domain_id, case_id, event_ids, message
 
-    cn.findings(history, [*cn.RULES, untitled])
+    cn.findings(history, rules=[*cn.checks.RULES, untitled])
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from typing import TYPE_CHECKING, Any, overload
 import narwhals as nw
 
 from casesnb.analysis.actors import attributed, in_bursts
-from casesnb.tables.arguments import moment, need_history
+from casesnb.tables.arguments import need_history
 from casesnb.tables.field_chain import Chains, chained, is_new
 from casesnb.tables.frames import (
     NO_TEXT,
     as_given,
+    as_of_of,
     handed_back,
     opened,
     rows_of,
@@ -34,12 +35,42 @@ from casesnb.tables.frames import (
     time_type,
     windowed,
 )
-from casesnb.tables.schema import CHANGES, EVENTS
+from casesnb.tables.schema import CHANGES, EVENTS, TEXT, TIME, Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from casesnb.tables.load_history import History
+    from casesnb.tables.history import History
+
+FINDINGS = Table(
+    "findings",
+    "One row per finding of a rule, or per case that it could not check.",
+    (
+        Column("domain_id", TEXT, "the Cases domain"),
+        Column("case_id", TEXT, "the case"),
+        Column("rule", TEXT, "the rule"),
+        Column("severity", TEXT, "`info`, `warning` or `problem`"),
+        Column("verdict", TEXT, "`found` or `not_checkable`"),
+        Column("field_id", TEXT, "the field, where one is meant"),
+        Column("found_at", TIME, "when it was done; missing if not checkable"),
+        Column("actor", TEXT, "who did it; missing if AWS named none"),
+        Column("event_ids", TEXT, "the events that show it, a space between two"),
+        Column("message", TEXT, "what was found, or why it cannot be checked"),
+    ),
+)
+
+
+__all__ = [
+    "RULES",
+    "Rule",
+    "RuleContext",
+    "rule",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 SEVERITIES = ("info", "warning", "problem")
 """What a finding may be: good to know, to be looked at, to be explained."""
@@ -55,8 +86,8 @@ _EVENT = ("domain_id", "case_id", "event_id")
 
 
 @dataclass(frozen=True)
-class Tables:
-    """A history in any engine, and when it was read: what a rule is given.
+class RuleContext:
+    """What a rule is given: a history's tables in any engine, and when it was read.
 
     Parameters
     ----------
@@ -134,7 +165,7 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A named check: call it with `Tables`, or give it to `findings`.
+    """A named check: call it with `RuleContext`, or give it to `findings`.
 
     Parameters
     ----------
@@ -145,7 +176,7 @@ class Rule:
     question : str
         What it looks for, in one sentence.
     function : callable
-        From `Tables` to a frame of findings.
+        From `RuleContext` to a frame of findings.
     options : mapping of str to Any
         Its function's keyword arguments.
     """
@@ -163,9 +194,9 @@ class Rule:
                 f"{', '.join(SEVERITIES)}."
             )
 
-    def __call__(self, tables: Tables) -> Any:
+    def __call__(self, context: RuleContext) -> Any:
         """Return the rule's findings, with all columns."""
-        given = self.function(tables, **self.options)
+        given = self.function(context, **self.options)
         try:
             found = opened(given)
         except TypeError as error:
@@ -174,7 +205,7 @@ class Rule:
                 "findings."
             ) from error
         names = found.collect_schema().names()
-        in_utc = time_type(tables._events)
+        in_utc = time_type(context._events)
         if missing := {*_CASE, "event_ids", "message"} - {*names}:
             raise ValueError(
                 f"Rule {self.name} returned no column {', '.join(sorted(missing))}. A "
@@ -250,7 +281,7 @@ def rule(
     Parameters
     ----------
     function : callable, optional
-        From `Tables` to a frame with ``domain_id``, ``case_id``, ``event_ids``
+        From `RuleContext` to a frame with ``domain_id``, ``case_id``, ``event_ids``
         (ids, a space between two) and ``message``; if it likes, ``verdict``
         (``found`` or ``not_checkable``), ``field_id``, ``found_at`` and
         ``actor``.
@@ -270,9 +301,9 @@ def rule(
     Examples
     --------
     >>> @rule(severity="info")
-    ... def on_a_sunday(tables):
+    ... def on_a_sunday(context):
     ...     "Find what was done on a Sunday."
-    ...     events = tables.events
+    ...     events = context.events
     ...     sunday = events[events["performed_at"].dt.dayofweek == 6]
     ...     return sunday.assign(event_ids=sunday["event_id"], message="a Sunday")
     >>> on_a_sunday.question
@@ -282,7 +313,7 @@ def rule(
         return partial(_as_rule, severity=severity)
     if not callable(function):
         raise TypeError(
-            f"{function!r} is no function. Say it by name: @cn.rule(severity='info')."
+            f"{function!r} is no function. Say it by name: @cn.checks.rule(severity='info')."
         )
     return _as_rule(function, severity=severity)
 
@@ -297,9 +328,10 @@ def _as_rule(function: Callable[..., Any], *, severity: str) -> Rule:
 
 
 def findings(
-    history: History | Tables,
-    rules: Rule | str | Iterable[Rule | str] | None = None,
+    history: History[Any],
+    /,
     *,
+    rules: Rule | str | Iterable[Rule | str] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     as_of: dt.datetime | None = None,
 ) -> Any:
@@ -310,8 +342,7 @@ def findings(
     Parameters
     ----------
     history : History
-        Anything with ``events`` and ``changes``, in pandas, Polars, DuckDB or
-        PySpark.
+        What to check, with frames of any engine.
     rules : Rule, str or iterable of them, optional
         Which rules, those of ``RULES`` by name if you like; all of them otherwise.
     options : mapping of str to mapping, optional
@@ -319,7 +350,7 @@ def findings(
         ``{"stale": {"days": 30}}``.
     as_of : datetime, optional
         When the history was read, with its zone; by default as its certificate
-        says, or else its newest event.
+        says.
 
     Returns
     -------
@@ -343,20 +374,14 @@ def findings(
     >>> found = findings(history)
     >>> set(found["verdict"]) <= {"found", "not_checkable"}
     True
-    >>> found = findings(history, "stale", options={"stale": {"days": 365}})
+    >>> found = findings(history, rules="stale", options={"stale": {"days": 365}})
     >>> len(found)
     0
     """
     need_history(history)
     chosen = _chosen(RULES if rules is None else rules, options or {})
-    certificate = getattr(history, "certificate", None)
-    as_of = as_of or getattr(certificate, "fetched_at", None)
-    if as_of is None:
-        newest = opened(history.events).select(last=nw.col("performed_at").max())
-        as_of = rows_of(newest)[0]["last"]
-    as_of = as_of and moment(as_of)
-    tables = Tables(history.events, history.changes, as_of)
-    found = stacked([each(tables) for each in chosen])
+    context = RuleContext(history.events, history.changes, as_of_of(history, as_of))
+    found = stacked([each(context) for each in chosen])
     order = ("domain_id", "case_id", "found_at", "rule", "event_ids", "field_id")
     return handed_back(found, history.events, order)
 
@@ -371,7 +396,9 @@ def _chosen(
             _need_known(each, known)
             each = known[each]
         if not isinstance(each, Rule):
-            raise TypeError(f"{each!r} is no rule. Put @cn.rule before the function.")
+            raise TypeError(
+                f"{each!r} is no rule. Put @cn.checks.rule before the function."
+            )
         chosen.append(each)
     if not chosen:
         raise ValueError("There is no rule to check. Leave `rules` out for all.")
@@ -433,13 +460,13 @@ def _without(frame: Any, cases: Any) -> Any:
     return frame.join(cases.select(*_CASE).unique(), on=list(_CASE), how="anti")
 
 
-def _created(tables: Tables) -> Any:
-    return tables._events.filter(nw.col("event_type") == "Case.Created")
+def _created(context: RuleContext) -> Any:
+    return context._events.filter(nw.col("event_type") == "Case.Created")
 
 
-def _closes(tables: Tables) -> Any:
+def _closes(context: RuleContext) -> Any:
     """Return the events that closed a case; a merge closes none."""
-    return tables._edits.filter(
+    return context._edits.filter(
         (nw.col("field_id") == "status")
         & (nw.col("status_") == "closed")
         & (nw.col("was").fill_null("") != "closed")
@@ -447,9 +474,9 @@ def _closes(tables: Tables) -> Any:
 
 
 @rule(severity="warning")
-def edited_after_close(tables: Tables) -> Any:
+def edited_after_close(context: RuleContext) -> Any:
     """Find fields that were edited while their case was closed."""
-    edits = tables._edits
+    edits = context._edits
     of_case = ~nw.col("event_type").str.starts_with("RelatedItem.")
     found = edits.filter(
         of_case
@@ -457,20 +484,22 @@ def edited_after_close(tables: Tables) -> Any:
         & (nw.col("was") == "closed").fill_null(False)
         & (nw.col("sets") == "closed").fill_null(True)  # no edit that opens it
     )
-    told = tables._changes.filter(nw.col("field_id") == "status")
+    told = context._changes.filter(nw.col("field_id") == "status")
     return stacked(
         [
             _found(found, "edited while closed", field_id=nw.col("field_id")),
-            _not_checkable(_without(tables._events, told), "no event tells the status"),
+            _not_checkable(
+                _without(context._events, told), "no event tells the status"
+            ),
         ]
     )
 
 
 @rule(severity="warning")
-def closed_without_comment(tables: Tables) -> Any:
+def closed_without_comment(context: RuleContext) -> Any:
     """Find cases that were closed though nobody had ever commented on them."""
     comments = (
-        tables._events.filter(
+        context._events.filter(
             (nw.col("event_type") == "RelatedItem.Created")
             & (nw.col("related_item_type") == "Comment").fill_null(False)
         )
@@ -478,14 +507,14 @@ def closed_without_comment(tables: Tables) -> Any:
         .agg(commented=nw.col("sequence").min())
     )
     silent = (
-        _closes(tables)
+        _closes(context)
         .join(comments, on=list(_CASE), how="left")
         .filter(
             nw.col("commented").is_null()
             | (nw.col("commented") > nw.col("sequence")).fill_null(False)
         )
     )
-    created = _created(tables).select(*_CASE).unique()
+    created = _created(context).select(*_CASE).unique()
     whole = silent.join(created, on=list(_CASE), how="inner")
     return stacked(
         [
@@ -500,11 +529,11 @@ def closed_without_comment(tables: Tables) -> Any:
 
 
 @rule(severity="warning")
-def tug_of_war(tables: Tables) -> Any:
+def tug_of_war(context: RuleContext) -> Any:
     """Find values that were changed and that somebody else changed back."""
-    workers = attributed(tables._events).select(*_EVENT, "worker")
-    merged = tables._events.filter(~nw.col("merge_event_id").is_null())
-    linked = tables._chained.filter(is_new()).beside(
+    workers = attributed(context._events).select(*_EVENT, "worker")
+    merged = context._events.filter(~nw.col("merge_event_id").is_null())
+    linked = context._chained.filter(is_new()).beside(
         before_event_id=("event_id", 1),
         first_actor=("actor", 1),
         first_kind=("old_kind", 1),
@@ -557,12 +586,12 @@ def tug_of_war(tables: Tables) -> Any:
 
 
 @rule(severity="info")
-def raised_and_closed_by_one(tables: Tables) -> Any:
+def raised_and_closed_by_one(context: RuleContext) -> Any:
     """Find cases that were raised and closed by the same person."""
-    created = _created(tables).select(
+    created = _created(context).select(
         *_CASE, created_by=nw.col("actor"), created_id=nw.col("event_id")
     )
-    closes = _closes(tables).filter(nw.col("actor_kind") == "agent")
+    closes = _closes(context).filter(nw.col("actor_kind") == "agent")
     both = closes.join(created, on=list(_CASE), how="inner")
     return stacked(
         [
@@ -580,9 +609,9 @@ def raised_and_closed_by_one(tables: Tables) -> Any:
 
 
 @rule(severity="problem")
-def deleted_comment(tables: Tables) -> Any:
+def deleted_comment(context: RuleContext) -> Any:
     """Find comments that were deleted, other than by a merge that moved them."""
-    deleted = tables._events.filter(
+    deleted = context._events.filter(
         (nw.col("event_type") == "RelatedItem.Deleted")
         & (nw.col("related_item_type") == "Comment").fill_null(False)
         & nw.col("merge_event_id").is_null()
@@ -592,11 +621,11 @@ def deleted_comment(tables: Tables) -> Any:
 
 @rule(severity="problem")
 def personal_data_edited_by_machine(
-    tables: Tables, *, fields: Iterable[str] = ("customer_id", "title", "summary")
+    context: RuleContext, *, fields: Iterable[str] = ("customer_id", "title", "summary")
 ) -> Any:
     """Find personal data that was edited by automation or through the API."""
-    workers = attributed(tables._events).select(*_EVENT, "worker")
-    edits = tables._edits.filter(
+    workers = attributed(context._events).select(*_EVENT, "worker")
+    edits = context._edits.filter(
         nw.col("field_id").is_in(tuple(fields))
         & (nw.col("event_type") == "Case.Updated")
     ).join(workers, on=list(_EVENT), how="left")
@@ -618,13 +647,13 @@ def personal_data_edited_by_machine(
 
 @rule(severity="info")
 def bulk_burst(
-    tables: Tables,
+    context: RuleContext,
     *,
     within: dt.timedelta = dt.timedelta(minutes=1),
     min_cases: int = 5,
 ) -> Any:
     """Find cases that got the same value as many others at about the same time."""
-    rows = in_bursts(tables._changes, within=within, min_cases=min_cases)
+    rows = in_bursts(context._changes, within=within, min_cases=min_cases)
     return _found(
         rows.filter(~nw.col("field_id").is_in(BOOKKEEPING)),
         "one of many cases that got this value",
@@ -633,12 +662,12 @@ def bulk_burst(
 
 
 @rule(severity="info")
-def stale(tables: Tables, *, days: float = 7) -> Any:
+def stale(context: RuleContext, *, days: float = 7) -> Any:
     """Find open cases to which nothing has been done for some days."""
-    since = _earlier(tables.as_of, days)
-    events = tables._events
+    since = _earlier(context.as_of, days)
+    events = context._events
     last = events.filter(nw.col("sequence") == nw.col("sequence").max().over(*_CASE))
-    states = tables._chained.frame.filter(
+    states = context._chained.frame.filter(
         nw.col("is_last") & (nw.col("field_id") == "status")
     )
     states = states.select(*_CASE, status=nw.col("new").str.to_lowercase())
@@ -665,21 +694,21 @@ def _earlier(as_of: dt.datetime | None, days: float) -> dt.datetime | None:
 
 
 @rule(severity="problem")
-def sla_missed_while_unassigned(tables: Tables) -> Any:
+def sla_missed_while_unassigned(context: RuleContext) -> Any:
     """Find SLAs that were told to be missed while nobody had the case."""
-    edits = tables._edits
+    edits = context._edits
     ends = edits.filter(nw.col("field_id") == "sla.status").with_columns(
         end=nw.col("new").str.to_lowercase().fill_null("")
     )
     missed = ends.filter(nw.col("end").is_in(("notmet", "overdue")))
-    created = _created(tables).select(*_CASE).unique()
+    created = _created(context).select(*_CASE).unique()
     nobody = (nw.col("holder").fill_null("") == "") & (
         nw.col("field_id") == "sla.status"
     )
     unassigned = missed.filter(nobody)
     # Never mentioned: nobody, if the history holds the case's beginning.
     sure = unassigned.join(created, on=list(_CASE), how="inner")
-    slas = tables._events.filter(
+    slas = context._events.filter(
         (nw.col("related_item_type") == "Sla").fill_null(False)
     )
     ended = ends.filter(nw.col("end") != "active")

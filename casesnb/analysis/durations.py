@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import narwhals as nw
 
+from casesnb.analysis.spells import SPELLS
 from casesnb.tables.arguments import as_ids, need_columns
 from casesnb.tables.frames import handed_back, opened, windowed
-from casesnb.tables.schema import SPELLS
+from casesnb.tables.schema import HELD, TEXT, Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,22 @@ if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
 
 _QUANTILES = {"q25_hours": 0.75, "median_hours": 0.5, "q90_hours": 0.1}
+
+
+DURATIONS = Table(
+    "durations",
+    "One row per field and value: how long its spells last, open ones censored.",
+    (
+        Column("field_id", TEXT, "the field"),
+        *HELD,
+        Column("n", "int64", "spells"),
+        Column("n_open", "int64", "of them still open"),
+        Column("n_unknown", "int64", "of them without a known start, not counted"),
+        Column("q25_hours", "float64", "hours after which a quarter had ended"),
+        Column("median_hours", "float64", "hours after which half had ended"),
+        Column("q90_hours", "float64", "hours after which nine tenths had ended"),
+    ),
+)
 
 
 def durations(

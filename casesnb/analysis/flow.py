@@ -9,18 +9,39 @@ import narwhals as nw
 from casesnb.analysis.calendar import with_work
 from casesnb.analysis.spells import begun, replaced
 from casesnb.analysis.timezones import hours_between
-from casesnb.tables.field_chain import ORDER, PART, Chains, chained, differs
+from casesnb.tables.field_chain import (
+    ORDER,
+    PART,
+    Chains,
+    chained,
+    differs,
+    field_ids_of,
+)
 from casesnb.tables.frames import (
     NO_TEXT,
     as_given,
+    as_of_of,
+    beside,
     handed_back,
+    is_history,
     opened,
     rows_of,
     texts,
     told_apart,
     windowed,
 )
-from casesnb.tables.schema import CHANGES, EVENTS
+from casesnb.tables.schema import (
+    BY,
+    CHANGES,
+    EVENTS,
+    FROM_TO,
+    OF_CASE,
+    OF_FIELD,
+    TEXT,
+    TIME,
+    Column,
+    Table,
+)
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -28,6 +49,7 @@ if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
 
     from casesnb.analysis.calendar import Calendar
+    from casesnb.tables.history import History
 
 HOLDERS = ("assigned_user", "assigned_queue")
 """The fields that say who holds a case."""
@@ -39,8 +61,84 @@ _CASE = ("domain_id", "case_id")
 _KEY = list(_CASE)
 
 
+TRANSITIONS = Table(
+    "transitions",
+    "One row per pair of values of a field that followed each other in a case.",
+    (
+        Column("field_id", TEXT, "the field"),
+        *FROM_TO,
+        Column("n", "int64", "how often"),
+        Column("n_cases", "int64", "in how many cases"),
+        Column(
+            "median_hours", "float64", "how long the value before had held, the median"
+        ),
+    ),
+)
+
+HANDOFFS = Table(
+    "handoffs",
+    "One row per change of who holds a case: its user or its queue.",
+    (
+        *OF_FIELD,
+        Column("from_value", TEXT, "who held it; missing for nobody"),
+        Column("to_value", TEXT, "who holds it then; missing for nobody"),
+        Column("at", TIME, "when"),
+        Column("held_hours", "float64", "hours since the one before had got it"),
+        Column(
+            "is_ping_pong", "bool", "back to the holder before last, gaps left aside"
+        ),
+        *BY,
+    ),
+)
+
+REOPENS = Table(
+    "reopens",
+    "One row per time that a closed case was opened again.",
+    (
+        *OF_CASE,
+        Column("closed_at", TIME, "when it was closed; missing if not told"),
+        Column("reopened_at", TIME, "when it was opened again"),
+        Column("hours", "float64", "hours between"),
+        Column("to_value", TEXT, "the status that it got"),
+        Column("closed_by", TEXT, "`merge` or `change`; missing without events"),
+        Column("close_event_id", TEXT, "the event that closed it"),
+        *BY,
+    ),
+)
+
+VARIANTS = Table(
+    "variants",
+    "One row per way that cases took through a field's values.",
+    (
+        Column("field_id", TEXT, "the field"),
+        Column("variant", TEXT, "the values in order, `→` between them"),
+        Column("n_steps", "int64", "how many values are told"),
+        Column("n_cases", "int64", "cases that went so"),
+        Column("share", "float64", "of all cases, from 0 to 1"),
+    ),
+)
+
+FIRST_TIMES = Table(
+    "first_times",
+    "One row per case: when something first happened to it.",
+    (
+        *OF_CASE,
+        Column("created_at", TIME, "when it was created; missing if not told"),
+        Column("first_touch_at", TIME, "an agent's first event after creation"),
+        Column("touch_hours", "float64", "hours from creation to it"),
+        Column("first_assigned_at", TIME, "first time that a user held it"),
+        Column("assigned_hours", "float64", "hours from creation to it"),
+        Column("first_comment_at", TIME, "its first comment"),
+        Column("comment_hours", "float64", "hours from creation to it"),
+        Column("first_closed_at", TIME, "first close that no merge made"),
+        Column("closed_hours", "float64", "hours from creation to it"),
+    ),
+)
+
+
 def transitions(
-    changes: IntoFrameT,
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
     field_id: str = "status",
     *,
     as_of: dt.datetime | None = None,
@@ -52,12 +150,14 @@ def transitions(
 
     Parameters
     ----------
-    changes : DataFrame
-        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of pandas, Polars,
+        DuckDB or PySpark.
     field_id : str, default "status"
         The field.
     as_of : datetime, optional
-        Up to this moment, with its zone; up to the newest change otherwise.
+        Up to this moment, with its zone; by default up to when the history was
+        read, or to the newest change of a frame.
 
     Returns
     -------
@@ -70,11 +170,12 @@ def transitions(
     >>> import casesnb as cn
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
-    >>> found = transitions(history.changes)
+    >>> found = transitions(history)
     >>> found.loc[found["to_value"] == "escalated", "from_value"].tolist()
     ['in_progress']
     """
-    linked = moves_of(begun(changes, field_id, as_of=as_of))
+    (field_id,) = field_ids_of(history, [field_id])
+    linked = moves_of(begun(history, field_id, as_of=as_of))
     moves = linked.filter(~nw.col("from_kind").is_null()).frame
     if linked.given is None:
         moves = told_apart(moves, "chain", _CASE)  # of one field
@@ -93,7 +194,7 @@ def transitions(
         nw.col("n", "n_cases").cast(nw.Int64), field_id=nw.lit(field_id)
     )
     columns = ("field_id", *key, "n", "n_cases", "median_hours")
-    return handed_back(found, changes, key, columns)
+    return handed_back(found, history, key, columns)
 
 
 def moves_of(linked: Chains) -> Chains:
@@ -113,7 +214,8 @@ def moves_of(linked: Chains) -> Chains:
 
 
 def handoffs(
-    changes: IntoFrameT,
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
     *,
     as_of: dt.datetime | None = None,
     calendar: Calendar | None = None,
@@ -126,10 +228,12 @@ def handoffs(
 
     Parameters
     ----------
-    changes : DataFrame
-        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of pandas, Polars,
+        DuckDB or PySpark.
     as_of : datetime, optional
-        Up to this moment, with its zone; up to the newest change otherwise.
+        Up to this moment, with its zone; by default up to when the history was
+        read, or to the newest change of a frame.
     calendar : Calendar, optional
         Also tell ``held_working_hours`` by these hours of work.
 
@@ -146,11 +250,11 @@ def handoffs(
     >>> import casesnb as cn
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
-    >>> found = handoffs(history.changes)
+    >>> found = handoffs(history)
     >>> int(found["is_ping_pong"].sum())
     1
     """
-    given = as_given(changes, CHANGES)
+    as_of, given = as_of_of(history, as_of), as_given(history, CHANGES)
     key = _KEY
     if isinstance(given, nw.DataFrame):  # one short key is quicker to join
         given, key = told_apart(given, "case", _CASE), ["case"]
@@ -187,7 +291,7 @@ def handoffs(
         moves = with_work(moves, calendar, start="since_at", end="at")
         moves = moves.with_columns(held_working_hours=nw.col("working_hours"))
         columns = (*columns, "held_working_hours")
-    return handed_back(moves, changes, linked.order, columns)
+    return handed_back(moves, history, linked.order, columns)
 
 
 def _named(linked: Chains) -> Chains:
@@ -207,9 +311,10 @@ def _named(linked: Chains) -> Chains:
 
 
 def reopens(
-    changes: IntoFrameT,
-    events: IntoFrameT | None = None,
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
     *,
+    events: IntoFrameT | None = None,
     closed: str = CLOSED,
     as_of: dt.datetime | None = None,
 ) -> IntoFrameT:
@@ -217,33 +322,34 @@ def reopens(
 
     Parameters
     ----------
-    changes : DataFrame
-        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of pandas, Polars,
+        DuckDB or PySpark.
     events : DataFrame, optional
-        The columns of ``schema.EVENTS`` in the same kind of frame: they tell
-        which close was a merge's, which resolves nothing.
+        Beside changes alone, ``schema.EVENTS`` of the same kind: they tell which
+        close was a merge's, which resolves nothing.
     closed : str, default "closed"
         The status that means closed.
     as_of : datetime, optional
-        Up to this moment, with its zone; up to the newest change otherwise.
+        Up to this moment, with its zone; by default up to when the history was
+        read, or to the newest change of a frame.
 
     Returns
     -------
     DataFrame
         The columns of ``schema.REOPENS``, by case and time, in the kind of
         frame that was given. ``closed_at`` is missing where the history does
-        not tell when it was closed, ``closed_by`` where there are no
-        `events`.
+        not tell when it was closed, ``closed_by`` where there are no events.
 
     Examples
     --------
     >>> import casesnb as cn
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
-    >>> reopens(history.changes)["hours"].round(1).tolist()
+    >>> reopens(history)["hours"].round(1).tolist()
     [53.1]
     """
-    linked = replaced(begun(changes, "status", as_of=as_of)).told("event_id")
+    linked = replaced(begun(history, "status", as_of=as_of)).told("event_id")
     linked = linked.beside(closer=("event_id", 1)).filter(
         (nw.col("previous") == closed).fill_null(False)
         & (nw.col("new") != closed).fill_null(True)
@@ -263,6 +369,8 @@ def reopens(
         to_value=nw.col("new"),
         close_event_id=is_sure.then("closer"),
     )
+    if events is not None or is_history(history):
+        events = beside(history, events, EVENTS)
     if events is None:
         moves = moves.with_columns(closed_by=NO_TEXT)
     else:
@@ -285,11 +393,12 @@ def reopens(
         "event_id",
         "actor",
     )
-    return handed_back(moves, changes, (*_CASE, "sequence"), columns)
+    return handed_back(moves, history, (*_CASE, "sequence"), columns)
 
 
 def variants(
-    changes: IntoFrameT,
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
     field_id: str = "status",
     *,
     max_steps: int = 20,
@@ -302,14 +411,16 @@ def variants(
 
     Parameters
     ----------
-    changes : DataFrame
-        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of pandas, Polars,
+        DuckDB or PySpark.
     field_id : str, default "status"
         The field.
     max_steps : int, default 20
         Ways are the same if their first so many values are.
     as_of : datetime, optional
-        Up to this moment, with its zone; up to the newest change otherwise.
+        Up to this moment, with its zone; by default up to when the history was
+        read, or to the newest change of a frame.
 
     Returns
     -------
@@ -327,12 +438,13 @@ def variants(
     >>> import casesnb as cn
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
-    >>> variants(history.changes, max_steps=3)["variant"].tolist()
+    >>> variants(history, max_steps=3)["variant"].tolist()
     ['open → in_progress → waiting_on_customer → …']
     """
     if not isinstance(max_steps, int) or max_steps < 1:
         raise ValueError(f"max_steps={max_steps}: give 1 or more.")
-    linked = begun(changes, field_id, as_of=as_of).told(*PART, *ORDER, "event_type")
+    (field_id,) = field_ids_of(history, [field_id])
+    linked = begun(history, field_id, as_of=as_of).told(*PART, *ORDER, "event_type")
     is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
     is_late = nw.col("is_first") & ~nw.col("is_same") & ~is_created
     frame = windowed(linked.frame).with_columns(before=nw.when(is_late).then("old"))
@@ -378,20 +490,25 @@ def variants(
         rank=0 - n_cases,
     )
     columns = ("field_id", "variant", "n_steps", "n_cases", "share")
-    return handed_back(found, changes, ("rank", "variant"), columns)
+    return handed_back(found, history, ("rank", "variant"), columns)
 
 
 def first_times(
-    events: IntoFrameT, changes: IntoFrameT, *, closed: str = CLOSED
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
+    *,
+    changes: IntoFrameT | None = None,
+    closed: str = CLOSED,
 ) -> IntoFrameT:
     """One row per case: when it was first touched, assigned, commented, closed.
 
     Parameters
     ----------
-    events : DataFrame
-        The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark.
-    changes : DataFrame
-        The columns of ``schema.CHANGES``, in the same kind of frame.
+    history : History or DataFrame
+        A history, or its events alone (``schema.EVENTS``), of pandas, Polars,
+        DuckDB or PySpark.
+    changes : DataFrame, optional
+        Beside events alone, ``schema.CHANGES`` of the same kind.
     closed : str, default "closed"
         The status that means closed.
 
@@ -407,11 +524,12 @@ def first_times(
     >>> import casesnb as cn
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
-    >>> first = first_times(history.events, history.changes)
+    >>> first = first_times(history)
     >>> bool((first["first_closed_at"] > first["created_at"]).all())
     True
     """
-    return handed_back(first_times_of(events, changes, closed), events, _CASE)
+    changed = beside(history, changes, CHANGES)
+    return handed_back(first_times_of(history, changed, closed), history, _CASE)
 
 
 def first_times_of(events: object, changes: object, closed: str = CLOSED) -> Any:

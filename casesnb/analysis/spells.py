@@ -13,8 +13,17 @@ from casesnb.analysis.timezones import (
     micros_between,
     with_period,
 )
-from casesnb.tables.field_chain import ORDER, PART, Chains, chains, differs, is_new
+from casesnb.tables.field_chain import (
+    ORDER,
+    PART,
+    Chains,
+    chains,
+    differs,
+    field_ids_of,
+    is_new,
+)
 from casesnb.tables.frames import handed_back, stacked, texts, windowed
+from casesnb.tables.schema import HELD, OF_FIELD, TEXT, TIME, Column, Table
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -23,6 +32,7 @@ if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
 
     from casesnb.analysis.calendar import Calendar
+    from casesnb.tables.history import History
 
 _COLUMNS = (
     *PART,
@@ -38,8 +48,64 @@ _COLUMNS = (
 )
 
 
+SPELLS = Table(
+    "spells",
+    "One row per case, field and interval during which it held one value.",
+    (
+        Column("domain_id", TEXT, "the Cases domain"),
+        Column("case_id", TEXT, "the case"),
+        Column("field_id", TEXT, "the field"),
+        Column("kind", TEXT, "kind of the value; missing if AWS sent none"),
+        Column("value", TEXT, "the value as text; missing for empty and absent"),
+        Column("start_at", TIME, "when it began; missing if before the history"),
+        Column("end_at", TIME, "when it ended, or `as_of` if it had not"),
+        Column("hours", "float64", "hours from `start_at` to `end_at`"),
+        Column("is_open", "bool", "the value still held at `as_of`"),
+        Column(
+            "is_known",
+            "bool",
+            "both ends are in the history and nothing contradicts them",
+        ),
+        Column(
+            "event_id", TEXT, "the event that began it; missing if before the history"
+        ),
+        Column("actor", TEXT, "who began it"),
+    ),
+    source="what spells returned",
+)
+
+TIME_IN = Table(
+    "time_in",
+    "One row per case and value of a field: how long it held.",
+    (
+        *OF_FIELD,
+        *HELD,
+        Column(
+            "hours", "float64", "hours of all spells, as far as their start is told"
+        ),
+        Column("n_spells", "int64", "how many"),
+        Column("is_open", "bool", "it still held at `as_of`"),
+        Column("is_known", "bool", "every one of the spells is known"),
+    ),
+)
+
+BACKLOG = Table(
+    "backlog",
+    "One row per period and value in or out of which a case went.",
+    (
+        Column("period_at", TIME, "when the period began"),
+        Column("field_id", TEXT, "the field"),
+        *HELD,
+        Column("n_in", "int64", "times that a case got the value in the period"),
+        Column("n_out", "int64", "times that a case lost it"),
+        Column("n_cases", "int64", "cases that held it when the period ended"),
+    ),
+)
+
+
 def spells(
-    changes: IntoFrameT,
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
     field_id: str | None = None,
     *,
     as_of: dt.datetime | None = None,
@@ -55,12 +121,14 @@ def spells(
 
     Parameters
     ----------
-    changes : DataFrame
-        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of pandas, Polars,
+        DuckDB or PySpark.
     field_id : str, optional
         Only this field; all fields otherwise, related items' left out.
     as_of : datetime, optional
-        Up to this moment, with its zone; up to the newest change otherwise.
+        Up to this moment, with its zone; by default up to when the history was
+        read, or to the newest change of a frame.
     calendar : Calendar, optional
         Also tell ``working_hours`` by these hours of work.
 
@@ -75,17 +143,17 @@ def spells(
     >>> import casesnb as cn
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
-    >>> bool(spells(history.changes, "status")["is_open"].iloc[-1])
+    >>> bool(spells(history, "status")["is_open"].iloc[-1])
     True
     """
-    fields = () if field_id is None else (field_id,)
-    held = _held(begun(changes, *fields, as_of=as_of), "event_id", "actor")
+    fields = () if field_id is None else field_ids_of(history, [field_id])
+    held = _held(begun(history, *fields, as_of=as_of), "event_id", "actor")
     columns: tuple[str, ...] = _COLUMNS
     if calendar is not None:
         held = with_work(held, calendar, start="start_at", end="end_at")
         columns = (*_COLUMNS, "working_hours")
     order = () if "place" in held.columns else (*PART, *ORDER)
-    return handed_back(held, changes, order, columns)
+    return handed_back(held, history, order, columns)
 
 
 def begun(changes: object, *field_ids: str, as_of: dt.datetime | None = None) -> Chains:
@@ -174,7 +242,8 @@ def _held(linked: Chains, *names: str) -> Any:
 
 
 def time_in(
-    changes: IntoFrameT,
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
     field_id: str = "status",
     *,
     by: Sequence[str] = ("domain_id", "case_id"),
@@ -185,15 +254,17 @@ def time_in(
 
     Parameters
     ----------
-    changes : DataFrame
-        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of pandas, Polars,
+        DuckDB or PySpark.
     field_id : str, default "status"
         The field.
     by : sequence of str, default ("domain_id", "case_id")
         Columns of `spells` that are kept apart beside the value: ``("actor",)``
         tells the time by who began it, ``()`` that of all cases together.
     as_of : datetime, optional
-        Up to this moment, with its zone; up to the newest change otherwise.
+        Up to this moment, with its zone; by default up to when the history was
+        read, or to the newest change of a frame.
     calendar : Calendar, optional
         Also tell ``working_hours`` by these hours of work.
 
@@ -217,15 +288,16 @@ def time_in(
     >>> import casesnb as cn
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
-    >>> bool((time_in(history.changes)["hours"] >= 0).all())
+    >>> bool((time_in(history)["hours"] >= 0).all())
     True
     """
     if not set(by) <= {"domain_id", "case_id", "actor"}:
         raise ValueError(
             f"by={by!r}: give any of 'domain_id', 'case_id' and 'actor', as a sequence."
         )
+    (field_id,) = field_ids_of(history, [field_id])
     told = set(by) & {"actor"}
-    held = _held(begun(changes, field_id, as_of=as_of), *told)
+    held = _held(begun(history, field_id, as_of=as_of), *told)
     held = held.with_columns(micros=micros_between(held, "start_at", "end_at"))
     sums = {"micros": "hours"}
     if calendar is not None:
@@ -258,13 +330,14 @@ def time_in(
         "is_known",
         *list(sums.values())[1:],
     )
-    return handed_back(found, changes, key, columns)
+    return handed_back(found, history, key, columns)
 
 
 def backlog(
-    changes: IntoFrameT,
-    freq: str = "1d",
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
     *,
+    freq: str = "1d",
     field_id: str = "status",
     as_of: dt.datetime | None = None,
     tz: str | dt.tzinfo = "UTC",
@@ -276,14 +349,16 @@ def backlog(
 
     Parameters
     ----------
-    changes : DataFrame
-        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of pandas, Polars,
+        DuckDB or PySpark.
     freq : str, default "1d"
         The period's length, as `actor_activity` takes it.
     field_id : str, default "status"
         The field whose values are counted; ``assigned_queue`` gives queues.
     as_of : datetime, optional
-        Up to this moment, with its zone; up to the newest change otherwise.
+        Up to this moment, with its zone; by default up to when the history was
+        read, or to the newest change of a frame.
     tz : str or tzinfo, default "UTC"
         The IANA time zone whose days, weeks and months the periods are.
 
@@ -303,11 +378,12 @@ def backlog(
     >>> import casesnb as cn
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
-    >>> flow = backlog(history.changes)
+    >>> flow = backlog(history)
     >>> int(flow["n_in"].sum() - flow["n_out"].sum())  # the case is somewhere
     1
     """
-    held = _held(begun(changes, field_id, as_of=as_of))
+    (field_id,) = field_ids_of(history, [field_id])
+    held = _held(begun(history, field_id, as_of=as_of))
     held = held.filter(~nw.col("start_at").is_null())
     one, none = nw.lit(1, nw.Int64), nw.lit(0, nw.Int64)
     came = held.select("kind", "value", at=nw.col("start_at"), n_in=one, n_out=none)
@@ -338,4 +414,4 @@ def backlog(
         nw.col("n_in", "n_out", "n_cases").cast(nw.Int64), field_id=nw.lit(field_id)
     )
     columns = ("period_at", "field_id", "kind", "value", "n_in", "n_out", "n_cases")
-    return handed_back(counted, changes, key, columns)
+    return handed_back(counted, history, key, columns)

@@ -10,6 +10,7 @@ from casesnb.analysis.spells import begun, replaced
 from casesnb.tables.arguments import moment
 from casesnb.tables.field_chain import PART, differs
 from casesnb.tables.frames import handed_back, rows_of
+from casesnb.tables.schema import BY, FROM_TO, HELD, OF_FIELD, TEXT, TIME, Column, Table
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -17,10 +18,51 @@ if TYPE_CHECKING:
 
     from narwhals.typing import IntoFrameT
 
+    from casesnb.tables.history import History
+
 _CASE = ("domain_id", "case_id")
 
 
-def state_at(changes: IntoFrameT, when: dt.datetime | None = None) -> IntoFrameT:
+STATE_AT = Table(
+    "state_at",
+    "One row per case and field that the history tells by a moment.",
+    (
+        *OF_FIELD,
+        *HELD,
+        Column("since_at", TIME, "when it got the value; missing if not told"),
+        *BY,
+    ),
+)
+
+BLAME = Table(
+    "blame",
+    "One row per case and field: its value, who set it, when, from what.",
+    (
+        *OF_FIELD,
+        *HELD,
+        *BY,
+        Column("actor_kind", TEXT, "`agent`, `custom`, `service`, `role` or `unknown`"),
+        Column("since_at", TIME, "when it got the value; missing if not told"),
+        Column("previous_kind", TEXT, "kind of the value before; missing if not told"),
+        Column("previous", TEXT, "the value before"),
+    ),
+)
+
+DIFF = Table(
+    "diff",
+    "One row per case and field that held another value at a later moment.",
+    (
+        *OF_FIELD,
+        *FROM_TO,
+        Column("since_at", TIME, "when it got the later value"),
+        *BY,
+    ),
+)
+
+
+def state_at(
+    history: History[IntoFrameT] | IntoFrameT, /, *, as_of: dt.datetime | None = None
+) -> IntoFrameT:
     """One row per case and field that the history tells by then: what it held.
 
     A field whose first recorded change comes later has no row: when it got the
@@ -28,11 +70,12 @@ def state_at(changes: IntoFrameT, when: dt.datetime | None = None) -> IntoFrameT
 
     Parameters
     ----------
-    changes : DataFrame
-        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
-    when : datetime, optional
-        The moment, with its zone, all that was done at it included; the newest
-        change otherwise.
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of pandas, Polars,
+        DuckDB or PySpark.
+    as_of : datetime, optional
+        The moment, with its zone, all that was done at it included; by default
+        when the history was read, or the newest change of a frame.
 
     Returns
     -------
@@ -42,29 +85,33 @@ def state_at(changes: IntoFrameT, when: dt.datetime | None = None) -> IntoFrameT
 
     See Also
     --------
-    verify : Whether it is what GetCase tells.
+    trust.compare_with_current : Whether it is what GetCase tells.
 
     Examples
     --------
     >>> import casesnb as cn
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
-    >>> state_at(history.changes).query("field_id == 'status'")["value"].tolist()
+    >>> state_at(history).query("field_id == 'status'")["value"].tolist()
     ['closed']
     """
     columns = (*PART, "kind", "value", "since_at", "event_id", "actor")
-    return _in_parts(_state(changes, when, "event_id", "actor"), changes, columns)
+    return _in_parts(_state(history, as_of, "event_id", "actor"), history, columns)
 
 
-def blame(changes: IntoFrameT, at: dt.datetime | None = None) -> IntoFrameT:
+def blame(
+    history: History[IntoFrameT] | IntoFrameT, /, *, as_of: dt.datetime | None = None
+) -> IntoFrameT:
     """One row per case and field: its value, who set it, when, and what was there.
 
     Parameters
     ----------
-    changes : DataFrame
-        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
-    at : datetime, optional
-        The moment, with its zone; the newest change otherwise.
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of pandas, Polars,
+        DuckDB or PySpark.
+    as_of : datetime, optional
+        The moment, with its zone; by default when the history was read, or the
+        newest change of a frame.
 
     Returns
     -------
@@ -77,7 +124,7 @@ def blame(changes: IntoFrameT, at: dt.datetime | None = None) -> IntoFrameT:
     >>> import casesnb as cn
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
-    >>> blame(history.changes).query("field_id == 'status'")["previous"].tolist()
+    >>> blame(history).query("field_id == 'status'")["previous"].tolist()
     ['in_progress']
     """
     columns = (
@@ -91,12 +138,12 @@ def blame(changes: IntoFrameT, at: dt.datetime | None = None) -> IntoFrameT:
         "previous_kind",
         "previous",
     )
-    return _in_parts(_state(changes, at, *columns[5:]), changes, columns)
+    return _in_parts(_state(history, as_of, *columns[5:]), history, columns)
 
 
-def _state(changes: object, when: dt.datetime | None, *names: str) -> Any:
+def _state(changes: object, as_of: dt.datetime | None, *names: str) -> Any:
     """Return the changes that began what still held, with columns of `blame`."""
-    linked = begun(changes, as_of=when)
+    linked = begun(changes, as_of=as_of)
     if "previous" in names:
         linked = replaced(linked)  # by its neighbour, which is not among the last
     linked = linked.filter(nw.col("until_at").is_null())
@@ -113,20 +160,26 @@ def _state(changes: object, when: dt.datetime | None, *names: str) -> Any:
     return state.frame
 
 
-def _in_parts(state: Any, changes: IntoFrameT, columns: Sequence[str]) -> IntoFrameT:
+def _in_parts(
+    state: Any, history: History[IntoFrameT] | IntoFrameT, columns: Sequence[str]
+) -> IntoFrameT:
     order = () if "place" in state.columns else PART
-    return handed_back(state, changes, order, columns)
+    return handed_back(state, history, order, columns)
 
 
-def state_table(changes: IntoFrameT, when: dt.datetime | None = None) -> IntoFrameT:
+def state_table(
+    history: History[IntoFrameT] | IntoFrameT, /, *, as_of: dt.datetime | None = None
+) -> IntoFrameT:
     """One row per case, one column per field: what each held at a moment.
 
     Parameters
     ----------
-    changes : DataFrame
-        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
-    when : datetime, optional
-        The moment, with its zone; the newest change otherwise.
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of pandas, Polars,
+        DuckDB or PySpark.
+    as_of : datetime, optional
+        The moment, with its zone; by default when the history was read, or the
+        newest change of a frame.
 
     Returns
     -------
@@ -141,10 +194,10 @@ def state_table(changes: IntoFrameT, when: dt.datetime | None = None) -> IntoFra
     >>> import casesnb as cn
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
-    >>> state_table(history.changes)["status"].tolist()
+    >>> state_table(history)["status"].tolist()
     ['closed']
     """
-    state = _state(changes, when)
+    state = _state(history, as_of)
     found = rows_of(state.select("field_id", "kind").unique())
     kinds: dict[str, set[str]] = {}
     for row in found:
@@ -164,17 +217,24 @@ def state_table(changes: IntoFrameT, when: dt.datetime | None = None) -> IntoFra
             value = nw.when(is_here).then("value")
         typed[field_id] = value
     wide = state.select(*_CASE, **typed).group_by(*_CASE).agg(nw.col(*typed).max())
-    return handed_back(wide.select(*_CASE, *fields), changes, _CASE)
+    return handed_back(wide.select(*_CASE, *fields), history, _CASE)
 
 
-def diff(changes: IntoFrameT, t1: dt.datetime, t2: dt.datetime) -> IntoFrameT:
-    """One row per case and field that held another value at `t2` than at `t1`.
+def diff(
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
+    *,
+    start: dt.datetime,
+    end: dt.datetime,
+) -> IntoFrameT:
+    """One row per case and field that held another value at `end` than at `start`.
 
     Parameters
     ----------
-    changes : DataFrame
-        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
-    t1, t2 : datetime
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of pandas, Polars,
+        DuckDB or PySpark.
+    start, end : datetime
         Two moments, with their zones.
 
     Returns
@@ -182,28 +242,28 @@ def diff(changes: IntoFrameT, t1: dt.datetime, t2: dt.datetime) -> IntoFrameT:
     DataFrame
         The columns of ``schema.DIFF``, by case and field, in the kind of frame
         that was given. ``from_kind`` is missing for a field that no event had
-        told by `t1`.
+        told by `start`.
 
     Raises
     ------
     ValueError
-        If `t2` is before `t1`.
+        If `end` is before `start`.
 
     Examples
     --------
     >>> import casesnb as cn
     >>> world = cn.sandbox.World(seed=7)
-    >>> changes = cn.load_history(cn.connect(world), *world.showcase).changes
-    >>> found = diff(changes, world.now.replace(month=1), world.now)
+    >>> history = cn.load_history(cn.connect(world), *world.showcase)
+    >>> found = diff(history, start=world.now.replace(month=1), end=world.now)
     >>> found.query("field_id == 'status'")["to_value"].tolist()
     ['closed']
     """
-    if moment(t2) < moment(t1):
-        raise ValueError(f"t2={t2} is before t1={t1}. Give the earlier one first.")
-    before = _state(changes, t1).select(
+    if moment(end) < moment(start):
+        raise ValueError(f"end={end} is before start={start}. Give them in order.")
+    before = _state(history, start).select(
         *PART, from_kind="kind", from_value="value", told=nw.lit(1, nw.Int8)
     )
-    after = _state(changes, t2, "event_id", "actor").select(
+    after = _state(history, end, "event_id", "actor").select(
         *PART,
         "since_at",
         "event_id",
@@ -231,4 +291,4 @@ def diff(changes: IntoFrameT, t1: dt.datetime, t2: dt.datetime) -> IntoFrameT:
         "event_id",
         "actor",
     )
-    return handed_back(found, changes, PART, columns)
+    return handed_back(found, history, PART, columns)

@@ -8,6 +8,7 @@ import narwhals as nw
 
 from casesnb.analysis.flow import (
     CLOSED,
+    FIRST_TIMES,
     first_times_of,
     handoffs,
     moves_of,
@@ -15,15 +16,16 @@ from casesnb.analysis.flow import (
 )
 from casesnb.analysis.spells import begun, spells
 from casesnb.analysis.timezones import hours_between
-from casesnb.tables.arguments import moment
 from casesnb.tables.field_chain import chained
-from casesnb.tables.frames import handed_back, opened, time_type
-from casesnb.tables.schema import CHANGES, EVENTS
+from casesnb.tables.frames import as_of_of, beside, handed_back, opened, time_type
+from casesnb.tables.schema import CHANGES, EVENTS, TEXT, TIME, Column, Table
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from narwhals.typing import IntoFrameT
+
+    from casesnb.tables.history import History
 
 _CASE = ("domain_id", "case_id")
 _KEY = list(_CASE)
@@ -45,10 +47,43 @@ _COUNTS = (
 )
 
 
+CASE_SUMMARY = Table(
+    "case_summary",
+    "One row per case: its times, its counts and where it stands.",
+    (
+        *FIRST_TIMES.columns,
+        Column("last_event_at", TIME, "its newest event"),
+        Column("idle_hours", "float64", "hours since then"),
+        Column("status", TEXT, "the status that it has"),
+        Column("status_at", TIME, "since when; missing if not told"),
+        Column("status_hours", "float64", "hours since then"),
+        Column("is_closed", "bool", "the status means closed"),
+        Column("age_hours", "float64", "hours from creation to its close, if it is"),
+        Column("assigned_user", TEXT, "who holds it; missing for nobody"),
+        Column("assigned_queue", TEXT, "which queue holds it; missing for none"),
+        Column("n_events", "int64", "audit events"),
+        Column("n_changes", "int64", "field changes in them"),
+        Column("n_actors", "int64", "distinct actors that AWS names"),
+        Column("n_agents", "int64", "of them agents"),
+        Column("n_by_agents", "int64", "events by agents"),
+        Column("n_comments", "int64", "comments added"),
+        Column("n_contacts", "int64", "contacts added"),
+        Column("n_merge_events", "int64", "events that a merge made"),
+        Column("n_status_changes", "int64", "changes of status after its first"),
+        Column("n_breaks", "int64", "old values that the history does not explain"),
+        Column("n_reopens", "int64", "times that it was opened again"),
+        Column("n_user_handoffs", "int64", "from one user to another"),
+        Column("n_queue_handoffs", "int64", "from one queue to another"),
+        Column("n_ping_pongs", "int64", "back to the holder before last"),
+    ),
+)
+
+
 def case_summary(
-    events: IntoFrameT,
-    changes: IntoFrameT,
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
     *,
+    changes: IntoFrameT | None = None,
     closed: str = CLOSED,
     as_of: dt.datetime | None = None,
 ) -> IntoFrameT:
@@ -56,14 +91,16 @@ def case_summary(
 
     Parameters
     ----------
-    events : DataFrame
-        The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark.
-    changes : DataFrame
-        The columns of ``schema.CHANGES``, in the same kind of frame.
+    history : History or DataFrame
+        A history, or its events alone (``schema.EVENTS``), of pandas, Polars,
+        DuckDB or PySpark.
+    changes : DataFrame, optional
+        Beside events alone, ``schema.CHANGES`` of the same kind.
     closed : str, default "closed"
         The status that means closed.
     as_of : datetime, optional
-        Up to this moment, with its zone; up to the newest event otherwise.
+        Up to this moment, with its zone; by default up to when the history was
+        read, or to the newest event of a frame.
 
     Returns
     -------
@@ -80,13 +117,14 @@ def case_summary(
     >>> import casesnb as cn
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
-    >>> case_summary(history.events, history.changes)["n_reopens"].tolist()
+    >>> case_summary(history)["n_reopens"].tolist()
     [1]
     """
-    happened, changed = opened(events, EVENTS), opened(changes, CHANGES)
+    changed = opened(beside(history, changes, CHANGES), CHANGES)
+    happened, as_of = opened(history, EVENTS), as_of_of(history, as_of)
     until = nw.col("performed_at").max()
     if as_of is not None:
-        until = nw.lit(moment(as_of), time_type(happened))
+        until = nw.lit(as_of, time_type(happened))
         happened = happened.filter(nw.col("performed_at") <= until)
         changed = changed.filter(nw.col("performed_at") <= until)
     happened = happened.with_columns(as_of=until)
@@ -147,7 +185,7 @@ def case_summary(
         "assigned_queue",
         *_COUNTS,
     )
-    return handed_back(found, events, _CASE, columns)
+    return handed_back(found, history, _CASE, columns)
 
 
 def _counted(events: Any) -> Any:

@@ -6,22 +6,100 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from casesnb.tables.frames import handed_back, opened, plain, rows_of
-from casesnb.tables.schema import CHANGES, EVENTS
+from casesnb.tables.frames import beside, handed_back, opened, plain, rows_of
+from casesnb.tables.schema import CHANGES, EVENTS, ID, TEXT, TIME, Column, Table
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
 
+    from casesnb.tables.history import History
+
+_THREAD = (
+    Column("thread_id", TEXT, "the case that was kept in the end, or the case itself"),
+    Column("is_counted", "bool", "False for what a merge repeats from the other case"),
+)
+
+
+def _in_threads(table: Table) -> tuple[Column, ...]:
+    """Return a table's columns as analysis gives them: plain texts, in a thread."""
+    plain = [
+        Column(
+            column.name, TEXT if column.dtype == ID else column.dtype, column.meaning
+        )
+        for column in table.columns
+    ]
+    return (plain[0], *_THREAD, *plain[1:])
+
+
+MERGES = Table(
+    "merges",
+    "One row per merge of two cases.",
+    (
+        Column("domain_id", TEXT, "the Cases domain"),
+        Column("merge_event_id", TEXT, "shared by the merge's events on both cases"),
+        Column("primary_case_id", TEXT, "the case that was kept"),
+        Column("secondary_case_id", TEXT, "the case that was closed"),
+        Column("merged_at", TIME, "its first event"),
+        Column("n_primary_events", "int64", "its events on the case that was kept"),
+        Column("n_secondary_events", "int64", "its events on the one that was closed"),
+    ),
+)
+
+THREAD_EVENTS = Table(
+    "thread_events",
+    "One row per event, with the thread that its case belongs to.",
+    _in_threads(EVENTS),
+)
+
+THREAD_CHANGES = Table(
+    "thread_changes",
+    "One row per field change, with the thread that its case belongs to.",
+    _in_threads(CHANGES),
+)
+
+THREAD_SUMMARY = Table(
+    "thread_summary",
+    "One row per thread: a case, or several that were merged into one.",
+    (
+        Column("domain_id", TEXT, "the Cases domain"),
+        Column("thread_id", TEXT, "the case that was kept in the end"),
+        Column("n_cases", "int64", "cases"),
+        Column("n_merges", "int64", "merges"),
+        Column("n_events", "int64", "counted events"),
+        Column("n_changes", "int64", "field changes in them"),
+        Column("n_actors", "int64", "distinct actors named by them"),
+        Column("first_at", TIME, "the first of them"),
+        Column("last_at", TIME, "the last of them"),
+    ),
+)
+
+
+__all__ = [
+    "merges",
+    "thread_changes",
+    "thread_events",
+    "thread_summary",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _MERGE = ("domain_id", "merge_event_id", "primary_case_id", "secondary_case_id")
 
 
-def merges(events: IntoFrameT) -> IntoFrameT:
+def merges(
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
+) -> IntoFrameT:
     """One row per merge of two cases.
 
     Parameters
     ----------
-    events : DataFrame
-        The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark;
+    history : History or DataFrame
+        A history, or its events alone (``schema.EVENTS``), of pandas, Polars,
+        DuckDB or PySpark;
         of either case or of both.
 
     Returns
@@ -37,11 +115,11 @@ def merges(events: IntoFrameT) -> IntoFrameT:
     >>> client = cn.connect(world)
     >>> domain_id = world.domains[0].domain_id
     >>> history = cn.load_histories(client, domain_id, world.case_ids(domain_id))
-    >>> merged = merges(history.events)
+    >>> merged = merges(history)
     >>> bool((merged["n_primary_events"] > 0).all())
     True
     """
-    frame = opened(events, EVENTS).filter(~nw.col("merge_event_id").is_null())
+    frame = opened(history, EVENTS).filter(~nw.col("merge_event_id").is_null())
     is_primary = nw.col("case_id") == nw.col("primary_case_id")
     frame = frame.with_columns(
         on_primary=is_primary.cast(nw.Int64), on_secondary=(~is_primary).cast(nw.Int64)
@@ -56,10 +134,13 @@ def merges(events: IntoFrameT) -> IntoFrameT:
         *_MERGE, *(nw.col(name).cast(nw.Int64) for name in counts), merged_at="at"
     )
     found = found.select(*_MERGE, "merged_at", *counts)
-    return handed_back(found, events, ("domain_id", "merged_at", "merge_event_id"))
+    return handed_back(found, history, ("domain_id", "merged_at", "merge_event_id"))
 
 
-def thread_events(events: IntoFrameT) -> IntoFrameT:
+def thread_events(
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
+) -> IntoFrameT:
     """One row per event, with the thread that its case belongs to.
 
     Cases joined by merges, however many in a row, are one thread; it has the id
@@ -70,8 +151,9 @@ def thread_events(events: IntoFrameT) -> IntoFrameT:
 
     Parameters
     ----------
-    events : DataFrame
-        The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark.
+    history : History or DataFrame
+        A history, or its events alone (``schema.EVENTS``), of pandas, Polars,
+        DuckDB or PySpark.
 
     Returns
     -------
@@ -88,11 +170,11 @@ def thread_events(events: IntoFrameT) -> IntoFrameT:
     >>> import casesnb as cn
     >>> world = cn.sandbox.World(seed=7)
     >>> history = cn.load_history(cn.connect(world), *world.showcase)
-    >>> thread = thread_events(history.events)
+    >>> thread = thread_events(history)
     >>> thread["thread_id"].unique().tolist() == [world.showcase[1]]
     True
     """
-    frame = plain(events, "performed_at", table=EVENTS)
+    frame = plain(history, "performed_at", table=EVENTS)
     names = _own(frame)
     is_counted = nw.col("merge_event_id").is_null() | (
         (nw.col("event_type") == "Case.Merged")
@@ -102,19 +184,25 @@ def thread_events(events: IntoFrameT) -> IntoFrameT:
         "domain_id", "thread_id", "is_counted", *names
     )
     order = ("domain_id", "thread_id", "performed_at", "case_id", "sequence")
-    return handed_back(frame, events, order)
+    return handed_back(frame, history, order)
 
 
-def thread_changes(changes: IntoFrameT, events: IntoFrameT) -> IntoFrameT:
+def thread_changes(
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
+    *,
+    events: IntoFrameT | None = None,
+) -> IntoFrameT:
     """One row per field change, with the thread that its case belongs to.
 
     Parameters
     ----------
-    changes : DataFrame
-        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
-    events : DataFrame
-        The columns of ``schema.EVENTS`` of the same cases, in the same kind of
-        frame: changes do not say which merge they belong to.
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of pandas, Polars,
+        DuckDB or PySpark.
+    events : DataFrame, optional
+        Beside changes alone, ``schema.EVENTS`` of the same cases and kind: changes
+        do not say which merge they belong to.
 
     Returns
     -------
@@ -127,14 +215,16 @@ def thread_changes(changes: IntoFrameT, events: IntoFrameT) -> IntoFrameT:
     >>> import casesnb as cn
     >>> world = cn.sandbox.World(seed=7)
     >>> history = cn.load_history(cn.connect(world), *world.showcase)
-    >>> thread = thread_changes(history.changes, history.events)
+    >>> thread = thread_changes(history)
     >>> len(thread) == len(history.changes)
     True
     """
-    frame = plain(changes, "performed_at", table=CHANGES)
+    frame = plain(history, "performed_at", table=CHANGES)
     names = _own(frame)
     key = ["domain_id", "case_id", "event_id"]
-    told = plain(thread_events(events)).select(*key, "thread_id", "is_counted")
+    told = plain(thread_events(beside(history, events, EVENTS))).select(
+        *key, "thread_id", "is_counted"
+    )
     frame = (
         frame.join(told, on=key, how="left")
         .with_columns(
@@ -144,16 +234,20 @@ def thread_changes(changes: IntoFrameT, events: IntoFrameT) -> IntoFrameT:
         .select("domain_id", "thread_id", "is_counted", *names)
     )
     order = ("domain_id", "thread_id", "performed_at", "case_id", "sequence", "slot")
-    return handed_back(frame, changes, order)
+    return handed_back(frame, history, order)
 
 
-def thread_summary(events: IntoFrameT) -> IntoFrameT:
+def thread_summary(
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
+) -> IntoFrameT:
     """One row per thread: a case, or several that were merged into one.
 
     Parameters
     ----------
-    events : DataFrame
-        The columns of ``schema.EVENTS``, in pandas, Polars, DuckDB or PySpark.
+    history : History or DataFrame
+        A history, or its events alone (``schema.EVENTS``), of pandas, Polars,
+        DuckDB or PySpark.
 
     Returns
     -------
@@ -166,10 +260,10 @@ def thread_summary(events: IntoFrameT) -> IntoFrameT:
     >>> import casesnb as cn
     >>> world = cn.sandbox.World(seed=7)
     >>> history = cn.load_history(cn.connect(world), *world.showcase)
-    >>> int(thread_summary(history.events).loc[0, "n_cases"])
+    >>> int(thread_summary(history).loc[0, "n_cases"])
     1
     """
-    frame = opened(thread_events(events)).with_columns(
+    frame = opened(thread_events(history)).with_columns(
         one=nw.col("is_counted").cast(nw.Int64),
         # One event on the case that was kept tells each merge.
         is_merge=(nw.col("is_counted") & ~nw.col("merge_event_id").is_null()).cast(
@@ -202,7 +296,7 @@ def thread_summary(events: IntoFrameT) -> IntoFrameT:
             "last_at",
         )
     )
-    return handed_back(found, events, key)
+    return handed_back(found, history, key)
 
 
 def _own(frame: Any) -> list[str]:

@@ -8,28 +8,115 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.timezones import in_hours, micros_between
-from casesnb.tables.arguments import moment, need_history
-from casesnb.tables.field_chain import PART, chained
+from casesnb.tables.arguments import need_history
+from casesnb.tables.field_chain import PART, chained, field_ids_of, is_unexplained
 from casesnb.tables.frames import (
     NO_TEXT,
+    as_of_of,
     handed_back,
     opened,
-    rows_of,
     stacked,
     time_type,
 )
-from casesnb.tables.schema import CASE_FIELDS, CHANGES, EVENTS
+from casesnb.tables.schema import (
+    CASE_FIELDS,
+    CHANGES,
+    EVENTS,
+    OF_FIELD,
+    TEXT,
+    TIME,
+    Column,
+    Table,
+)
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
 
-    from casesnb.analysis.checks import Tables
-    from casesnb.tables.load_history import History
+    from casesnb.tables.history import History
+
+CONTINUITY = Table(
+    "continuity",
+    "One row per break: an old value that no event before it explains.",
+    (
+        *OF_FIELD,
+        Column("event_id", TEXT, "the event whose old value does not fit"),
+        Column("reason", TEXT, "`contradicted` or `unexplained`"),
+        Column("expected_kind", TEXT, "kind of the value that the change before set"),
+        Column("expected", TEXT, "that value; missing for empty, absent and none"),
+        Column("found_kind", TEXT, "kind of the old value"),
+        Column("found", TEXT, "the old value; missing for empty"),
+        Column("after_event_id", TEXT, "the change before; missing if there is none"),
+        Column("after_at", TIME, "what is lost came after this; missing if unknown"),
+        Column("before_at", TIME, "what is lost came before this"),
+        Column(
+            "is_order_known", "bool", "the event's place among its equals is decided"
+        ),
+    ),
+)
+
+TIME_BOUNDS = Table(
+    "time_bounds",
+    "One row per case and value: how long it held, at least and at most.",
+    (
+        Column("domain_id", TEXT, "the Cases domain"),
+        Column("case_id", TEXT, "the case"),
+        Column("kind", TEXT, "kind of the value; missing if AWS sent none"),
+        Column("value", TEXT, "the value as text; missing for empty and absent"),
+        Column("hours_min", "float64", "hours that are sure"),
+        Column("hours_max", "float64", "hours at most; missing if nothing bounds them"),
+    ),
+)
+
+COMPARE_WITH_CURRENT = Table(
+    "compare_with_current",
+    "One row per case and field: whether the history ends where the case stands.",
+    (
+        *OF_FIELD,
+        Column("verdict", TEXT, "`match`, `contradicted` or `unverifiable`"),
+        Column("reason", TEXT, "why"),
+        Column("history_kind", TEXT, "kind of the value that the last change set"),
+        Column("history_value", TEXT, "that value; missing for empty and untold"),
+        Column("current_kind", TEXT, "kind of the value that GetCase tells"),
+        Column("current_value", TEXT, "that value; missing for empty and untold"),
+        Column("event_id", TEXT, "the event of the last change"),
+        Column("since_at", TIME, "when that was"),
+        Column("n_breaks", "int64", "breaks in the field's chain of values"),
+    ),
+)
+
+COMPARE_CAPTURES = Table(
+    "compare_captures",
+    "One row per event that two captures of the same cases tell differently.",
+    (
+        Column("domain_id", TEXT, "the Cases domain"),
+        Column("case_id", TEXT, "the case"),
+        Column("event_id", TEXT, "the audit event"),
+        Column("performed_at", TIME, "when it was done"),
+        Column("verdict", TEXT, "`new`, `late`, `vanished` or `altered`"),
+        Column("what", TEXT, "the columns that were altered, a space between two"),
+    ),
+)
+
+
+__all__ = [
+    "compare_captures",
+    "compare_with_current",
+    "continuity",
+    "time_bounds",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 _EVENT = ("domain_id", "case_id", "event_id")
 
 
-def continuity(changes: IntoFrameT) -> IntoFrameT:
+def continuity(
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
+) -> IntoFrameT:
     """One row per break: an old value that no event before it explains.
 
     ``contradicted``: the old value is not what the change before had set.
@@ -39,8 +126,9 @@ def continuity(changes: IntoFrameT) -> IntoFrameT:
 
     Parameters
     ----------
-    changes : DataFrame
-        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of pandas, Polars,
+        DuckDB or PySpark.
 
     Returns
     -------
@@ -57,19 +145,15 @@ def continuity(changes: IntoFrameT) -> IntoFrameT:
     >>> import casesnb as cn
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
-    >>> len(continuity(history.changes))
+    >>> len(continuity(history))
     0
-    >>> lost = history.changes.drop(history.changes.query("new == 'closed'").index)
+    >>> lost = history.changes.query("new != 'closed'")
     >>> continuity(lost)["found"].unique().tolist()
     ['closed']
     """
-    frame = chained(_with_birth(opened(changes, CHANGES))).frame
-    is_unexplained = (
-        nw.col("is_first")
-        & ~nw.col("old_kind").is_null()
-        & (nw.col("old_kind") != "empty").fill_null(False)
-    )
-    found = frame.filter(nw.col("is_break") | is_unexplained).select(
+    as_of = as_of_of(history, None)
+    frame = chained(_with_birth(opened(history, CHANGES)), as_of=as_of).frame
+    found = frame.filter(nw.col("is_break") | is_unexplained()).select(
         *PART,
         "event_id",
         reason=nw.when(nw.col("is_break"))
@@ -85,7 +169,7 @@ def continuity(changes: IntoFrameT) -> IntoFrameT:
         is_order_known=nw.col("is_order_known"),
     )
     return handed_back(
-        found, changes, ("domain_id", "case_id", "field_id", "before_at", "event_id")
+        found, history, ("domain_id", "case_id", "field_id", "before_at", "event_id")
     )
 
 
@@ -98,7 +182,8 @@ def _with_birth(frame: Any) -> Any:
 
 
 def time_bounds(
-    changes: IntoFrameT,
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
     field_id: str = "status",
     *,
     as_of: dt.datetime | None = None,
@@ -113,12 +198,14 @@ def time_bounds(
 
     Parameters
     ----------
-    changes : DataFrame
-        The columns of ``schema.CHANGES``, in pandas, Polars, DuckDB or PySpark.
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of pandas, Polars,
+        DuckDB or PySpark.
     field_id : str, default "status"
         The field.
     as_of : datetime, optional
-        Up to this moment, with its zone; up to the newest change otherwise.
+        Up to this moment, with its zone; by default up to when the history was
+        read, or to the newest change of a frame.
     current : DataFrame, optional
         The columns of ``schema.CASE_FIELDS`` in the same kind of frame. Where
         it contradicts the last change, the time since then is not sure.
@@ -135,12 +222,14 @@ def time_bounds(
     >>> import casesnb as cn
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
-    >>> bounds = time_bounds(history.changes)
+    >>> bounds = time_bounds(history)
     >>> bool((bounds["hours_min"] == bounds["hours_max"]).all())
     True
     """
     key = ("domain_id", "case_id")
-    linked = chained(_with_birth(opened(changes, CHANGES)), field_id, as_of=as_of)
+    (field_id,) = field_ids_of(history, [field_id])
+    as_of = as_of_of(history, as_of)
+    linked = chained(_with_birth(opened(history, CHANGES)), field_id, as_of=as_of)
     linked = linked.with_columns(broken=nw.col("is_break").cast(nw.Int8))
     linked = linked.beside(then_break=("broken", -1)).with_as_of()
     frame = linked.frame.with_columns(now_kind=NO_TEXT, now=NO_TEXT)
@@ -207,7 +296,7 @@ def time_bounds(
         hours_min=in_hours(least),
         hours_max=nw.when(nw.col("endless") == 0).then(in_hours(most)),
     )
-    return handed_back(found, changes, (*key, "kind", "value"))
+    return handed_back(found, history, (*key, "kind", "value"))
 
 
 def _same(kind: str, text: str, other_kind: str, other: str) -> nw.Expr:
@@ -222,7 +311,9 @@ def _same(kind: str, text: str, other_kind: str, other: str) -> nw.Expr:
     return texts & (kinds[0] == kinds[1])
 
 
-def verify(history: History | Tables | IntoFrameT, current: IntoFrameT) -> IntoFrameT:
+def compare_with_current(
+    history: History[IntoFrameT] | IntoFrameT, current: IntoFrameT, /
+) -> IntoFrameT:
     """One row per case and field: whether the history ends where the case stands.
 
     ``match``: the last change's new value is the value of today.
@@ -236,17 +327,17 @@ def verify(history: History | Tables | IntoFrameT, current: IntoFrameT) -> IntoF
     Parameters
     ----------
     history : History or DataFrame
-        A history, or its changes: the columns of ``schema.CHANGES``, in pandas,
-        Polars, DuckDB or PySpark.
+        A history, or its changes alone (``schema.CHANGES``), of pandas, Polars,
+        DuckDB or PySpark.
     current : DataFrame
-        The state of the same cases in the same kind of frame, as `load_case`
-        gives it: one row per case and field, ``schema.CASE_FIELDS``.
+        The state of the same cases in the same kind of frame, as
+        `load_case_fields` gives it: ``schema.CASE_FIELDS``.
 
     Returns
     -------
     DataFrame
-        The columns of ``schema.VERIFY``, by case and field, in the kind of
-        frame that was given.
+        The columns of ``schema.COMPARE_WITH_CURRENT``, by case and field, in the
+        kind of frame that was given.
 
     Examples
     --------
@@ -254,12 +345,12 @@ def verify(history: History | Tables | IntoFrameT, current: IntoFrameT) -> IntoF
     >>> world = cn.sandbox.World(seed=7)
     >>> client = cn.connect(world)
     >>> history = cn.load_history(client, *world.showcase)
-    >>> found = verify(history, cn.load_case(client, *world.showcase))
+    >>> current = cn.load_case_fields(client, *world.showcase)
+    >>> found = compare_with_current(history, current)
     >>> sorted(set(found["verdict"]))
     ['match', 'unverifiable']
     """
-    changes = getattr(history, "changes", history)
-    frame = chained(changes).frame
+    frame = chained(history).frame
     n_breaks = nw.col("is_break").cast(nw.Int64).sum().over(*PART)
     frame = frame.with_columns(n_breaks=n_breaks)
     key = list(PART)
@@ -343,12 +434,13 @@ _SAID = (
 _VALUES = ("field_id", "old_kind", "old", "new_kind", "new")
 
 
-def drift(
-    earlier: History | Tables,
-    later: History | Tables,
+def compare_captures(
+    earlier: History[IntoFrameT],
+    later: History[IntoFrameT],
+    /,
     *,
-    captured_at: dt.datetime | None = None,
-) -> Any:
+    as_of: dt.datetime | None = None,
+) -> IntoFrameT:
     """One row per event that two captures of the same cases tell differently.
 
     ``new``: performed after the earlier capture. ``late``: performed before it,
@@ -359,17 +451,16 @@ def drift(
     Parameters
     ----------
     earlier, later : History
-        Two captures: anything with ``events`` and ``changes``, in pandas,
-        Polars, DuckDB or PySpark, the same for both.
-    captured_at : datetime, optional
+        Two captures, with frames of one engine.
+    as_of : datetime, optional
         When the earlier one was read, with its zone; by default as its
-        certificate says, or else its newest event.
+        certificate says.
 
     Returns
     -------
     DataFrame
-        The columns of ``schema.DRIFT``, by case, time and event, in the kind of
-        frame that was given.
+        The columns of ``schema.COMPARE_CAPTURES``, by case, time and event, in
+        the kind of frame that was given.
 
     Examples
     --------
@@ -378,24 +469,19 @@ def drift(
     >>> before = world.at(world.now.replace(day=1))
     >>> then = cn.load_history(cn.connect(before), *world.showcase)
     >>> now = cn.load_history(cn.connect(world), *world.showcase)
-    >>> len(drift(then, now)) == len(now.events) - len(then.events)
+    >>> len(compare_captures(then, now)) == len(now.events) - len(then.events)
     True
     """
     need_history(earlier, later)
     first, second = opened(earlier.events, EVENTS), opened(later.events, EVENTS)
-    certificate = getattr(earlier, "certificate", None)
-    captured_at = captured_at or getattr(certificate, "fetched_at", None)
-    if captured_at is None:
-        (span,) = rows_of(first.select(last=nw.col("performed_at").max()))
-        captured_at = span["last"] or dt.datetime.max.replace(tzinfo=dt.UTC)
-    captured_at = moment(captured_at)
+    as_of = as_of_of(earlier, as_of) or dt.datetime.max.replace(tzinfo=dt.UTC)
     case, key = ["domain_id", "case_id"], list(_EVENT)
     cases = first.select(*case).unique().join(second.select(*case).unique(), on=case)
     first, second = (
         frame.select(*key, "performed_at", "n_changes", *_SAID).join(cases, on=case)
         for frame in (first, second)
     )
-    is_new = nw.col("performed_at") > nw.lit(captured_at, time_type(first))
+    is_new = nw.col("performed_at") > nw.lit(as_of, time_type(first))
     came = second.join(first.select(*key), on=key, how="anti").select(
         *key,
         "performed_at",

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 def need_table(given: object) -> None:
     """Refuse a whole history where one of its tables is asked for."""
-    if hasattr(given, "events") and hasattr(given, "changes"):
+    is_frame = hasattr(type(given), "columns")
+    if not is_frame and hasattr(given, "events") and hasattr(given, "changes"):
         raise TypeError(
             f"A {type(given).__name__} holds several tables. Give one of them: "
             "history.changes or history.events."

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -103,15 +103,15 @@ _IDS = {*_EVENT_PATHS, "field_id", "old_kind", "new_kind"} - {"event_id"}
 
 @dataclass(slots=True)
 class Counts:
-    """What was seen on the way from pages to tables, for the certificate."""
+    """What was seen of one case on the way from pages to tables."""
 
     n_nulls: int = 0  # null items and members skipped
     n_duplicates: int = 0  # events that came a second time and were dropped
-    n_ties: int = 0  # events whose place among events of the same instant is undecided
+    n_conflicts: int = 0  # of them with other content than the first
+    n_ties: int = 0  # events whose place among events of one instant is undecided
     # what casesnb does not know, by its name, and how often it came
     unknowns: Counter[str] = field(default_factory=Counter)
-    # ``newest first``, ``oldest first``, ``mixed`` or ``not told``
-    order_seen: str = "not told"
+    order_seen: str = "not told"  # ``newest first``, ``oldest first`` or ``mixed``
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +124,12 @@ class Decoded:
     events: dict[str, pa.Array]  # a value for each event, by column
     # a value for each change, by column, in the events' order
     changes: dict[str, pa.Array]
-    counts: Counts  # what was seen
+    counts: dict[int, Counts]  # what was seen, by case number
 
 
 def decode(pages: Iterable[Page]) -> Decoded:
     """Read raw audit pages into columns."""
-    counts = Counts()
+    counts: defaultdict[int, Counts] = defaultdict(Counts)
     numbers: dict[tuple[str, str], int] = {}
     chunks = [_chunk([], [])]  # so that there are columns without pages too
     for batch, of_page, standard in _ahead(_batches(pages, numbers)):
@@ -157,9 +157,9 @@ def decode(pages: Iterable[Page]) -> Decoded:
     events = {name: told[name] for name in _EVENT_COLUMNS}
     changes = {name: told[name] for name in _CHANGE_COLUMNS}
     if len(first) < len(case):
-        counts.n_duplicates = len(case) - len(first)
         kept = np.zeros(len(case), dtype=bool)
         kept[first] = True
+        _count_duplicates(case, n_changes, events, changes, kept, counts)
         of_change = pa.array(np.repeat(kept, n_changes))
         events = {
             name: values.filter(pa.array(kept)) for name, values in events.items()
@@ -170,11 +170,41 @@ def decode(pages: Iterable[Page]) -> Decoded:
         ("event_type", EVENT_TYPES),
         ("related_item_type", RELATED_ITEM_TYPES),
     ):
-        for found in pc.value_counts(events[name]).to_pylist():
-            if found["values"] is not None and found["values"] not in known:
-                what = f"{name.replace('_', ' ')} {found['values']}"
-                counts.unknowns[what] += found["counts"]
+        for value in pc.unique(events[name]).to_pylist():
+            if value is not None and value not in known:
+                is_it = pc.fill_null(pc.equal(events[name], value), False)
+                for number in case[is_it.to_numpy(zero_copy_only=False)].tolist():
+                    what = f"{name.replace('_', ' ')} {value}"
+                    counts[number].unknowns[what] += 1
     return Decoded(list(numbers), case, n_changes, events, changes, counts)
+
+
+def _count_duplicates(
+    case: Array,
+    n_changes: Array,
+    events: Mapping[str, pa.Array],
+    changes: Mapping[str, pa.Array],
+    kept: Array,
+    counts: Mapping[int, Counts],
+) -> None:
+    """Count the events that came again, and those that say something else then."""
+    starts = np.cumsum(n_changes) - n_changes
+
+    def said(row: int) -> list[Any]:
+        about = [events[name][row].as_py() for name in _EVENT_COLUMNS]
+        rows = slice(int(starts[row]), int(starts[row] + n_changes[row]))
+        return about + [changes[name][rows].to_pylist() for name in _CHANGE_COLUMNS]
+
+    again = np.flatnonzero(~kept)
+    ids = {events["event_id"][row].as_py() for row in again.tolist()}
+    of_ids = pc.is_in(events["event_id"], pa.array([*ids], _TEXT))
+    maybe = np.flatnonzero(kept & of_ids.to_numpy(zero_copy_only=False))
+    once = {(int(case[row]), events["event_id"][row].as_py()): row for row in maybe}
+    for row in again.tolist():
+        number = int(case[row])
+        counts[number].n_duplicates += 1
+        first = once[number, events["event_id"][row].as_py()]
+        counts[number].n_conflicts += said(row) != said(int(first))
 
 
 def _batches(
@@ -249,10 +279,13 @@ _ODD = (pa.ArrowInvalid, UnicodeDecodeError, _NotStandardError)
 """What says that a batch holds an odd page."""
 
 
-def _halved(pages: Sequence[Page], of_page: Array, counts: Counts) -> Iterator[_Chunk]:
+def _halved(
+    pages: Sequence[Page], of_page: Array, counts: Mapping[int, Counts]
+) -> Iterator[_Chunk]:
     """Yield the chunks of a batch that holds an odd page, that page one by one."""
     if len(pages) == 1:
-        yield _careful(pages[0], int(of_page[0]), counts)
+        case = int(of_page[0])
+        yield _careful(pages[0], case, counts[case])
         return
     half = len(pages) // 2
     for part in (slice(None, half), slice(half, None)):

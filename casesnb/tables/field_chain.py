@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,19 @@ import narwhals as nw
 
 from casesnb.tables.arguments import moment
 from casesnb.tables.arrow import ranked
-from casesnb.tables.frames import as_given, rows_of, texts, time_type
-from casesnb.tables.schema import CHANGES
+from casesnb.tables.frames import (
+    as_given,
+    as_of_of,
+    rows_of,
+    texts,
+    time_type,
+    whole,
+)
+from casesnb.tables.schema import CHANGES, SYSTEM_FIELDS
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
 PART = ("domain_id", "case_id", "field_id")
 ORDER = ("sequence", "slot")
@@ -119,23 +128,58 @@ class Chains:
         return replace(self, frame=texts(frame))
 
 
+def field_ids_of(subject: object, asked: Sequence[str]) -> list[str]:
+    """Return the ids of the fields asked for by id or, where there are any, by name."""
+    # A misspelt field would look like an empty answer. What every domain has is not
+    # misspelt, and a frame without a row tells of none.
+    for name in asked:
+        if not isinstance(name, str):
+            raise TypeError(
+                f"field_id={name!r}: give one field's id, such as 'status'."
+            )
+    if all(name in SYSTEM_FIELDS for name in asked):
+        return [*asked]
+    given = whole(subject, table=CHANGES)
+    columns = [n for n in ("field_id", "field") if n in given.collect_schema().names()]
+    rows = rows_of(given.select(nw.col(*columns).cast(nw.String)).unique())
+    ids = {row["field_id"] for row in rows if row["field_id"] is not None}
+    named: dict[str, set[str]] = {}
+    for row in rows:
+        if row.get("field") and row["field_id"] is not None:
+            named.setdefault(row["field"], set()).add(row["field_id"])
+    found: list[str] = []
+    for name in asked:
+        of_name = named.get(name, set()) if name not in ids else {name}
+        if len(of_name) > 1:
+            raise ValueError(
+                f"Several fields are called {name!r}: give one of the ids "
+                f"{', '.join(sorted(of_name))}."
+            )
+        if not of_name and ids and name not in SYSTEM_FIELDS:
+            known = sorted(ids | named.keys() | SYSTEM_FIELDS.keys())
+            near = difflib.get_close_matches(name, known, 3)
+            hint = ", ".join(near or sorted(ids)[:8])
+            raise ValueError(
+                f"No change is of a field {name!r}. {'Near it' if near else 'There'} "
+                f"{'is' if len(near) == 1 else 'are'} {hint}."
+            )
+        found.extend(of_name or {name})
+    return found
+
+
 def chains(
     changes: object, *field_ids: str, as_of: dt.datetime | None = None
 ) -> Chains:
     """Return the changes of cases' own fields in their chains."""
     given = as_given(changes, CHANGES)
+    as_of = as_of_of(changes, as_of)
     until = given.select(as_of=nw.col("performed_at").max())
     where = [~nw.col("event_type").str.starts_with("RelatedItem.").fill_null(False)]
-    for name in field_ids:
-        if not isinstance(name, str):
-            raise TypeError(
-                f"field_id={name!r}: give one field's id, such as 'status'."
-            )
     if field_ids:
         is_asked = [nw.col("field_id") == name for name in field_ids]
         where.append(nw.any_horizontal(*is_asked, ignore_nulls=True).fill_null(False))
     if as_of is not None:
-        at = nw.lit(moment(as_of), time_type(given))
+        at = nw.lit(as_of, time_type(given))
         where.append(nw.col("performed_at") <= at)
         until = until.with_columns(as_of=at)
     if isinstance(given, nw.LazyFrame):
@@ -225,7 +269,7 @@ def chained(
     changes: object, *field_ids: str, as_of: dt.datetime | None = None
 ) -> Chains:
     """Return the changes of cases' own fields, each beside the one before it."""
-    given = as_given(changes, CHANGES)
+    as_of, given = as_of_of(changes, as_of), as_given(changes, CHANGES)
     told = chains(given, *field_ids, as_of=as_of).told(*given.collect_schema().names())
     return told.beside(
         before_kind=("new_kind", 1),
@@ -233,6 +277,15 @@ def chained(
         before_at=("performed_at", 1),
         before_event_id=("event_id", 1),
         next_at=("performed_at", -1),
+    )
+
+
+def is_unexplained() -> nw.Expr:
+    """Return whether a field's first change replaces a value that no event had set."""
+    return (
+        nw.col("is_first")
+        & ~nw.col("old_kind").is_null()
+        & (nw.col("old_kind") != "empty").fill_null(False)
     )
 
 

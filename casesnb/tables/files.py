@@ -1,20 +1,24 @@
-"""A History in files: Parquet for machines, CSV that a spreadsheet may open."""
+"""A History in folders: Parquet for machines, CSV that a spreadsheet may open."""
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import re
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pandas as pd
+import pyarrow as pa
 
-from casesnb.tables.arguments import need_history
+from casesnb.tables.arrow import as_table, digest
 from casesnb.tables.certificate import Certificate
-from casesnb.tables.load_history import History
+from casesnb.tables.frames import to_pandas
 from casesnb.tables.schema import (
+    CAPTURES,
     CHANGES,
     EVENTS,
     ID,
@@ -28,156 +32,215 @@ from casesnb.tables.values import utc_texts
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import Self
 
-_TABLES = {"events": EVENTS, "changes": CHANGES, "unloaded": UNLOADED}
+_HistoryT = TypeVar("_HistoryT")
+_MANIFEST = "history.json"
+_FORMAT = 2
+_TABLES = {table.name: table for table in (EVENTS, CHANGES, CAPTURES, UNLOADED)}
 _BEGINS = tuple("=+-@\t\r\n'＝＋－＠")
 # A reader that cuts at other separators than ours sees a cell begin inside a text.
 _INNER = re.compile(r"([;\t\r\n])('*)(?=[=+\-@＝＋－＠])")
 _INNER_SAFE = re.compile(r"([;\t\r\n])'('*)(?=[=+\-@＝＋－＠])")
 
 
-def to_parquet(history: History, path: str | os.PathLike[str]) -> None:
-    """Write a History as a folder of Parquet files.
+class InFiles:
+    """What a History can be written to and read from."""
 
-    Parameters
-    ----------
-    history : History
-        What to write.
-    path : path
-        The folder; made if it is not there. It gets ``events.parquet``,
-        ``changes.parquet`` and ``unloaded.parquet``, each with the certificate.
+    __slots__ = ()
 
-    See Also
-    --------
-    read_parquet : Reads it back.
-    """
-    need_history(history)
+    def to_parquet_folder(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the history as a folder of Parquet files.
+
+        Parameters
+        ----------
+        folder : path
+            Made if it is not there. It gets a file for each table and
+            ``history.json``: the certificate, and a hash of each table.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        See Also
+        --------
+        from_parquet_folder : Reads it back.
+
+        Examples
+        --------
+        >>> import casesnb as cn, tempfile
+        >>> world = cn.sandbox.World(seed=7)
+        >>> history = cn.load_history(cn.connect(world), *world.showcase)
+        >>> folder = history.to_parquet_folder(tempfile.mkdtemp())
+        >>> cn.History.from_parquet_folder(folder).certificate == history.certificate
+        True
+        """
+        return _write(self, folder, "parquet", _write_parquet)
+
+    @classmethod
+    def from_parquet_folder(cls, folder: str | os.PathLike[str]) -> Self:
+        """Read the history that `to_parquet_folder` wrote.
+
+        Parameters
+        ----------
+        folder : path
+            The folder.
+
+        Returns
+        -------
+        History
+            The same frames, of pandas, and the same certificate.
+
+        Raises
+        ------
+        FileNotFoundError
+            If a file is missing.
+        ValueError
+            If a file is not as it was written.
+        """
+        return _read(cls, folder, "parquet", _read_parquet)
+
+    def to_csv_folder(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the history as a folder of CSV files that a spreadsheet may open.
+
+        Values of a case are written by strangers, and a spreadsheet takes a text
+        that begins with ``= + - @`` for a formula to run. Such a text gets an
+        apostrophe in front, inside too where a line or a cell may seem to begin;
+        `from_csv_folder` takes it away again. A missing value is an empty cell, a
+        blank text a lone apostrophe.
+
+        Parameters
+        ----------
+        folder : path
+            Made if it is not there. It gets a file for each table and
+            ``history.json``: the certificate, and a hash of each table.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        See Also
+        --------
+        from_csv_folder : Reads it back.
+        """
+        return _write(self, folder, "csv", _write_csv)
+
+    @classmethod
+    def from_csv_folder(cls, folder: str | os.PathLike[str]) -> Self:
+        """Read the history that `to_csv_folder` wrote.
+
+        A program that wrote the files anew without changing a value is told of by
+        a warning.
+
+        Parameters
+        ----------
+        folder : path
+            The folder.
+
+        Returns
+        -------
+        History
+            The same values and dtypes, of pandas; columns that casesnb does not
+            know are text.
+
+        Raises
+        ------
+        FileNotFoundError
+            If a file is missing.
+        ValueError
+            If a value is not as it was written.
+        """
+        return _read(cls, folder, "csv", _read_csv)
+
+
+# ------------------------------------------------------------------- the folder
+
+
+def _tables(history: Any) -> Iterator[tuple[str, pd.DataFrame]]:
+    for name in ("events", "changes"):
+        yield name, to_pandas(history, _TABLES[name])
+    yield "captures", history.certificate.captures
+    yield "unloaded", history.certificate.unloaded
+
+
+def _write(
+    history: Any,
+    path: str | os.PathLike[str],
+    kind: str,
+    write: Callable[[pd.DataFrame, Path], None],
+) -> Path:
     folder = Path(path).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
-    certificate = history.certificate.to_dict()
-    for name in _TABLES:
-        frame = getattr(history, name).copy(deep=False)
-        frame.attrs = {**frame.attrs, "certificate": certificate}
-        frame.to_parquet(folder / f"{name}.parquet", index=False)
-
-
-def read_parquet(path: str | os.PathLike[str]) -> History:
-    """Read the History that `to_parquet` wrote.
-
-    Parameters
-    ----------
-    path : path
-        The folder.
-
-    Returns
-    -------
-    History
-        The same frames, dtypes and attributes, and the same certificate.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a file is missing.
-    ValueError
-        If the files are not of one History.
-
-    See Also
-    --------
-    to_parquet : Writes it.
-    """
-    folder = Path(path).expanduser()
-    frames = {
-        name: _restored(pd.read_parquet(folder / f"{name}.parquet"), table)
-        for name, table in _TABLES.items()
-    }
-    told = [frame.attrs.get("certificate") for frame in frames.values()]
-    if not told[0] or any(each != told[0] for each in told):
-        raise ValueError(
-            f"The files in {path} are not of one History: their certificates differ. "
-            "Write them again with to_parquet."
-        )
-    frames["unloaded"].attrs = {}
-    return History(certificate=Certificate.from_dict(told[0]), **frames)
-
-
-def to_csv(history: History, path: str | os.PathLike[str]) -> None:
-    """Write a History as a folder of CSV files that a spreadsheet may open.
-
-    Values of a case are written by strangers, and a spreadsheet takes a text that
-    begins with ``= + - @`` for a formula to run. Such a text gets an apostrophe in
-    front, inside too where a line or a cell may seem to begin; `read_csv` takes it
-    away again. A missing value is an empty cell, a blank text a lone apostrophe.
-
-    Parameters
-    ----------
-    history : History
-        What to write.
-    path : path
-        The folder; made if it is not there. It gets ``events.csv``,
-        ``changes.csv``, ``unloaded.csv`` and ``certificate.json``.
-
-    See Also
-    --------
-    read_csv : Reads it back.
-    """
-    need_history(history)
-    folder = Path(path).expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in _TABLES:
-        frame = getattr(history, name)
-        columns = [_cells(frame[column]) for column in frame.columns]
-        with (folder / f"{name}.csv").open(
-            "w", encoding="utf-8-sig", newline=""
-        ) as out:
-            writer = csv.writer(out, quoting=csv.QUOTE_ALL)
-            writer.writerow(frame.columns)
-            writer.writerows(zip(*columns, strict=True))
+    tables: dict[str, Any] = {}
+    for name, frame in _tables(history):
+        file = folder / f"{name}.{kind}"
+        write(frame, file)
+        tables[name] = {
+            "n_rows": len(frame),
+            "content_sha256": _content(frame, _TABLES[name]),
+            "file_sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        }
     told = {
-        "certificate": history.certificate.to_dict(),
-        "attrs": {name: getattr(history, name).attrs for name in _TABLES},
-        "n_rows": {name: len(getattr(history, name)) for name in _TABLES},
+        "format": _FORMAT,
+        "kind": kind,
+        "certificate": history.certificate.to_dict(with_tables=False),
+        "tables": tables,
     }
-    text = json.dumps(told, indent=1, ensure_ascii=False)
-    (folder / "certificate.json").write_text(text + "\n", "utf-8")
+    (folder / _MANIFEST).write_text(_dumped(told), "utf-8")
+    return folder
 
 
-def read_csv(path: str | os.PathLike[str]) -> History:
-    """Read the History that `to_csv` wrote.
-
-    Parameters
-    ----------
-    path : path
-        The folder.
-
-    Returns
-    -------
-    History
-        The same values and dtypes; columns that casesnb does not know are text.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a file is missing.
-    ValueError
-        If a file is not as `to_csv` wrote it.
-
-    See Also
-    --------
-    to_csv : Writes it.
-    """
+def _read(
+    cls: type[_HistoryT],
+    path: str | os.PathLike[str],
+    kind: str,
+    read: Callable[[Path, Table], pd.DataFrame],
+) -> _HistoryT:
     folder = Path(path).expanduser()
-    with _as_written(folder / "certificate.json") as file:
-        told = json.loads(file.read_text("utf-8"))
-        certificate = Certificate.from_dict(told["certificate"])
-        attrs = {name: dict(told["attrs"][name]) for name in _TABLES}
-        n_rows = {name: told.get("n_rows", {}).get(name) for name in _TABLES}
+    with _as_written(folder / _MANIFEST) as file:
+        text = file.read_text("utf-8")
+        told = json.loads(text)
+        if told["format"] != _FORMAT or told["kind"] != kind:
+            raise ValueError(f"it is of format {told['format']}, {told['kind']}")
+        if text != _dumped(told):
+            raise ValueError("it was changed since")
+        said = {name: dict(told["tables"][name]) for name in _TABLES}
     frames = {}
     for name, table in _TABLES.items():
-        with _as_written(folder / f"{name}.csv") as file:
-            frames[name] = _read_table(file, table, n_rows[name])
-        frames[name].attrs = attrs[name]
-    return History(certificate=certificate, **frames)
+        with _as_written(folder / f"{name}.{kind}") as file:
+            frames[name] = read(file, table)
+            found = len(frames[name]), _content(frames[name], table)
+            if found != (said[name]["n_rows"], said[name]["content_sha256"]):
+                raise ValueError("its values are not those that were written")
+            if (
+                hashlib.sha256(file.read_bytes()).hexdigest()
+                != said[name]["file_sha256"]
+            ):
+                warnings.warn(
+                    f"{file} was written anew since by another program. Every value is "
+                    "as it was.",
+                    UserWarning,
+                    stacklevel=3,
+                )
+    with _as_written(folder / _MANIFEST):
+        certificate = Certificate.from_dict(
+            told["certificate"], frames["captures"], frames["unloaded"]
+        )
+        made: Any = cls
+        return cast("_HistoryT", made(frames["events"], frames["changes"], certificate))
+
+
+def _content(frame: pd.DataFrame, table: Table) -> str:
+    """Return a hash over the columns that casesnb knows."""
+    known = {*table.names, *NAMES.names}
+    return digest(as_table(frame[[name for name in frame if name in known]]))
+
+
+def _dumped(told: Any) -> str:
+    return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
 
 
 @contextmanager
@@ -185,19 +248,63 @@ def _as_written(file: Path) -> Iterator[Path]:
     """Name the file in which something is not as it was written."""
     try:
         yield file
-    except (AttributeError, LookupError, TypeError, ValueError, csv.Error) as error:
+    except (
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+        csv.Error,
+        pa.ArrowException,
+    ) as error:
         why = f"no {error.args[0]}" if isinstance(error, KeyError) else error
         raise ValueError(
-            f"{file} is not as to_csv wrote it: {why}. Write it again."
+            f"{file} is not as History wrote it: {why}. Write the folder again; a file "
+            "of your own is read with pandas."
         ) from error
+    except OSError as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(f"{file} is not as History wrote it: {error}.") from error
 
 
-def _read_table(file: Path, table: Table, n_rows: int | None) -> pd.DataFrame:
+# ---------------------------------------------------------------------- Parquet
+
+
+def _write_parquet(frame: pd.DataFrame, file: Path) -> None:
+    plain = frame.copy(deep=False)
+    plain.attrs = {}
+    plain.to_parquet(file, index=False)
+
+
+def _read_parquet(file: Path, table: Table) -> pd.DataFrame:
+    frame = pd.read_parquet(file)
+    dtypes = {**NAMES.dtypes, **table.dtypes}
+    if missing := {*table.names} - {*frame.columns}:
+        raise ValueError(f"no {', '.join(sorted(missing))}")
+    for name in frame.columns:  # Parquet forgets a category that has no value
+        if dtypes.get(name) == ID and frame[name].isna().all():
+            frame[name] = frame[name].astype("str").astype("category")
+        if name in table.names and str(frame[name].dtype) != dtypes[name]:
+            raise ValueError(f"{name} is {frame[name].dtype}, not {dtypes[name]}")
+    return frame
+
+
+# -------------------------------------------------------------------------- CSV
+
+
+def _write_csv(frame: pd.DataFrame, file: Path) -> None:
+    columns = [_cells(frame[column]) for column in frame.columns]
+    with file.open("w", encoding="utf-8-sig", newline="") as out:
+        writer = csv.writer(out, quoting=csv.QUOTE_ALL)
+        writer.writerow(frame.columns)
+        writer.writerows(zip(*columns, strict=True))
+
+
+def _read_csv(file: Path, table: Table) -> pd.DataFrame:
     with file.open(encoding="utf-8-sig", newline="") as lines:
         csv.field_size_limit(2**31 - 1)
         header, *rows = [*csv.reader(lines, strict=True)] or [[]]
-    if n_rows is not None and len(rows) != n_rows:
-        raise ValueError(f"it has {len(rows)} rows, not {n_rows}")
     odd = [row for row in rows if len(row) != len(header)]
     if odd or not set(table.names) <= set(header):
         raise ValueError("columns or cells are missing")
@@ -207,15 +314,6 @@ def _read_table(file: Path, table: Table, n_rows: int | None) -> pd.DataFrame:
         for i, column in enumerate(header)
     }
     return pd.DataFrame(columns)
-
-
-def _restored(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
-    """Return a frame with its categories: Parquet forgets one that has no value."""
-    dtypes = {**NAMES.dtypes, **table.dtypes}
-    for name in frame.columns:
-        if dtypes.get(name) == ID and frame[name].isna().all():
-            frame[name] = frame[name].astype("str").astype("category")
-    return frame
 
 
 def _cells(values: pd.Series[Any]) -> list[str]:
@@ -239,7 +337,7 @@ def _plain(cell: str) -> str | None:
 
 def _column(cells: list[str], dtype: str) -> pd.Series[Any]:
     if dtype == TIME:
-        texts = pd.Series([cell or None for cell in cells], dtype="str")
+        texts = pd.Series([cell or None for cell in cells], dtype=TEXT)
         times: Any = pd.to_datetime(texts, utc=True, format="ISO8601")
         return cast("pd.Series[Any]", times.astype(TIME))
     if dtype == "bool":  # a spreadsheet writes TRUE
@@ -248,7 +346,7 @@ def _column(cells: list[str], dtype: str) -> pd.Series[Any]:
             raise ValueError(f"{odd[0]!r} is neither true nor false")
         return pd.Series([flag == "true" for flag in flags], dtype="bool")
     if dtype not in {ID, TEXT}:
-        numbers: Any = pd.Series(cells, dtype="str")
+        numbers: Any = pd.Series(cells, dtype=TEXT)
         return cast("pd.Series[Any]", numbers.astype(dtype))
-    texts = pd.Series([_plain(cell) for cell in cells], dtype="str")
+    texts = pd.Series([_plain(cell) for cell in cells], dtype=TEXT)
     return texts.astype("category") if dtype == ID else texts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import operator
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,22 @@ import pandas as pd
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from casesnb.tables.values import Value
+
 _WIDEST = 10  # the most conditions that AWS takes in one group
+_OPERATORS = {
+    "equalTo": operator.eq,
+    "greaterThan": operator.gt,
+    "greaterThanOrEqualTo": operator.ge,
+    "lessThan": operator.lt,
+    "lessThanOrEqualTo": operator.le,
+}
+_KINDS = {
+    "stringValue": "string",
+    "doubleValue": "double",
+    "booleanValue": "boolean",
+    "userArnValue": "user_arn",
+}
 _USER = re.compile(r"arn:aws[a-z-]*:connect:[^:]*:\d*:instance/[^/]+/agent/\S+")
 
 
@@ -72,6 +88,37 @@ class CaseFilter(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"CaseFilter({_rendered(self._condition)!r})"
+
+    @property
+    def field_ids(self) -> list[str]:
+        """The fields that it compares, each once."""
+        return [*dict.fromkeys(_fields_of(self._condition))]
+
+    def matches(self, values: Mapping[str, Value]) -> bool:
+        """Return whether a case that holds these values fulfils it.
+
+        Parameters
+        ----------
+        values : Mapping
+            By field id, each value's kind and text; what is not there is empty.
+
+        Returns
+        -------
+        bool
+            What AWS documents of its search: texts and numbers compare by their
+            own order, times as times.
+
+        Raises
+        ------
+        ValueError
+            If it asks for a tag.
+
+        Examples
+        --------
+        >>> (where("status") == "open").matches({"status": ("string", "open")})
+        True
+        """
+        return _matches(self._condition, values)
 
     def _joined(self, group: str, other: CaseFilter) -> CaseFilter:
         if not isinstance(other, CaseFilter):
@@ -273,3 +320,53 @@ def _rendered(condition: Mapping[str, Any]) -> dict[str, Any]:
             for group in (parts[i : i + _WIDEST] for i in range(0, len(parts), _WIDEST))
         ]
     return {name: parts}
+
+
+def _fields_of(condition: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the fields that a condition compares."""
+    ((name, inner),) = condition.items()
+    if name == "tag":
+        raise ValueError(
+            "No history tells a case's tags: search for them with load_cases, then "
+            "give the cases found to history.only(case_ids=...)."
+        )
+    if name == "field":
+        yield from (operand["id"] for operand in inner.values())
+    else:
+        for part in [inner] if name == "not" else inner:
+            yield from _fields_of(part)
+
+
+def _matches(condition: Mapping[str, Any], values: Mapping[str, Value]) -> bool:
+    ((name, inner),) = condition.items()
+    if name == "not":
+        return not _matches(inner, values)
+    if name in {"andAll", "orAll"}:
+        held = (_matches(part, values) for part in inner)
+        return all(held) if name == "andAll" else any(held)
+    ((compared, operand),) = inner.items()
+    ((member, wanted),) = operand["value"].items()
+    kind, text = values.get(operand["id"], ("empty", None))
+    if member == "emptyValue":
+        return text is None
+    if text is None or kind != _KINDS[member]:
+        return False
+    if compared == "contains":
+        return wanted.casefold() in text.casefold()
+    mine: Any = text
+    if member == "doubleValue":
+        mine = float(text)
+    elif member == "booleanValue":
+        mine = text == "true"
+    elif (both := _as_times(text, wanted)) is not None:
+        mine, wanted = both
+    return bool(_OPERATORS[compared](mine, wanted))
+
+
+def _as_times(*texts: str) -> list[dt.datetime] | None:
+    """Return texts as moments; None where one of them is no moment."""
+    try:
+        found = [dt.datetime.fromisoformat(text) for text in texts]
+    except ValueError:
+        return None
+    return found if all(each.tzinfo for each in found) else None

@@ -7,12 +7,15 @@ takes a quarter of the time there, and nothing is copied on the way in.
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import narwhals as nw
+import pandas as pd
 
-from casesnb.tables.arguments import need_columns, need_table
+from casesnb.tables.arguments import moment, need_columns, need_table
 from casesnb.tables.arrow import as_table, coded, with_texts
+from casesnb.tables.schema import EVENTS, ID, NAMES, TEXT
+from casesnb.tables.schema import TIME as TIME_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +23,21 @@ if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
 
     from casesnb.tables.schema import Table
+
+_FrameT_co = TypeVar("_FrameT_co", covariant=True)
+
+
+class WithTables(Protocol[_FrameT_co]):
+    """What holds both tables of a history, such as a `History`."""
+
+    @property
+    def events(self) -> _FrameT_co:
+        """One row per audit event."""
+
+    @property
+    def changes(self) -> _FrameT_co:
+        """One row per field of an event."""
+
 
 TIME = nw.Datetime("us", "UTC")
 """What every time is."""
@@ -73,7 +91,71 @@ def plain(frame: object, *times: str, table: Table | None = None) -> Any:
     return nw.maybe_reset_index(texts(whole(frame, *times, table=table)))
 
 
+def is_history(given: object) -> bool:
+    """Return whether something holds both tables of a history."""
+    is_frame = hasattr(type(given), "columns")  # where a column may have any name
+    return not is_frame and hasattr(given, "events") and hasattr(given, "changes")
+
+
+def table_of(subject: object, table: Table) -> Any:
+    """Return a history's table, or the frame that was given itself."""
+    if not is_history(subject):
+        return subject
+    return getattr(subject, table.name)
+
+
+def beside(subject: object, other: object, table: Table) -> Any:
+    """Return the other table of a history, or the one given beside a bare frame."""
+    if is_history(subject):
+        if other is not None:
+            raise TypeError(
+                f"A history holds its {table.name}. Leave {table.name}= out."
+            )
+        return table_of(subject, table)
+    if other is None:
+        raise TypeError(
+            f"One table is not enough here. Give a history, or {table.name}= beside it."
+        )
+    return other
+
+
+def as_of_of(subject: object, as_of: dt.datetime | None) -> dt.datetime | None:
+    """Return the moment that is asked for: by default up to when a history tells."""
+    if as_of is not None:
+        return moment(as_of)
+    if not is_history(subject):
+        return None
+    found: dt.datetime | None = getattr(subject, "certificate", subject).as_of  # type: ignore[attr-defined]
+    return found
+
+
+def to_pandas(subject: object, table: Table) -> pd.DataFrame:
+    """Return a history's table, or a frame of any engine, as a frame of pandas."""
+    native = table_of(subject, table)
+    need_table(native)
+    given: Any = nw.from_native(native)
+    need_columns(given.collect_schema().names(), table)
+    if given.implementation.is_pandas():
+        return cast("pd.DataFrame", given.to_native())
+    if isinstance(given, nw.LazyFrame):
+        given = given.collect("pyarrow")
+    frame: pd.DataFrame = given.to_pandas()
+    dtypes = {**NAMES.dtypes, **table.dtypes}
+    for name in frame.columns:
+        if dtypes.get(name) in {ID, TEXT}:
+            frame[name] = frame[name].astype("str").astype(cast("Any", dtypes[name]))
+        elif dtypes.get(name) == TIME_TYPE:
+            frame[name] = pd.to_datetime(frame[name], utc=True).astype(
+                cast("Any", TIME_TYPE)
+            )
+        elif name in dtypes:
+            frame[name] = frame[name].astype(cast("Any", dtypes[name]))
+    return frame
+
+
 def _framed(frame: object, table: Table | None) -> Any:
+    if table is not None:
+        frame = table_of(frame, table)
     need_table(frame)
     given = nw.from_native(cast("Any", frame))
     if table is not None and frame is not given:
@@ -180,7 +262,7 @@ def told_apart(frame: Any, name: str, columns: Sequence[str]) -> Any:
 
 def handed_back(
     frame: Any,
-    like: IntoFrameT,
+    like: WithTables[IntoFrameT] | IntoFrameT,
     order: Sequence[str],
     columns: Sequence[str] | None = None,
 ) -> IntoFrameT:
@@ -190,7 +272,8 @@ def handed_back(
     ordered = frame.sort(*order, nulls_last=True) if order else frame
     if columns is not None:
         ordered = ordered.select(*columns)
-    given: Any = nw.from_native(cast("Any", like))
+    native = table_of(like, EVENTS)
+    given: Any = nw.from_native(cast("Any", native))
     if given.implementation.is_pandas():
         ordered = windowed(ordered)
     elif given.implementation.is_pyarrow():

@@ -22,6 +22,7 @@ from casesnb.tables.schema import (
     FIELDS,
     OPTIONS,
     RELATED_ITEMS,
+    SYSTEM_FIELDS,
     TEMPLATES,
     Table,
 )
@@ -36,27 +37,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _ITEM_CONTENTS = ("contact", "comment", "file", "sla", "connectCase")
-
-SYSTEM_FIELDS = {
-    "assigned_queue": "Text",
-    "assigned_user": "User",
-    "case_id": "Text",
-    "case_reason": "SingleSelect",
-    "created_by": "User",
-    "created_datetime": "DateTime",
-    "customer_id": "Text",
-    "last_closed_datetime": "DateTime",
-    "last_reopened_datetime": "DateTime",
-    "last_updated_datetime": "DateTime",
-    "last_updated_user": "User",
-    "next_sla_breach_datetime": "DateTime",
-    "reference_id": "Text",
-    "reference_number": "Text",
-    "status": "SingleSelect",
-    "summary": "Text",
-    "title": "Text",
-}
-"""The fields that every domain has, and their types."""
 
 CASE_COLUMNS = (
     "title",
@@ -374,7 +354,7 @@ def load_cases(
     DataFrame
         The columns of ``schema.CASES`` and one per field: times in UTC, numbers
         as Float64, booleans as boolean, all else as text. A value of a kind that
-        casesnb does not know is missing here; `load_case` names its kind.
+        casesnb does not know is missing here; `load_case_fields` names its kind.
 
     Raises
     ------
@@ -410,7 +390,7 @@ def load_cases(
     return frame
 
 
-def load_case(
+def load_case_fields(
     client: Client, domain_id: str, case_id: str, *, fields: Iterable[str] | None = None
 ) -> pd.DataFrame:
     """One row per field of a case, as it stands now.

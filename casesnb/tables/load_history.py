@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import threading
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import islice
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 import pandas as pd
 
 from casesnb.tables.arguments import as_ids
 from casesnb.tables.certificate import Certificate, counted
-from casesnb.tables.decode import decode
-from casesnb.tables.schema import UNLOADED
-from casesnb.tables.tidy import OPERATION, tidy
+from casesnb.tables.decode import Counts, decode
+from casesnb.tables.history import History
+from casesnb.tables.raw import PAGE_SIZE, iter_audit_pages
+from casesnb.tables.schema import CAPTURES, TIME, UNLOADED
+from casesnb.tables.tidy import tidy
 from casesnb.wire.client import source_of
 from casesnb.wire.pages import (
     Page,
@@ -31,7 +33,6 @@ from casesnb.wire.pages import (
     ask_until,
     error_code,
     is_locked_out,
-    iter_pages,
 )
 
 if TYPE_CHECKING:
@@ -44,102 +45,9 @@ if TYPE_CHECKING:
         Sequence,
     )
 
-    from casesnb.tables.decode import Counts
     from casesnb.wire.client import Client
 
 _T = TypeVar("_T")
-_PAGE = 25  # the most that AWS gives in one audit page
-
-
-# Two frames are equal cell by cell, not as one truth: a History equals itself.
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
-class History:
-    """What happened to one case or many, and how complete that is.
-
-    Parameters
-    ----------
-    events : DataFrame
-        One row per audit event: ``schema.EVENTS``.
-    changes : DataFrame
-        One row per field of an event: ``schema.CHANGES``.
-    certificate : Certificate
-        What was loaded, and whether it is whole.
-    unloaded : DataFrame
-        One row per case that could not be loaded: ``schema.UNLOADED``.
-    """
-
-    events: pd.DataFrame
-    changes: pd.DataFrame
-    certificate: Certificate
-    unloaded: pd.DataFrame = field(default_factory=UNLOADED.empty)
-
-    def __repr__(self) -> str:
-        return f"History: {self.certificate}"
-
-
-def iter_audit_pages(
-    client: Client, domain_id: str, case_id: str, *, page_size: int = _PAGE
-) -> Iterator[Page]:
-    """Yield a case's audit pages as raw bytes, first page first.
-
-    Parameters
-    ----------
-    client : Client
-        Any boto3 ``connectcases`` client.
-    domain_id : str
-        The domain.
-    case_id : str
-        The case.
-    page_size : int, default 25
-        Events a page, 1 to 25.
-
-    Yields
-    ------
-    Page
-        One answer of ``GetCaseAuditEvents``.
-
-    Raises
-    ------
-    PageError
-        If an answer is not a whole page, or a token comes twice.
-    botocore.exceptions.ClientError
-        Whatever the service answers instead.
-    """
-    yield from iter_pages(
-        client, OPERATION, domainId=domain_id, caseId=case_id, maxResults=page_size
-    )
-
-
-def iter_audit_events(
-    client: Client, domain_id: str, case_id: str, *, page_size: int = _PAGE
-) -> Iterator[dict[str, Any] | None]:
-    """Yield a case's audit events as AWS sent them, in the order they came.
-
-    Parameters
-    ----------
-    client : Client
-        Any boto3 ``connectcases`` client.
-    domain_id : str
-        The domain.
-    case_id : str
-        The case.
-    page_size : int, default 25
-        Events a page, 1 to 25.
-
-    Yields
-    ------
-    dict or None
-        One event's JSON: every member, known or not. None where AWS sent null.
-
-    Raises
-    ------
-    PageError
-        If an answer is not a whole page, or a token comes twice.
-    botocore.exceptions.ClientError
-        Whatever the service answers instead.
-    """
-    for page in iter_audit_pages(client, domain_id, case_id, page_size=page_size):
-        yield from page.items("auditEvents")
 
 
 def load_history(
@@ -147,9 +55,9 @@ def load_history(
     domain_id: str,
     case_id: str,
     *,
-    page_size: int = _PAGE,
+    page_size: int = PAGE_SIZE,
     progress: bool | Callable[[int], object] = False,
-) -> History:
+) -> History[pd.DataFrame]:
     """Load everything that the audit history says of one case.
 
     Parameters
@@ -169,7 +77,7 @@ def load_history(
     Returns
     -------
     History
-        The events, the changes and the certificate of the load.
+        The events, the changes and the `Certificate` of the load.
 
     Raises
     ------
@@ -198,10 +106,10 @@ def load_history(
     except BaseException as error:
         if read:
             came = f"ended by {error_code(error)} after {counted(len(read), 'page')}"
-            part = _history(client, domain_id, [read], stopped=came)
+            part = _history(client, {(domain_id, case_id): read}, ended_by=came)
             _hand_over(error, part, counted(len(read), "page"))
         raise
-    return _history(client, domain_id, [read])
+    return _history(client, {(domain_id, case_id): read})
 
 
 def load_histories(
@@ -211,9 +119,9 @@ def load_histories(
     *,
     workers: int = 8,
     errors: Literal["raise", "collect"] = "raise",
-    page_size: int = _PAGE,
+    page_size: int = PAGE_SIZE,
     progress: bool | Callable[[int], object] = False,
-) -> History:
+) -> History[pd.DataFrame]:
     """Load the audit histories of many cases, as fast as the quota allows.
 
     Whatever ends it early, Ctrl-C too, is raised with the cases that are whole
@@ -245,7 +153,7 @@ def load_histories(
     -------
     History
         Every case's events and changes in two frames, cases in the order asked,
-        and one certificate.
+        and one `Certificate`.
 
     Raises
     ------
@@ -276,14 +184,12 @@ def load_histories(
     whole: dict[str, list[Page]] = {}
     failed: dict[str, dict[str, str]] = {}
 
-    def history(stopped: str = "") -> History:
+    def history(ended_by: str = "") -> History[pd.DataFrame]:
         return _history(
             client,
-            domain_id,
-            [whole[case_id] for case_id in asked if case_id in whole],
+            {(domain_id, name): whole[name] for name in asked if name in whole},
             [failed[case_id] for case_id in asked if case_id in failed],
-            n_asked=len(asked),
-            stopped=stopped,
+            ended_by=ended_by,
         )
 
     def read(case_id: str) -> list[Page]:
@@ -327,7 +233,7 @@ def load_histories(
         raise
 
 
-def _hand_over(error: BaseException, part: History, what: str) -> None:
+def _hand_over(error: BaseException, part: History[pd.DataFrame], what: str) -> None:
     """Give an error what came before it, and say so in its note."""
     error.__dict__["history"] = part
     error.add_note(
@@ -402,119 +308,84 @@ def _unloaded(domain_id: str, case_id: str, error: Exception) -> dict[str, str]:
 
 def _history(
     client: Client,
-    domain_id: str,
-    cases: Sequence[Sequence[Page]],
+    cases: Mapping[tuple[str, str], Sequence[Page]],
     unloaded: Sequence[Mapping[str, str]] = (),
     *,
-    n_asked: int = 1,
-    stopped: str = "",
-) -> History:
+    ended_by: str = "",
+) -> History[pd.DataFrame]:
     """Return the History of cases, each given as all its pages."""
-    events, changes, counts = tidy(page for pages in cases for page in pages)
-    partial = [stopped] if stopped else []
-    if unloaded:
-        partial.append(f"{len(unloaded)} of {n_asked} cases could not be loaded")
-    certificate = _certificate(
-        client, domain_id, cases, events, changes, counts, partial
+    events, changes, counts = tidy(page for pages in cases.values() for page in pages)
+    certificate = Certificate(
+        captures=_captures(client, cases, events, counts),
+        unloaded=UNLOADED.cast(pd.DataFrame([*unloaded], columns=UNLOADED.names)),
+        ended_by=ended_by,
     )
-    for frame in (events, changes):
-        frame.attrs["certificate"] = certificate.to_dict()
-    not_loaded = pd.DataFrame(list(unloaded), columns=UNLOADED.names)
-    return History(events, changes, certificate, UNLOADED.cast(not_loaded))
+    return History(events, changes, certificate)
 
 
-def _certificate(
+def _captures(
     client: Client,
-    domain_id: str,
-    cases: Sequence[Sequence[Page]],
+    cases: Mapping[tuple[str, str], Sequence[Page]],
     events: pd.DataFrame,
-    changes: pd.DataFrame,
-    counts: Counts,
-    partial: Sequence[str],
-) -> Certificate:
-    pages = [page for case in cases for page in case]
-    told = set(events["case_id"].unique())
-    full, empty = [
-        [case for case in cases if (case[0].params["caseId"] in told) is is_told]
-        for is_told in (True, False)
-    ]
-    created = events.loc[events["event_type"] == "Case.Created", "case_id"].nunique()
-    known = events["performed_at"].agg(["min", "max"])
-    reasons = [
-        *partial,
-        *_reasons(counts, n_without=len(cases) - created, n_cases=len(cases)),
-    ]
-    if not (cases or partial):
-        reasons.append("no case was asked for")
-    return Certificate(
-        verdict="partial" if partial else "complete_but" if reasons else "complete",
-        reasons=tuple(reasons),
-        domain_id=domain_id,
-        n_cases=len(cases),
-        empty_cases=tuple(case[0].params["caseId"] for case in empty),
-        n_pages=len(pages),
-        n_events=len(events),
-        n_changes=len(changes),
-        n_nulls=counts.n_nulls,
-        n_duplicates=counts.n_duplicates,
-        n_unknowns=counts.unknowns.total(),
-        n_ties=counts.n_ties,
-        n_tokens=sum("nextToken" in page.params for page in pages),
-        order_seen=counts.order_seen,
-        n_retries=sum(page.retries for page in pages),
-        n_throttles=sum(page.throttles for page in pages),
-        first_event_at=_moment(known["min"]),
-        last_event_at=_moment(known["max"]),
-        has_creation=created == len(cases),
-        reached_end=not partial and all(case[-1].next_token is None for case in cases),
-        fetched_at=_fetched_at(pages),
-        sha256=_sha256([*full, *empty]),
-        source=source_of(client),
-        boto3_version=version("boto3"),
-        casesnb_version=version("casesnb"),
-    )
-
-
-def _reasons(counts: Counts, *, n_without: int, n_cases: int) -> Iterator[str]:
-    if n_without:
-        which = "the case" if n_cases == 1 else f"{n_without} of {n_cases} cases"
-        yield f"no Case.Created for {which}, so the beginning may be missing"
-    if counts.n_nulls:
-        yield f"{counted(counts.n_nulls, 'null')} skipped"
-    if counts.n_duplicates:
-        yield f"{counted(counts.n_duplicates, 'event')} came twice, kept once"
-    if counts.unknowns:
-        named = ", ".join(
-            f"{name} ({n})" for name, n in sorted(counts.unknowns.items())
-        )
-        yield f"unknown to casesnb, kept as they came: {named}"
-    if counts.n_ties:
-        ties = counted(counts.n_ties, "event")
-        yield f"{ties} of one instant in an order that nothing decides"
-    if counts.order_seen == "mixed":
-        yield "pages in no order of time, put in order by time"
-
-
-def _fetched_at(pages: Sequence[Page]) -> dt.datetime:
-    # The service's own clock: a recording says when it was made, not when it is read.
-    dates = [date for page in pages if (date := page.sent_at)]
-    return max(dates, default=None) or dt.datetime.now(dt.UTC)
-
-
-def _sha256(cases: Sequence[Sequence[Page]]) -> str:
-    digests = []
-    for pages in cases:
-        digest = hashlib.sha256()
+    counts: Mapping[tuple[str, str], Counts],
+) -> pd.DataFrame:
+    """Return what came for each case; those without an event last."""
+    of_case = events.groupby(["domain_id", "case_id"], observed=True, sort=False)
+    at = of_case["performed_at"].agg(["size", "min", "max"])
+    n_changes = of_case["n_changes"].sum()
+    created = {*_keys(events[events["event_type"] == "Case.Created"])}
+    counts_of = zip(at["size"], n_changes, at["min"], at["max"], strict=True)
+    told = dict(zip(at.index, counts_of, strict=True))
+    now = dt.datetime.now(dt.UTC)
+    provenance = {
+        "source": source_of(client),
+        "boto3_version": version("boto3"),
+        "casesnb_version": version("casesnb"),
+    }
+    rows = []
+    for key in sorted(cases, key=lambda key: key not in told):
+        pages, seen = cases[key], counts.get(key, Counts())
+        n_events, n_fields, first, last = told.get(key, (0, 0, None, None))
+        body = hashlib.sha256()
         for page in pages:
-            digest.update(page.body)
-        digests.append(digest.hexdigest())
-    if len(digests) == 1:
-        return digests[0]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
+            body.update(page.body)
+        rows.append(
+            {
+                "domain_id": key[0],
+                "case_id": key[1],
+                "n_pages": len(pages),
+                "n_events": n_events,
+                "n_changes": n_fields,
+                "n_nulls": seen.n_nulls,
+                "n_duplicates": seen.n_duplicates,
+                "n_conflicts": seen.n_conflicts,
+                "n_ties": seen.n_ties,
+                "n_tokens": sum("nextToken" in page.params for page in pages),
+                "n_retries": sum(page.retries for page in pages),
+                "n_throttles": sum(page.throttles for page in pages),
+                "unknowns": json.dumps(seen.unknowns) if seen.unknowns else None,
+                "order_seen": seen.order_seen,
+                "first_event_at": first,
+                "last_event_at": last,
+                "has_creation": key in created,
+                "reached_end": pages[-1].next_token is None,
+                # The service's own clock: a recording says when it was made.
+                "fetched_at": max(
+                    (sent for page in pages if (sent := page.sent_at)), default=now
+                ),
+                "sha256": body.hexdigest(),
+                **provenance,
+            }
+        )
+    frame = pd.DataFrame(rows, columns=CAPTURES.names)
+    for column in CAPTURES.columns:
+        if column.dtype == TIME:
+            frame[column.name] = pd.to_datetime(frame[column.name], utc=True)
+    return CAPTURES.cast(frame)
 
 
-def _moment(value: Any) -> dt.datetime | None:
-    return None if pd.isna(value) else value.to_pydatetime().astimezone(dt.UTC)
+def _keys(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    return zip(frame["domain_id"], frame["case_id"], strict=True)
 
 
 def _shown(

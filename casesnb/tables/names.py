@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, overload
 import pandas as pd
 
 from casesnb.tables.arguments import need_pandas
+from casesnb.tables.history import History
 from casesnb.tables.load import (
     is_field,
     listed,
@@ -24,7 +25,6 @@ from casesnb.tables.load import (
     load_options,
     load_templates,
 )
-from casesnb.tables.load_history import History
 from casesnb.tables.schema import (
     FIELDS,
     OPTIONS,
@@ -100,6 +100,21 @@ class Catalogue:
     users: pd.DataFrame
     queues: pd.DataFrame
     unread: tuple[str, ...] = ()
+
+    def unnamed(self, frame: pd.DataFrame) -> dict[str, int]:
+        """Count the distinct ids of a frame that have no name in it.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Any frame that `with_names` takes.
+
+        Returns
+        -------
+        dict
+            By what they are: ``fields``, ``values``, ``actors``.
+        """
+        return _with_names(frame, self)[1]
 
     def __repr__(self) -> str:
         parts = ", ".join(
@@ -277,12 +292,14 @@ def load_queues(connect: Client, instance_id: str) -> pd.DataFrame:
 
 
 @overload
-def with_names(frame: History, catalogue: Catalogue) -> History: ...
-@overload
-def with_names(frame: pd.DataFrame, catalogue: Catalogue) -> pd.DataFrame: ...
 def with_names(
-    frame: pd.DataFrame | History, catalogue: Catalogue
-) -> pd.DataFrame | History:
+    frame: History[pd.DataFrame], catalogue: Catalogue, /
+) -> History[pd.DataFrame]: ...
+@overload
+def with_names(frame: pd.DataFrame, catalogue: Catalogue, /) -> pd.DataFrame: ...
+def with_names(
+    frame: pd.DataFrame | History[pd.DataFrame], catalogue: Catalogue, /
+) -> pd.DataFrame | History[pd.DataFrame]:
     """Put today's names beside a frame's ids, or beside those of a History.
 
     Parameters
@@ -300,9 +317,7 @@ def with_names(
         A new one: the ids stay, and those of the columns of ``schema.NAMES``
         that apply come after them; with a column for each field, those whose
         values have names get a ``<field_id>_label``. Where there is no name, the
-        id itself or its readable tail stands. ``attrs["names"]`` says that the
-        names are of ``as_of``, and how many distinct fields, values and actors
-        have none.
+        id itself or its readable tail stands: `Catalogue.unnamed` counts those.
 
     See Also
     --------
@@ -314,7 +329,7 @@ def with_names(
     >>> world = cn.sandbox.World(seed=7)
     >>> history = cn.load_history(cn.connect(world), *world.showcase)
     >>> catalogue = load_catalogue(cn.connect(world), world.showcase[0])
-    >>> moves = with_names(cn.transitions(history.changes), catalogue)
+    >>> moves = with_names(cn.transitions(history), catalogue)
     >>> moves.loc[0, ["from_label", "to_label"]].tolist()
     ['Closed', 'Open']
     """
@@ -329,6 +344,13 @@ def with_names(
             events=with_names(frame.events, catalogue),
             changes=with_names(frame.changes, catalogue),
         )
+    return _with_names(frame, catalogue)[0]
+
+
+def _with_names(
+    frame: pd.DataFrame, catalogue: Catalogue
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return a frame with names, and how many fields, values and actors have none."""
     need_pandas(frame)
     out = frame.copy(deep=False)
     n_unnamed: dict[str, int] = {}
@@ -363,15 +385,7 @@ def with_names(
             custom = set(by.dropna().unique())
         names |= {actor: actor for actor in custom}  # a name already
         out["actor_name"], n_unnamed["actors"] = _named(frame["actor"], names)
-    out.attrs = {
-        **frame.attrs,
-        "names": {
-            "as_of": catalogue.as_of.isoformat(),
-            "n_unnamed": n_unnamed,
-            "unread": list(catalogue.unread),
-        },
-    }
-    return out
+    return out, n_unnamed
 
 
 def tail(identifier: str) -> str:

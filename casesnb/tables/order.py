@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 _STEPS = 500  # how far a knot of events at one instant is followed
 _NEWEST_FIRST, _SILENT, _OLDEST_FIRST, _MIXED = -1, 0, 1, 2
+_SEEN = {
+    _NEWEST_FIRST: "newest first",
+    _SILENT: "not told",
+    _OLDEST_FIRST: "oldest first",
+    _MIXED: "mixed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,7 @@ class Order:
     place: Array  # event rows, case by case and oldest first
     sequence: Array  # each place's number in its case, from 0
     known: Array  # by event row: False where its place among its equals is undecided
-    seen: str  # ``newest first``, ``oldest first``, ``mixed`` or ``not told``
+    seen: list[str]  # how each case's pages ran, by case number
 
 
 def in_order(found: Decoded) -> Order:
@@ -41,7 +47,7 @@ def in_order(found: Decoded) -> Order:
     times = found.events["performed_at"].cast("int64").to_numpy()
     known = np.ones(len(case), dtype=bool)
     if not len(case):
-        return Order(np.empty(0, np.int64), np.empty(0, np.int64), known, "not told")
+        return Order(np.empty(0, np.int64), np.empty(0, np.int64), known, [])
     direction = _directions(case, times)
     of_event = direction[case]
     arrival = np.arange(len(case))
@@ -61,7 +67,7 @@ def in_order(found: Decoded) -> Order:
                 known[place[start:stop]] = False
             else:
                 place[start:stop] = group
-    return Order(place, sequence, known, _seen(direction))
+    return Order(place, sequence, known, [_SEEN[way] for way in direction.tolist()])
 
 
 def _directions(case: Array, times: Array) -> Array:
@@ -75,15 +81,6 @@ def _directions(case: Array, times: Array) -> Array:
     return np.select(
         [up & down, up, down], [_MIXED, _OLDEST_FIRST, _NEWEST_FIRST], _SILENT
     )
-
-
-def _seen(direction: Array) -> str:
-    told = set(direction.tolist()) - {_SILENT}
-    if not told:
-        return "not told"
-    if told == {_NEWEST_FIRST}:
-        return "newest first"
-    return "oldest first" if told == {_OLDEST_FIRST} else "mixed"
 
 
 def _runs_of_equals(case: Array, times: Array) -> Iterator[tuple[int, int]]:

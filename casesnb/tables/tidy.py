@@ -124,12 +124,14 @@ def tidy(
     *,
     domain_id: str | None = None,
     case_id: str | None = None,
-) -> tuple[pd.DataFrame, pd.DataFrame, Counts]:
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[tuple[str, str], Counts]]:
     """Both tables from raw pages, and what was seen on the way."""
     found = decode(_pages(pages, domain_id, case_id))
     order = in_order(found)
-    found.counts.n_ties = int((~order.known).sum())
-    found.counts.order_seen = order.seen
+    n_ties = np.bincount(found.case[~order.known], minlength=len(order.seen))
+    for number, (ties, seen) in enumerate(zip(n_ties, order.seen, strict=True)):
+        found.counts[number].n_ties = int(ties)
+        found.counts[number].order_seen = seen
 
     place = order.place  # event rows, in their final order
     events = _taken(found.events, pa.array(place))
@@ -148,7 +150,8 @@ def tidy(
     of_event = {name: events[name] for name in CHANGES.names if name in events}
     changes |= _taken(of_event, pa.array(event))
     changes["slot"] = slot
-    return _frame(EVENTS, events), _frame(CHANGES, changes), found.counts
+    counts = {case: found.counts[number] for number, case in enumerate(found.cases)}
+    return _frame(EVENTS, events), _frame(CHANGES, changes), counts
 
 
 def _taken(columns: Mapping[str, Any], rows: pa.Array) -> dict[str, Any]:

@@ -6,14 +6,16 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from casesnb.analysis.actors import WORKERS
-from casesnb.tables.certificate import Certificate
 from casesnb.tables.certificate import counted as counted  # noqa: PLC0414 - told on
+from casesnb.tables.frames import is_history
 from casesnb.tables.names import tail as tail  # noqa: PLC0414 - told on from here
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pandas as pd
+
+    from casesnb.tables.certificate import Certificate
 
 _ARN = re.compile(r"arn:[\w-]*:[^\s()\[\],;]+")
 
@@ -54,22 +56,12 @@ def work_percents(events: pd.DataFrame) -> dict[str, int]:
     return dict(zip(counts.index, percents(counts.tolist()), strict=True))
 
 
-def certificate_of(frame: pd.DataFrame) -> Certificate | None:
-    """Return the certificate that a frame carries, if any."""
-    carried = frame.attrs.get("certificate")
-    return None if carried is None else Certificate.from_dict(carried)
-
-
-def standing(frame: pd.DataFrame) -> str:
-    """Say in a few words how complete the data of a frame is."""
-    certificate = certificate_of(frame)
-    if certificate is None:
-        return "no certificate"
-    why = f": {'; '.join(certificate.reasons)}" if certificate.reasons else ""
-    verdict = {"complete_but": "complete, but"}.get(
-        certificate.verdict, certificate.verdict
-    )
-    return f"{verdict}{why}"
+def standing(subject: object) -> str:
+    """Say in a few words how complete a history is; a bare frame claims nothing."""
+    if not is_history(subject):
+        return "not certified"
+    found: Certificate = subject.certificate  # type: ignore[attr-defined]
+    return found.standing
 
 
 def whose(frame: pd.DataFrame, otherwise: str) -> str:

@@ -18,7 +18,7 @@ import polars as pl
 import pytest
 
 import casesnb as cn
-from casesnb.tables.schema import CHANGES
+from casesnb.schema import CHANGES
 
 pytestmark = [pytest.mark.bench, pytest.mark.filterwarnings("default")]
 
@@ -168,7 +168,7 @@ PANDAS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "state_at": (cn.state_at, state_by_hand),
     "transitions": (cn.transitions, transitions_by_hand),
     "handoffs": (cn.handoffs, handoffs_by_hand),
-    "actor_activity": (cn.actor_activity, activity_by_hand),
+    "actor_activity": (cn.actors.actor_activity, activity_by_hand),
 }
 
 
@@ -267,7 +267,7 @@ POLARS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "state_at": (cn.state_at, state_in_polars),
     "transitions": (cn.transitions, transitions_in_polars),
     "handoffs": (cn.handoffs, handoffs_in_polars),
-    "actor_activity": (cn.actor_activity, activity_in_polars),
+    "actor_activity": (cn.actors.actor_activity, activity_in_polars),
 }
 
 

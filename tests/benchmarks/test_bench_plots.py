@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import casesnb as cn
-from casesnb.tables.schema import ACTOR_KINDS, CHANGES, EVENTS
+from casesnb.schema import ACTOR_KINDS, CHANGES, EVENTS
 
 pytestmark = pytest.mark.bench
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from casesnb.view.plots.style import describe
+from casesnb.view.plots.style import plot_text
 from casesnb.view.text import escaped
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _figure(axes: Axes) -> str:
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=_DPI)
     data = base64.b64encode(file.getvalue()).decode()
-    words = describe(axes)
+    words = plot_text(axes)
     return (
         f'<figure class="casesnb-picture"><img src="data:image/png;base64,{data}" '
         f'alt="{escaped(words.partition(chr(10))[0])}">'

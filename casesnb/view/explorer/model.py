@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from casesnb.tables.load_history import History
+    from casesnb.tables.history import History
     from casesnb.tables.names import Catalogue
     from casesnb.wire.client import Client
 
@@ -38,7 +38,7 @@ ORDERS = ("oldest first", "newest first", "by field", "by actor")
 """How the changes may be sorted."""
 
 # How the case is looked at: forgotten with it, kept when it is only read again.
-_LOOKED_AT = ("field_id", "actor", "order", "when")
+_LOOKED_AT = ("field_id", "actor", "order", "as_of")
 _COLUMN = {"by field": "field_id", "by actor": "actor"}
 # Of what there is to say, in the order a person meets it.
 _KINDS = ("domains", "cases", "case", "names", "page")
@@ -64,7 +64,7 @@ class CaseSelection(tl.HasTraits):
     actor = tl.Unicode()
     order = tl.Enum(ORDERS, ORDERS[0])
     changes = tl.Any()
-    when = tl.Any(None, allow_none=True)
+    as_of = tl.Any(None, allow_none=True)
     status = tl.Unicode()
     is_loading = tl.Bool(False)
     has_failed = tl.Bool(False)
@@ -127,8 +127,8 @@ class CaseSelection(tl.HasTraits):
                 self._read_cases()
             if "case" in kinds and self.domain_id and self.case_id:
                 kept = {name: getattr(self, name) for name in _LOOKED_AT}
-                if self.when == max(self.moments, default=None):
-                    del kept["when"]  # the newest event is followed
+                if self.as_of == max(self.moments, default=None):
+                    del kept["as_of"]  # the newest event is followed
                 self._read_case()
                 for name, value in kept.items():
                     setattr(self, name, value)
@@ -169,15 +169,15 @@ class CaseSelection(tl.HasTraits):
                 lines.append(
                     f"history = cn.load_history(client, {domain}, {self.case_id!r})"
                 )
-            lines.append("changes = history.changes")
             if self.catalogue is not None:
                 who = ", connect=connect" if self.connect is not None else ""
                 of = f"{domain}{who}, field_ids=mentioned"
                 lines += [
-                    "mentioned = changes['field_id']  # deleted fields among them",
+                    "mentioned = history.changes['field_id']  # deleted fields, too",
                     f"catalogue = cn.load_catalogue(client, {of})",
-                    "changes = cn.with_names(changes, catalogue)",
+                    "history = cn.with_names(history, catalogue)",
                 ]
+            lines.append("changes = history.changes")
             if self.field_id:
                 lines.append(_where("changes", "field_id", self.field_id))
             if self.actor:
@@ -187,9 +187,9 @@ class CaseSelection(tl.HasTraits):
             elif column := _COLUMN.get(self.order):
                 how = f"{column!r}, kind='stable', ignore_index=True"
                 lines.append(f"changes = changes.sort_values({how})")
-        if self.when is not None:
-            when = self.when.isoformat()
-            lines.append(f"when = dt.datetime.fromisoformat({when!r})")
+        if self.as_of is not None:
+            as_of = self.as_of.isoformat()
+            lines.append(f"as_of = dt.datetime.fromisoformat({as_of!r})")
         return "\n".join(lines) + "\n"
 
     @property
@@ -271,16 +271,16 @@ class CaseSelection(tl.HasTraits):
                 f"updated_since={value!r} is not a day. Give one such as 2026-03-31."
             ) from None
 
-    @tl.validate("when")
+    @tl.validate("as_of")
     def _to_utc(self, proposal: Any) -> dt.datetime | None:
         value = proposal["value"]
         if isinstance(value, str):
             value = dt.datetime.fromisoformat(value)
         if value is not None and not isinstance(value, dt.datetime):
-            raise tl.TraitError(f"when={value!r} is not a time. Give a datetime.")
+            raise tl.TraitError(f"as_of={value!r} is not a time. Give a datetime.")
         if value is not None and value.tzinfo is None:
             raise tl.TraitError(
-                f"when={value} has no time zone. Give one, such as {value}+00:00."
+                f"as_of={value} has no time zone. Give one, such as {value}+00:00."
             )
         return None if value is None else value.astimezone(dt.UTC)
 
@@ -403,16 +403,12 @@ class CaseSelection(tl.HasTraits):
         )
 
     @property
-    def named(self) -> History | None:
+    def named(self) -> History[Any] | None:
         """The history with names beside its ids, as far as they are known."""
-        history: History | None = self.history
+        history: History[Any] | None = self.history
         if history is None or self.catalogue is None:
             return history
-        return replace(
-            history,
-            events=with_names(history.events, self.catalogue),
-            changes=with_names(history.changes, self.catalogue),
-        )
+        return with_names(history, self.catalogue)
 
     def _filter(self) -> Mapping[str, Any] | None:
         """Return the CaseFilter that the choices make."""
@@ -429,7 +425,7 @@ class CaseSelection(tl.HasTraits):
         domain_id, case_id = self.domain_id, self.case_id
         self._forget_case()
 
-        def read(load: Load) -> tuple[tuple[str, ...], History]:
+        def read(load: Load) -> tuple[tuple[str, ...], History[Any]]:
             history = load_history(self.client, domain_id, case_id, progress=load.tell)
             thread: tuple[str, ...] = (case_id,)
             # A merge names the other case; that one may have been merged before.
@@ -440,12 +436,12 @@ class CaseSelection(tl.HasTraits):
                 )
             return thread, history
 
-        def take(result: tuple[tuple[str, ...], History]) -> str:
+        def take(result: tuple[tuple[str, ...], History[Any]]) -> str:
             self.thread, history = result
             events = history.events
             # A moment, a field or an order may have been chosen meanwhile.
-            if self.when is None and len(events):
-                self.when = events["performed_at"].max()
+            if self.as_of is None and len(events):
+                self.as_of = events["performed_at"].max()
             # The history last: whoever sees it finds the rest in place.
             self.changes = self._sieved(history, self.catalogue)
             self.history = history
@@ -461,7 +457,7 @@ class CaseSelection(tl.HasTraits):
         self.thread = ()
         self.field_id = self.actor = ""
         self.order = ORDERS[0]
-        self.when = None
+        self.as_of = None
         self.changes = CHANGES.empty()
 
     # ------------------------------------------------------------------- status
@@ -482,11 +478,11 @@ class CaseSelection(tl.HasTraits):
     # ------------------------------------------------------------------ changes
 
     def _sieved(
-        self, history: History | None, catalogue: Catalogue | None
+        self, history: History[Any] | None, catalogue: Catalogue | None
     ) -> pd.DataFrame:
         if history is None:
             return CHANGES.empty()
-        changes = history.changes
+        changes: pd.DataFrame = history.changes
         if catalogue is not None:
             changes = with_names(changes, catalogue)
         if self.field_id:
@@ -504,7 +500,7 @@ def _where(frame: str, column: str, value: str) -> str:
     return f"{frame} = {frame}[{frame}[{column!r}] == {value!r}].reset_index(drop=True)"
 
 
-def _merged_with(history: History) -> set[str]:
+def _merged_with(history: History[Any]) -> set[str]:
     events = history.events
     named = {*events["primary_case_id"].dropna(), *events["secondary_case_id"].dropna()}
     return named - set(history.unloaded["case_id"])

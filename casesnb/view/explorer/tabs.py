@@ -12,6 +12,7 @@ from casesnb.analysis.checks import findings
 from casesnb.analysis.flow import handoffs, reopens
 from casesnb.analysis.state import state_at
 from casesnb.analysis.trust import continuity
+from casesnb.tables.frames import as_of_of
 from casesnb.view.explorer.links import WIDE, Picture, row, tie
 from casesnb.view.explorer.model import ORDERS, CaseSelection
 from casesnb.view.explorer.picker import Picker, in_turn
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from casesnb.tables.load_history import History
+    from casesnb.tables.history import History
+
 
 ROWS = 100
 """Changes shown at first; each click on "More changes" adds as many."""
@@ -85,8 +87,8 @@ class TimelineTab(widgets.VBox):
             self.changes.show(None)
             self.activity.show(None)
         else:
-            self.changes.show(plot_changes(history.changes, events=history.events))
-            self.activity.show(plot_activity(history.events))
+            self.changes.show(plot_changes(history))
+            self.activity.show(plot_activity(history))
 
 
 class ChangesTab(widgets.VBox):
@@ -170,7 +172,7 @@ class PeopleTab(widgets.VBox):
             self.picture.show(None)
             self.tables.value = ""
             return
-        self.picture.show(plot_activity(history.events, by="actor"))
+        self.picture.show(plot_activity(history, by="actor"))
         self.tables.value = people_html(history.events)
 
 
@@ -202,7 +204,7 @@ class AsOfTab(widgets.VBox):
         self.table = widgets.HTML(layout=WIDE)
         self._moments: list[dt.datetime] = []
         self.slider.observe(self._on_slide, "value")
-        selection.observe(self._draw_moment, "when")
+        selection.observe(self._draw_moment, "as_of")
         along = widgets.HBox([self.slider, self.earlier, self.later], layout=WIDE)
         super().__init__([along, self.moment, self.table], layout=WIDE)
 
@@ -218,39 +220,39 @@ class AsOfTab(widgets.VBox):
         model = self.selection
         with model.lock:
             # The slider also moves when a moment between two events is chosen.
-            if self._moments and change.new != self._place(model.when):
-                model.when = self._moments[change.new]
+            if self._moments and change.new != self._place(model.as_of):
+                model.as_of = self._moments[change.new]
 
     def _step(self, by: int) -> None:
         model = self.selection
         with model.lock:
-            if model.when is None:
+            if model.as_of is None:
                 return
-            before = bisect_left(self._moments, model.when) - 1
-            place = before if by < 0 else bisect_right(self._moments, model.when)
+            before = bisect_left(self._moments, model.as_of) - 1
+            place = before if by < 0 else bisect_right(self._moments, model.as_of)
             if 0 <= place < len(self._moments):
-                model.when = self._moments[place]
+                model.as_of = self._moments[place]
 
-    def _place(self, when: dt.datetime | None) -> int:
-        return max(bisect_right(self._moments, when) - 1, 0) if when else 0
+    def _place(self, as_of: dt.datetime | None) -> int:
+        return max(bisect_right(self._moments, as_of) - 1, 0) if as_of else 0
 
     def _draw_moment(self, _: object = None) -> None:
         model = self.selection
         history = model.named
-        if history is None or model.when is None:
+        if history is None or model.as_of is None:
             self.slider.value = 0
             self.moment.value = self.table.value = ""
             self.earlier.disabled = self.later.disabled = True
             return
-        place = self._place(model.when)
-        self.earlier.disabled = bisect_left(self._moments, model.when) == 0
+        place = self._place(model.as_of)
+        self.earlier.disabled = bisect_left(self._moments, model.as_of) == 0
         self.later.disabled = place + 1 >= len(self._moments)
         self.slider.value = place
         self.moment.value = (
-            f"<b>{model.when:%Y-%m-%d %H:%M:%S} UTC</b>, "
+            f"<b>{model.as_of:%Y-%m-%d %H:%M:%S} UTC</b>, "
             f"event {place + 1:,} of {len(self._moments):,}"
         )
-        self.table.value = state_html(history, model.when)
+        self.table.value = state_html(history, model.as_of)
 
 
 class EvidenceTab(widgets.VBox):
@@ -313,13 +315,13 @@ def people_html(events: pd.DataFrame) -> str:
     return people + table_html(shares, headings, caption="People's work and machines'")
 
 
-def state_html(history: History, when: dt.datetime) -> str:
+def state_html(history: History[Any], as_of: dt.datetime) -> str:
     """Return what every field held at a moment, and whether it holds it still."""
     changes = _of_case(history.changes)
     fields, values = field_names(changes), value_names(changes)
     actors = actor_names(changes)
     kinds = dict(zip(changes["actor"], changes["actor_kind"], strict=True))
-    then, now = _state(changes, when), _state(changes, history.certificate.fetched_at)
+    then, now = _state(changes, as_of), _state(changes, as_of_of(history, None))
     rows = []
     for key, held in then.items():
         later = now.get(key, held)
@@ -346,15 +348,15 @@ def state_html(history: History, when: dt.datetime) -> str:
     return table_html(rows, headings, caption=caption)
 
 
-def evidence_html(history: History) -> str:
+def evidence_html(history: History[Any]) -> str:
     """Return how complete a history is, and where it contradicts itself."""
     certificate = history.certificate
     rows = [
         {"what": name.replace("_", " "), "value": _plain(value)}
-        for name, value in certificate.to_dict().items()
+        for name, value in certificate.summary().items()
     ]
     headings = {"what": "What", "value": "Value"}
-    parts = [f"<p><b>{escaped(standing(history.changes))}</b></p>"]
+    parts = [f"<p><b>{escaped(standing(history))}</b></p>"]
     if len(history.unloaded):
         missing = history.unloaded.to_dict("records")
         names = {"case_id": "Case", "error": "Error", "message": "What it said"}
@@ -389,7 +391,7 @@ def evidence_html(history: History) -> str:
                 for side in ("expected", "found")
             },
         }
-        for line in continuity(history.changes).to_dict("records")
+        for line in continuity(history).to_dict("records")
     ]
     parts.append(
         table_html(
@@ -418,13 +420,13 @@ def _of_case(changes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _state(
-    changes: pd.DataFrame, when: dt.datetime
+    changes: pd.DataFrame, as_of: dt.datetime | None
 ) -> dict[tuple[str, str], dict[Any, Any]]:
     return {
         (row["case_id"], row["field_id"]): {
             name: None if is_missing(value) else value for name, value in row.items()
         }
-        for row in state_at(changes, when).to_dict("records")
+        for row in state_at(changes, as_of=as_of).to_dict("records")
     }
 
 
@@ -436,31 +438,32 @@ def _plain(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def facts_html(history: History) -> str:
+def facts_html(history: History[Any]) -> str:
     """Return the few facts that a supervisor asks for first."""
     events, certificate = history.events, history.certificate
     changes = _of_case(history.changes)
     values, actors = value_names(changes), actor_names(changes)
     held = {
         row["field_id"]: row["value"]
-        for row in _state(changes, certificate.fetched_at).values()
+        for row in _state(changes, as_of_of(history, None)).values()
         if row["case_id"] == (events["case_id"].iloc[0] if len(events) else None)
     }
     status, holder = held.get("status"), held.get("assigned_user")
     shares = work_percents(events).items()
     work = ", ".join(f"{share}% {worker}" for worker, share in shares)
     age = "–"
-    if certificate.first_event_at is not None:
-        passed = certificate.fetched_at - certificate.first_event_at
+    first, last = certificate.first_event_at, certificate.as_of
+    if first is not None and last is not None:
+        passed = last - first
         age = hours_text(passed.total_seconds() / 3600)
     facts = {
         "Status": value_name(values, "status", status) if status else "not known",
         "Age": age,
         "Held by": actors.get(holder) or tail(holder) if holder else "nobody",
-        "Reopened": f"{len(reopens(changes, events)):,} ×",
-        "Handed over": f"{len(handoffs(changes)):,} ×",
+        "Reopened": f"{len(reopens(history)):,} ×",
+        "Handed over": f"{len(handoffs(history)):,} ×",
         "Work by": work or "–",
-        "History": standing(history.changes),
+        "History": standing(history),
     }
     cells = "".join(
         f"<div><dt>{name}</dt><dd>{escaped(shortened(text, 120))}</dd></div>"

@@ -78,7 +78,7 @@ class CaseExplorer(widgets.VBox):
     """Choose a domain and a case; see its story, timeline and changes.
 
     What a mouse does, an assignment does: ``explorer.case_id = "..."``. Reading
-    ``history``, ``changes`` or ``when`` waits for the load under way, so that the
+    ``history``, ``changes`` or ``as_of`` waits for the load under way, so that the
     next cell goes on from what was chosen last.
 
     Parameters
@@ -104,7 +104,7 @@ class CaseExplorer(widgets.VBox):
     changes : DataFrame
         The changes shown, filtered and sorted as they are on the page, with names
         beside the ids.
-    when : datetime or None
+    as_of : datetime or None
         The moment looked at.
 
     Examples
@@ -121,7 +121,7 @@ class CaseExplorer(widgets.VBox):
     case_id = tl.Unicode()
     history = _Settled(None, allow_none=True)
     changes = _Settled()
-    when = _Settled(None, allow_none=True)
+    as_of = _Settled(None, allow_none=True)
 
     def __init__(
         self,
@@ -139,11 +139,11 @@ class CaseExplorer(widgets.VBox):
             self._build(self.selection)
 
     def _build(self, model: CaseSelection) -> None:
-        self.story, self.timeline = StoryTab(model), TimelineTab(model)
-        self.changes_tab, self.people = ChangesTab(model), PeopleTab(model)
-        self.as_of, self.evidence = AsOfTab(model), EvidenceTab(model)
-        self._pages: list[Any] = [self.story, self.timeline, self.changes_tab]
-        self._pages += [self.people, self.as_of, self.evidence]
+        self.story_tab, self.timeline_tab = StoryTab(model), TimelineTab(model)
+        self.changes_tab, self.people_tab = ChangesTab(model), PeopleTab(model)
+        self.as_of_tab, self.evidence_tab = AsOfTab(model), EvidenceTab(model)
+        self._pages: list[Any] = [self.story_tab, self.timeline_tab, self.changes_tab]
+        self._pages += [self.people_tab, self.as_of_tab, self.evidence_tab]
         titles = [page.title for page in self._pages]
         self.tab = widgets.Tab(self._pages, titles=titles, layout=WIDE)
         style = widgets.HTML(_STYLE)
@@ -151,7 +151,7 @@ class CaseExplorer(widgets.VBox):
             [style, self._pickers(), self._status_line(), self.tab], layout=WIDE
         )
         self.add_class("casesnb-explorer")
-        for name in ("domain_id", "case_id", "when"):
+        for name in ("domain_id", "case_id", "as_of"):
             tie(model, name, self, name)
         for name in ("history", "changes"):
             tl.dlink((model, name), (self, name))
@@ -235,8 +235,12 @@ class CaseExplorer(widgets.VBox):
         """
         self.wait()
         with self.selection.lock:
-            self._draw_pages([self.story, self.timeline, self.changes_tab])
-        parts = [self.story.text, self.timeline.changes, self.timeline.activity]
+            self._draw_pages([self.story_tab, self.timeline_tab, self.changes_tab])
+        parts = [
+            self.story_tab.text,
+            self.timeline_tab.changes,
+            self.timeline_tab.activity,
+        ]
         parts.append(self.changes_tab.table)
         inside = "".join(part.value for part in parts)
         return f'{_STYLE}<div class="casesnb-static">{inside}</div>'

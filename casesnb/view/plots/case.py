@@ -11,7 +11,9 @@ from matplotlib.collections import PolyCollection
 
 from casesnb.analysis.spells import spells
 from casesnb.analysis.timezones import zone
-from casesnb.tables.arguments import as_ids, need_pandas
+from casesnb.tables.arguments import as_ids
+from casesnb.tables.field_chain import field_ids_of
+from casesnb.tables.frames import as_of_of, beside, is_history, to_pandas
 from casesnb.tables.schema import CHANGES, EVENTS
 from casesnb.view.plots.axis import (
     day_numbers,
@@ -38,7 +40,6 @@ from casesnb.view.plots.style import (
 )
 from casesnb.view.text import shortened
 from casesnb.view.wording import (
-    certificate_of,
     counted,
     field_names,
     hours_text,
@@ -56,6 +57,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from matplotlib.axes import Axes
+    from narwhals.typing import IntoFrame
+
+    from casesnb.tables.history import History
 
     Numbers = np.ndarray[Any, Any]
 
@@ -76,6 +80,7 @@ LAST = (
 """Fields whose lanes come last: what the service itself keeps, and long text."""
 
 RELATED = "related items"
+_ITEMS = (" items", "SLAs")  # how the lanes of related items are called
 
 _TINTS = ("#d3e2f3", "#f3e6c4", "#cfe6dc", "#e7d5e3", "#dadfe4", "#b9cfe8")
 _DENSE = "#93a9c2"
@@ -89,10 +94,12 @@ _TAIL = 0.22  # how much of the picture may go to what just goes on
 
 
 def plot_changes(
-    changes: pd.DataFrame,
+    history: History[Any] | IntoFrame,
+    /,
     *,
-    events: pd.DataFrame | None = None,
+    events: IntoFrame | None = None,
     ax: Axes | None = None,
+    as_of: dt.datetime | None = None,
     fields: Sequence[str] | None = None,
     top: int = 14,
     tz: str | dt.tzinfo = "UTC",
@@ -107,13 +114,17 @@ def plot_changes(
 
     Parameters
     ----------
-    changes : DataFrame
-        ``schema.CHANGES``; names are used where `with_names` added them.
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of any engine; names
+        are used where `with_names` added them.
     events : DataFrame, optional
-        ``schema.EVENTS`` of the same case: comments, contacts, files and SLAs
-        then have a lane each. Without it they share one.
+        Beside changes alone, ``schema.EVENTS`` of the same case: comments,
+        contacts, files and SLAs then have a lane each. Without it they share one.
     ax : Axes, optional
         Where to draw; a fresh figure otherwise.
+    as_of : datetime, optional
+        The moment up to which to draw, with its zone; by default up to when the
+        history was read, or to the newest change of a frame.
     fields : sequence of str, optional
         The ``field_id`` of each lane, in order; all otherwise. The footer names
         those that never changed.
@@ -127,7 +138,7 @@ def plot_changes(
     Returns
     -------
     Axes
-        With the spans and marks as `drawn` and in words as `describe`.
+        With the spans and marks as `plot_data` and in words as `plot_text`.
 
     Raises
     ------
@@ -136,14 +147,15 @@ def plot_changes(
     ValueError
         If there is no such time zone, or `top` is below 1.
     """
-    need_pandas(changes, CHANGES)
-    if events is not None:
-        need_pandas(events, EVENTS)
+    changes, as_of = to_pandas(history, CHANGES), as_of_of(history, as_of)
+    told = None
+    if events is not None or is_history(history):
+        told = to_pandas(beside(history, events, EVENTS), EVENTS)
     zone_ = zone(tz)
     if top < 1:
         raise ValueError(f"top={top} leaves nothing to draw. Give 1 or more.")
-    asked = None if fields is None else as_ids(fields)
-    lanes = _Lanes(changes, events, asked, top)
+    asked = None if fields is None else _asked(changes, as_ids(fields))
+    lanes = _Lanes(changes, told, asked, top, as_of)
     absent = [f"no change of {', '.join(lanes.absent)}"] if lanes.absent else []
     n = max(len(lanes.names), 1)
     ax = page(
@@ -156,7 +168,7 @@ def plot_changes(
     title = f"What changed in {whose(changes, 'this case')}"
     if not lanes.names:
         nothing(ax, "No change in this history.")
-        footer = " · ".join(["0 changes", *absent, standing(changes)])
+        footer = " · ".join(["0 changes", *absent, standing(history)])
         return finish(ax, Drawing(title, lanes.frame, lambda: (), footer))
 
     rows = lanes.rows
@@ -191,12 +203,20 @@ def plot_changes(
             span(first, last, zone_),
             *lanes.as_of(zone_),
             *absent,
-            standing(changes),
+            standing(history),
         ]
     )
     below = 46.0 if relative else 34.0
     drawing = Drawing(title, lanes.frame, lanes.lines, footer)
     return finish(ax, drawing, below=below)
+
+
+def _asked(changes: pd.DataFrame, fields: Sequence[str]) -> list[str]:
+    """Return the ids of fields and the names of items' lanes that are asked for."""
+    of_item = [name for name in fields if name.endswith(_ITEMS)]
+    found = field_ids_of(changes, [name for name in fields if name not in of_item])
+    ids = dict(zip([n for n in fields if n not in of_item], found, strict=True))
+    return [ids.get(name, name) for name in fields]
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +256,10 @@ class _Lanes:
         events: pd.DataFrame | None,
         fields: Sequence[str] | None,
         top: int,
+        as_of: dt.datetime | None,
     ) -> None:
         self._changes = changes
+        self._as_of = as_of
         types = changes["event_type"].astype(object)
         of_item = np.array(
             [str(kind).startswith("RelatedItem") for kind in types], bool
@@ -245,8 +267,9 @@ class _Lanes:
         of_case = changes[~of_item]
         if fields is not None:
             of_case = of_case[of_case["field_id"].isin(list(fields))]
-        certificate = certificate_of(changes)
-        self._as_of = None if certificate is None else certificate.fetched_at
+        # Of all changes: the fields that are drawn may have ended before.
+        newest = changes["performed_at"].max() if len(changes) else None
+        until = as_of or newest
         items = _items(changes[of_item], events)
         if fields is not None:
             items = {name: rows for name, rows in items.items() if name in fields}
@@ -267,7 +290,7 @@ class _Lanes:
         called = _Called(of_case)
         # Of the fields that share a lane only the marks are drawn.
         parts = [
-            _spans(of_case, self._as_of, place, len(kept), keys, called),
+            _spans(of_case, until, place, len(kept), keys, called),
             _marks(of_case, [place[key] for key in keys], called),
             *(
                 _marks(rows, [len(self.names) - len(items) + i] * len(rows), None)

@@ -8,7 +8,7 @@ import numpy as np
 
 from casesnb.analysis.spells import spells
 from casesnb.analysis.timezones import zone
-from casesnb.tables.arguments import need_pandas
+from casesnb.tables.frames import as_of_of, to_pandas
 from casesnb.tables.schema import CHANGES, EVENTS
 from casesnb.view.plots.axis import (
     day_numbers,
@@ -36,7 +36,6 @@ from casesnb.view.plots.style import (
 )
 from casesnb.view.text import shortened
 from casesnb.view.wording import (
-    certificate_of,
     counted,
     hours_text,
     is_missing,
@@ -51,6 +50,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from matplotlib.axes import Axes
+    from narwhals.typing import IntoFrame
+
+    from casesnb.tables.history import History
 
     Numbers = np.ndarray[Any, Any]
 
@@ -59,7 +61,8 @@ _DOTS = 3_000  # beyond so many, a dot is a pixel
 
 
 def plot_cases(
-    events: pd.DataFrame,
+    history: History[Any] | IntoFrame,
+    /,
     *,
     ax: Axes | None = None,
     tz: str | dt.tzinfo = "UTC",
@@ -69,8 +72,9 @@ def plot_cases(
 
     Parameters
     ----------
-    events : DataFrame
-        ``schema.EVENTS`` of many cases.
+    history : History or DataFrame
+        A history, or its events alone (``schema.EVENTS``), of any engine, of
+        many cases.
     ax : Axes, optional
         Where to draw; a fresh figure otherwise.
     tz : str or tzinfo, default "UTC"
@@ -81,21 +85,21 @@ def plot_cases(
     Returns
     -------
     Axes
-        With one row per case as `drawn`: first and last event, events by kind.
+        With one row per case as `plot_data`: first and last event, events by kind.
 
     Raises
     ------
     ValueError
         If there is no such time zone.
     """
-    need_pandas(events, EVENTS)
+    events = to_pandas(history, EVENTS)
     zone_ = zone(tz)
     title = "Every event of " + counted(len(events["case_id"].unique()), "case")
     if events.empty:
         ax = page(ax)
         nothing(ax, "No event to draw.")
         none = like(events, {"case_id": [], "first_at": [], "last_at": []})
-        footer = f"0 events · {standing(events)}"
+        footer = f"0 events · {standing(history)}"
         return finish(ax, Drawing(title, lambda: none, lambda: (), footer))
     case, ids = factorized(events["case_id"])
     kind, kinds = factorized(events["actor_kind"])
@@ -180,7 +184,7 @@ def plot_cases(
         [
             f"{counted(len(events), 'event')} of {counted(len(ids), 'case')}",
             span(x.min(), x.max(), zone_),
-            standing(events),
+            standing(history),
         ]
     )
     drawing = Drawing(title, frame, lines, footer)
@@ -188,7 +192,8 @@ def plot_cases(
 
 
 def plot_aging(
-    changes: pd.DataFrame,
+    history: History[Any] | IntoFrame,
+    /,
     *,
     ax: Axes | None = None,
     as_of: dt.datetime | None = None,
@@ -203,13 +208,14 @@ def plot_aging(
 
     Parameters
     ----------
-    changes : DataFrame
-        ``schema.CHANGES`` of many cases.
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of any
+        engine, of many cases.
     ax : Axes, optional
         Where to draw; a fresh figure otherwise.
     as_of : datetime, optional
-        The moment to look at, with its zone; when the data were read, or the
-        newest change, otherwise.
+        The moment to look at, with its zone; by default when the history was
+        read, or the newest change of a frame.
     top : int, default 8
         The most statuses; the rest become "other (n)".
     tz : str or tzinfo, default "UTC"
@@ -218,21 +224,20 @@ def plot_aging(
     Returns
     -------
     Axes
-        With one row per open case as `drawn`.
+        With one row per open case as `plot_data`.
 
     Raises
     ------
     ValueError
         If there is no such time zone, or `top` is below 1.
     """
-    need_pandas(changes, CHANGES)
+    changes = to_pandas(history, CHANGES)
     zone_ = zone(tz)
     if top < 1:
         raise ValueError(f"top={top} leaves nothing to draw. Give 1 or more.")
-    certificate = certificate_of(changes)
-    if as_of is None:
-        newest = changes["performed_at"].max()
-        as_of = certificate.fetched_at if certificate is not None else newest
+    as_of = as_of_of(history, as_of)
+    if as_of is None and len(changes):
+        as_of = changes["performed_at"].max()
     held = spells(changes, "status", as_of=as_of)
     held = held[held["is_open"].to_numpy(dtype=bool)]
     values = value_names(changes)
@@ -262,7 +267,7 @@ def plot_aging(
     )
     if not rows:
         nothing(ax, "No case is open.")
-        footer = f"0 open cases · {standing(changes)}"
+        footer = f"0 open cases · {standing(history)}"
         return finish(ax, Drawing(title, lambda: frame, lambda: (), footer))
     weight: dict[str, float] = {}
     for _, name, *_ in rows:
@@ -313,9 +318,9 @@ def plot_aging(
     footer = " · ".join(
         [
             counted(len(rows), "open case"),
-            f"as of {moment(as_of, zone_)} {zone_}",
+            *([] if as_of is None else [f"as of {moment(as_of, zone_)} {zone_}"]),
             *([f"{hollow:,} hollow: may be older"] if hollow else []),
-            standing(changes),
+            standing(history),
         ]
     )
     return finish(ax, Drawing(title, lambda: frame, lines, footer))

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from casesnb.analysis.flow import handoffs, transitions
 from casesnb.analysis.spells import backlog, time_in
 from casesnb.analysis.timezones import zone
-from casesnb.tables.arguments import need_pandas
+from casesnb.tables.frames import as_of_of, to_pandas
 from casesnb.tables.schema import CHANGES
 from casesnb.view.plots.axis import (
     day_numbers,
@@ -39,7 +39,6 @@ from casesnb.view.plots.style import (
 from casesnb.view.text import shortened
 from casesnb.view.wording import (
     actor_names,
-    certificate_of,
     counted,
     field_names,
     hours_text,
@@ -55,6 +54,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from matplotlib.axes import Axes
+    from narwhals.typing import IntoFrame
+
+    from casesnb.tables.history import History
 
     Numbers = np.ndarray[Any, Any]
 
@@ -63,22 +65,28 @@ _CLOSED = Ink("", "#c9d1d8", "o", "")
 
 
 def plot_transitions(
-    changes: pd.DataFrame,
+    history: History[Any] | IntoFrame,
+    /,
     field_id: str = "status",
     *,
     ax: Axes | None = None,
+    as_of: dt.datetime | None = None,
     top: int = 10,
 ) -> Axes:
     """Draw how often a field went from one value to another, and how soon.
 
     Parameters
     ----------
-    changes : DataFrame
-        ``schema.CHANGES`` of one case or many.
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of any
+        engine, of one case or many.
     field_id : str, default "status"
         The field.
     ax : Axes, optional
         Where to draw; a fresh figure otherwise.
+    as_of : datetime, optional
+        The moment up to which to draw, with its zone; by default up to when the
+        history was read, or to the newest change of a frame.
     top : int, default 10
         The most values at each side; the rest become "other (n)".
 
@@ -97,8 +105,8 @@ def plot_transitions(
     --------
     casesnb.transitions : The numbers behind it.
     """
-    need_pandas(changes, CHANGES)
-    found = transitions(changes, field_id, as_of=_read_at(changes))
+    changes, as_of = to_pandas(history, CHANGES), as_of_of(history, as_of)
+    found = transitions(changes, field_id, as_of=as_of)
     names = value_names(changes)
     called = field_names(changes).get(field_id, field_id)
 
@@ -110,26 +118,34 @@ def plot_transitions(
         for row in found.to_dict("records")
     ]
     title = f"How {called} moves"
-    return _matrix(ax, changes, pairs, title, ("from", "to", "transition"), top)
+    return _matrix(
+        ax, history, changes, pairs, title, ("from", "to", "transition"), top
+    )
 
 
 def plot_handoffs(
-    changes: pd.DataFrame,
+    history: History[Any] | IntoFrame,
+    /,
     field_id: str = "assigned_user",
     *,
     ax: Axes | None = None,
+    as_of: dt.datetime | None = None,
     top: int = 10,
 ) -> Axes:
     """Draw who passed cases to whom, and how often.
 
     Parameters
     ----------
-    changes : DataFrame
-        ``schema.CHANGES`` of one case or many.
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of any
+        engine, of one case or many.
     field_id : str, default "assigned_user"
         The holder: ``assigned_user`` or ``assigned_queue``.
     ax : Axes, optional
         Where to draw; a fresh figure otherwise.
+    as_of : datetime, optional
+        The moment up to which to draw, with its zone; by default up to when the
+        history was read, or to the newest change of a frame.
     top : int, default 10
         The most holders at each side; the rest become "other (n)".
 
@@ -147,13 +163,13 @@ def plot_handoffs(
     --------
     casesnb.handoffs : The numbers behind it.
     """
-    need_pandas(changes, CHANGES)
+    changes, as_of = to_pandas(history, CHANGES), as_of_of(history, as_of)
     if field_id not in {"assigned_user", "assigned_queue"}:
         raise ValueError(
             f"field_id={field_id!r} names no holder. Give 'assigned_user' or "
             "'assigned_queue'."
         )
-    found = handoffs(changes, as_of=_read_at(changes))
+    found = handoffs(changes, as_of=as_of)
     found = found[found["field_id"] == field_id]
     labels, people = value_names(changes), actor_names(changes)
 
@@ -173,14 +189,16 @@ def plot_handoffs(
     pairs = [(*pair, len(hours), None) for pair, hours in held.items()]
     who = "agent" if field_id == "assigned_user" else "queue"
     title = f"Which {who} passes cases to which"
-    return _matrix(ax, changes, pairs, title, ("from", "to", "handoff"), top)
+    return _matrix(ax, history, changes, pairs, title, ("from", "to", "handoff"), top)
 
 
 def plot_time_in(
-    changes: pd.DataFrame,
+    history: History[Any] | IntoFrame,
+    /,
     field_id: str = "status",
     *,
     ax: Axes | None = None,
+    as_of: dt.datetime | None = None,
     top: int = 10,
 ) -> Axes:
     """Draw how long each case spent in each value of a field.
@@ -190,19 +208,23 @@ def plot_time_in(
 
     Parameters
     ----------
-    changes : DataFrame
-        ``schema.CHANGES`` of one case or many.
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of any
+        engine, of one case or many.
     field_id : str, default "status"
         The field.
     ax : Axes, optional
         Where to draw; a fresh figure otherwise.
+    as_of : datetime, optional
+        The moment up to which to draw, with its zone; by default up to when the
+        history was read, or to the newest change of a frame.
     top : int, default 10
         The most values; the rest become "other (n)".
 
     Returns
     -------
     Axes
-        With one row per case and value as `drawn`.
+        With one row per case and value as `plot_data`.
 
     Raises
     ------
@@ -213,9 +235,9 @@ def plot_time_in(
     --------
     casesnb.time_in : The numbers behind it.
     """
-    need_pandas(changes, CHANGES)
+    changes, as_of = to_pandas(history, CHANGES), as_of_of(history, as_of)
     _check(top)
-    found = time_in(changes, field_id, as_of=_read_at(changes))
+    found = time_in(changes, field_id, as_of=as_of)
     hours = found["hours"].to_numpy(dtype=float)
     found = found[hours > 0].reset_index(drop=True)
     names = value_names(changes)
@@ -233,7 +255,7 @@ def plot_time_in(
     ax = page(ax, height=1.6 + 0.5 * max(len(rows), 2), left=1.75, bottom=0.9)
     if not rows:
         nothing(ax, "No spell to draw.")
-        footer = f"0 cases · {standing(changes)}"
+        footer = f"0 cases · {standing(history)}"
         return finish(ax, Drawing(title, lambda: found, lambda: (), footer))
     place = {name: i for i, name in enumerate(kept)}
     row = np.array([place.get(value, len(kept)) for value in values])
@@ -279,18 +301,20 @@ def plot_time_in(
         [
             counted(len(found), "stay"),
             f"{int(is_open.sum()):,} of them not over (arrows)",
-            standing(changes),
+            standing(history),
         ]
     )
     return finish(ax, Drawing(title, lambda: found, lines, footer))
 
 
 def plot_backlog(
-    changes: pd.DataFrame,
-    freq: str = "1d",
+    history: History[Any] | IntoFrame,
+    /,
     *,
+    freq: str = "1d",
     field_id: str = "status",
     ax: Axes | None = None,
+    as_of: dt.datetime | None = None,
     top: int = 7,
     tz: str | dt.tzinfo = "UTC",
 ) -> Axes:
@@ -298,14 +322,18 @@ def plot_backlog(
 
     Parameters
     ----------
-    changes : DataFrame
-        ``schema.CHANGES`` of many cases.
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of any
+        engine, of many cases.
     freq : str, default "1d"
         How long a step is, such as ``6h``, ``1d`` or ``1mo``.
     field_id : str, default "status"
         The field.
     ax : Axes, optional
         Where to draw; a fresh figure otherwise.
+    as_of : datetime, optional
+        The moment up to which to draw, with its zone; by default up to when the
+        history was read, or to the newest change of a frame.
     top : int, default 7
         The most values to tell apart; the rest become "other (n)".
     tz : str or tzinfo, default "UTC"
@@ -314,7 +342,7 @@ def plot_backlog(
     Returns
     -------
     Axes
-        With one row per step and value that changed as `drawn`.
+        With one row per step and value that changed as `plot_data`.
 
     Raises
     ------
@@ -325,16 +353,16 @@ def plot_backlog(
     --------
     casesnb.backlog : The numbers behind it.
     """
-    need_pandas(changes, CHANGES)
+    changes, as_of = to_pandas(history, CHANGES), as_of_of(history, as_of)
     _check(top)
     zone_ = zone(tz)
-    found = backlog(changes, freq, field_id=field_id, as_of=_read_at(changes), tz=zone_)
+    found = backlog(changes, freq=freq, field_id=field_id, as_of=as_of, tz=zone_)
     called = field_names(changes).get(field_id, field_id)
     title = f"Cases in each {called} over time"
     ax = page(ax, height=3.6, left=0.6)
     if found.empty:
         nothing(ax, "No case to draw.")
-        footer = f"0 cases · {standing(changes)}"
+        footer = f"0 cases · {standing(history)}"
         return finish(ax, Drawing(title, lambda: found, lambda: (), footer))
     names = value_names(changes)
     values = [
@@ -389,7 +417,7 @@ def plot_backlog(
         [
             f"one step is {freq}",
             f"{moment(x[0], zone_)} to {moment(x[-1], zone_)} {zone_}",
-            standing(changes),
+            standing(history),
         ]
     )
     return finish(ax, Drawing(title, lambda: found, lines, footer))
@@ -397,6 +425,7 @@ def plot_backlog(
 
 def _matrix(
     ax: Axes | None,
+    history: object,
     changes: pd.DataFrame,
     pairs: Sequence[tuple[str, str, int, float | None]],
     title: str,
@@ -426,7 +455,7 @@ def _matrix(
         top=0.6,
         bottom=1.1,
     )
-    footer = f"{counted(total, noun)} · {standing(changes)}"
+    footer = f"{counted(total, noun)} · {standing(history)}"
     if not pairs:
         nothing(ax, f"No {noun} in this history.")
         return finish(ax, Drawing(title, lambda: frame, lambda: (), footer))
@@ -483,8 +512,3 @@ def _side(
 def _check(top: int) -> None:
     if top < 1:
         raise ValueError(f"top={top} leaves nothing to draw. Give 1 or more.")
-
-
-def _read_at(changes: pd.DataFrame) -> dt.datetime | None:
-    certificate = certificate_of(changes)
-    return None if certificate is None else certificate.fetched_at

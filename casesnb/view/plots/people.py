@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from casesnb.analysis.actors import rhythm
 from casesnb.analysis.timezones import zone
-from casesnb.tables.arguments import need_pandas
+from casesnb.tables.frames import to_pandas
 from casesnb.tables.schema import EVENTS
 from casesnb.view.plots.axis import (
     day_numbers,
@@ -46,7 +46,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from matplotlib.axes import Axes
+    from narwhals.typing import IntoFrame
 
+    from casesnb.tables.history import History
     from casesnb.view.plots.style import Ink
 
     Numbers = np.ndarray[Any, Any]
@@ -60,7 +62,8 @@ SHADES = LinearSegmentedColormap.from_list(
 
 
 def plot_activity(
-    events: pd.DataFrame,
+    history: History[Any] | IntoFrame,
+    /,
     *,
     ax: Axes | None = None,
     by: Literal["actor_kind", "actor"] = "actor_kind",
@@ -72,8 +75,9 @@ def plot_activity(
 
     Parameters
     ----------
-    events : DataFrame
-        ``schema.EVENTS``, of one case or a million.
+    history : History or DataFrame
+        A history, or its events alone (``schema.EVENTS``), of any engine, of one
+        case or a million.
     ax : Axes, optional
         Where to draw; a fresh figure otherwise.
     by : {"actor_kind", "actor"}, default "actor_kind"
@@ -89,7 +93,7 @@ def plot_activity(
     Returns
     -------
     Axes
-        With one row per bar and part as `drawn`.
+        With one row per bar and part as `plot_data`.
 
     Raises
     ------
@@ -100,7 +104,7 @@ def plot_activity(
     --------
     casesnb.actor_activity : The numbers behind it.
     """
-    need_pandas(events, EVENTS)
+    events = to_pandas(history, EVENTS)
     if by not in {"actor_kind", "actor"}:
         raise ValueError(f"by={by!r} is neither 'actor_kind' nor 'actor'.")
     if top < 1:
@@ -111,7 +115,7 @@ def plot_activity(
     if events.empty:
         nothing(ax, "No event in this history.")
         none = like(events, {"period": [], "part": [], "n_events": []})
-        footer = f"0 events · {standing(events)}"
+        footer = f"0 events · {standing(history)}"
         return finish(ax, Drawing(title, lambda: none, lambda: (), footer))
     first, last = events["performed_at"].min(), events["performed_at"].max()
     freq = freq or _suiting((last - first).total_seconds() / 86_400)
@@ -150,7 +154,7 @@ def plot_activity(
             counted(len(events), "event"),
             f"one bar is {freq}",
             f"{moment(first, zone_)} to {moment(last, zone_)} {zone_}",
-            standing(events),
+            standing(history),
         ]
     )
 
@@ -218,23 +222,27 @@ def _suiting(n_days: float) -> str:
 
 
 def plot_rhythm(
-    events: pd.DataFrame, *, ax: Axes | None = None, tz: str = "UTC"
+    history: History[Any] | IntoFrame,
+    /,
+    *,
+    ax: Axes | None = None,
+    tz: str | dt.tzinfo = "UTC",
 ) -> Axes:
     """Draw how many events fall on each weekday and hour.
 
     Parameters
     ----------
-    events : DataFrame
-        ``schema.EVENTS``.
+    history : History or DataFrame
+        A history, or its events alone (``schema.EVENTS``), of any engine.
     ax : Axes, optional
         Where to draw; a fresh figure otherwise.
-    tz : str, default "UTC"
-        The IANA zone whose weekdays and hours are meant.
+    tz : str or tzinfo, default "UTC"
+        The zone whose weekdays and hours are meant.
 
     Returns
     -------
     Axes
-        With one row per weekday and hour that has events as `drawn`.
+        With one row per weekday and hour that has events as `plot_data`.
 
     Raises
     ------
@@ -245,7 +253,7 @@ def plot_rhythm(
     --------
     casesnb.rhythm : The numbers behind it.
     """
-    need_pandas(events, EVENTS)
+    events = to_pandas(history, EVENTS)
     zone_ = zone(tz)
     counts = np.zeros((7, 24), dtype="int64")
     if len(events):
@@ -254,7 +262,7 @@ def plot_rhythm(
         np.add.at(counts, at, hours["n_events"].to_numpy(dtype="int64"))
     ax = page(ax, height=3.3, left=0.6, top=0.55, bottom=0.75)
     title = f"When the work is done, {zone_} time"
-    footer = f"{counted(len(events), 'event')} · {standing(events)}"
+    footer = f"{counted(len(events), 'event')} · {standing(history)}"
 
     def frame() -> pd.DataFrame:
         day, hour = np.nonzero(counts)

@@ -104,13 +104,13 @@ def _given(value: Any) -> Any:
 
 
 class _Picture(Axes):
-    """An Axes that shows itself in a notebook and reads as `describe`."""
+    """An Axes that shows itself in a notebook and reads as `plot_text`."""
 
     casesnb_drawing: Drawing | None = None
 
     def __repr__(self) -> str:
         """Say what is drawn."""
-        return super().__repr__() if self.casesnb_drawing is None else describe(self)
+        return super().__repr__() if self.casesnb_drawing is None else plot_text(self)
 
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         buffer = io.BytesIO()
@@ -118,11 +118,11 @@ class _Picture(Axes):
         assert figure is not None  # noqa: S101 - an Axes of ours always has one
         figure.savefig(buffer, format="png", dpi=_SHOWN_DPI)
         width, height = (round(inches * 100) for inches in figure.get_size_inches())
-        seen = {"width": width, "height": height, "alt": describe(self)}
+        seen = {"width": width, "height": height, "alt": plot_text(self)}
         return buffer.getvalue(), seen
 
 
-def drawn(ax: Axes) -> pd.DataFrame:
+def plot_data(ax: Axes, /) -> pd.DataFrame:
     """Return the frame that a plot drew.
 
     Parameters
@@ -144,7 +144,7 @@ def drawn(ax: Axes) -> pd.DataFrame:
     return _drawing(ax).frame().copy()
 
 
-def describe(ax: Axes) -> str:
+def plot_text(ax: Axes, /) -> str:
     """Say in text what a plot shows, the same for the same data.
 
     Parameters
@@ -233,7 +233,7 @@ def finish(ax: Axes, drawing: Drawing, *, below: float = 34.0) -> Axes:
         color=INK,
         annotation_clip=False,
     )
-    partial = "partial" in drawing.footer.rpartition(" · ")[2]
+    partial = " · partial" in f" · {drawing.footer}"
     footer = ax.annotate(
         "\n".join(lines),
         (0, 0),

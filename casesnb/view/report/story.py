@@ -8,6 +8,7 @@ import numpy as np
 
 from casesnb.analysis.spells import spells
 from casesnb.tables.arguments import need_history
+from casesnb.tables.frames import as_of_of
 from casesnb.view.text import shortened, visible
 from casesnb.view.wording import (
     KIND_LABELS,
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from casesnb.tables.load_history import History
+    from casesnb.tables.history import History
+
 
 VERBS = {
     "Case.Created": "created the case",
@@ -47,7 +49,7 @@ _WIDTH = 72  # characters of a value
 _NAME = 24  # characters of a field's name
 
 
-def story(history: History, *, most: int = 200) -> str:
+def story(history: History[Any], *, most: int = 200) -> str:
     """Tell a case as plain text: who changed what, when, and how it stands now.
 
     Parameters
@@ -73,6 +75,7 @@ def story(history: History, *, most: int = 200) -> str:
     complete (...)
     """
     need_history(history)
+    history = history.to_pandas()
     if most < 1:
         raise ValueError(f"most={most} tells nothing. Give 1 or more.")
     loaded = ["What was loaded", "  " + visible(str(history.certificate))]
@@ -80,7 +83,7 @@ def story(history: History, *, most: int = 200) -> str:
         why = shortened(f"{row['error']}: {row['message']}", 120)
         loaded.append(f"  not loaded: case {shortened(row['case_id'], 60)} ({why})")
     told = [
-        "\n".join(_case(events, changes, history.certificate.fetched_at, most))
+        "\n".join(_case(events, changes, as_of_of(history, None), most))
         for events, changes in cases_of(history)
     ]
     if not told:
@@ -88,7 +91,7 @@ def story(history: History, *, most: int = 200) -> str:
     return "\n\n".join([*told, "\n".join(loaded)])
 
 
-def cases_of(history: History) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+def cases_of(history: History[Any]) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """Yield each case's events and changes, in the order of the history."""
     changes = dict(_by_case(history.changes, "sequence", "slot"))
     none = history.changes.iloc[:0]
@@ -125,7 +128,7 @@ def deed(event_type: Any, item: Any) -> str:
 
 
 def _case(
-    events: pd.DataFrame, changes: pd.DataFrame, as_of: dt.datetime, most: int
+    events: pd.DataFrame, changes: pd.DataFrame, as_of: Any, most: int
 ) -> Iterator[str]:
     of_case = changes[
         ~changes["event_type"].astype("str").str.startswith("RelatedItem", na=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from collections import Counter
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from casesnb.tables.certificate import Certificate
-from casesnb.tables.load_history import History, load_histories
+from casesnb.tables.history import History, concat, recounted
+from casesnb.tables.load_history import load_histories
+from casesnb.tables.schema import CAPTURES
 from casesnb.view.report.write import FORMAT, report_html
 from casesnb.view.text import shortened
 from casesnb.wire.client import connect
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
@@ -32,29 +34,17 @@ CHANGED = "data changed since"
 
 _REST = "the rest of the page"
 _NEW = "events that came since"
-# What tells how it was loaded, not what: another load has its own.
-_OF_THE_LOAD = (
-    "fetched_at",
-    "n_pages",
+# What tells how it was asked and loaded, not what: another load has its own.
+_OF_THE_ASKING = (
     "n_retries",
     "n_throttles",
-    "n_tokens",
-    "order_seen",
-    "sha256",
+    "fetched_at",
     "source",
+    "start_at",
+    "end_at",
 )
-_OF_THE_PAGES = (
-    "verdict",
-    "reasons",
-    "n_cases",
-    "empty_cases",
-    "n_nulls",
-    "n_duplicates",
-    "n_unknowns",
-    "n_ties",
-    "has_creation",
-    "reached_end",
-)
+_OF_THE_LOAD = ("n_pages", "n_tokens", "order_seen", "sha256", "reached_end")
+_OF_THE_PAGES = ("n_nulls", "n_duplicates", "n_conflicts", "unknowns")
 _VOID = {"img", "meta", "br", "hr", "input", "link"}
 
 
@@ -167,9 +157,15 @@ def verify_report(path: str | Path, against: Any = None) -> Verification:
     ]
     then = _again(before, manifest["title"])
     later = [
-        replace(
-            history,
-            certificate=_with(old.certificate, history.certificate, _OF_THE_PAGES),
+        History(
+            history.events,
+            history.changes,
+            replace(
+                old.certificate,
+                captures=_as_said(
+                    history.certificate.captures, old.certificate.captures, False
+                ),
+            ),
         )
         for history, old in zip(now, before, strict=True)
     ]
@@ -213,9 +209,14 @@ def _manifest_of(page: _Page, path: str | Path) -> dict[str, Any]:
     return manifest
 
 
-def _loaded(client: Client, told: Mapping[str, Any]) -> History:
-    domain_id = told["certificate"]["domain_id"]
-    history = load_histories(client, domain_id, [*told["events"]], errors="collect")
+def _loaded(client: Client, told: Mapping[str, Any]) -> History[Any]:
+    asked: dict[str, list[str]] = {}
+    for row in (*told["certificate"]["captures"], *told["certificate"]["unloaded"]):
+        asked.setdefault(row["domain_id"], []).append(row["case_id"])
+    history = concat(
+        load_histories(client, domain_id, case_ids, errors="collect")
+        for domain_id, case_ids in asked.items()
+    )
     return replace(
         history,
         events=_named(history.events, told),
@@ -238,7 +239,7 @@ def _named(frame: pd.DataFrame, told: Mapping[str, Any]) -> pd.DataFrame:
     return frame.assign(**added)
 
 
-def _as_reported(now: History, told: Mapping[str, Any]) -> History:
+def _as_reported(now: History[Any], told: Mapping[str, Any]) -> History[Any]:
     """Return what was loaded, less the events that the report did not have."""
     keys = {
         (case, event) for case, events in told["events"].items() for event in events
@@ -251,50 +252,39 @@ def _as_reported(now: History, told: Mapping[str, Any]) -> History:
 
     events, changes = kept(now.events), kept(now.changes)
     said = Certificate.from_dict(told["certificate"])
-    whole = now.certificate
-    if whole.sha256 == said.sha256:  # the very same pages: all but who gave them
-        certificate = replace(
-            whole,
-            source=said.source,
-            n_retries=said.n_retries,
-            n_throttles=said.n_throttles,
-        )
-    else:
-        # What only pages tell cannot be told again of fewer events: it is as said, and
-        # changed since if the pages of today tell otherwise.
-        came_since = len(events) < len(now.events)
-        certificate = replace(
-            _with(whole, said, _OF_THE_LOAD + _OF_THE_PAGES * came_since),
-            n_events=len(events),
-            n_changes=len(changes),
-            first_event_at=_moment(events["performed_at"].min()),
-            last_event_at=_moment(events["performed_at"].max()),
-        )
-    history = History(events, changes, certificate, now.unloaded)
-    for frame in (events, changes):
-        frame.attrs["certificate"] = certificate.to_dict()
-    return history
+    captures = recounted(now.certificate.captures, events, changes)
+    counts = captures["n_events"] < now.certificate.captures["n_events"]
+    captures = _as_said(captures, said.captures, counts)
+    certificate = replace(said, captures=captures, unloaded=now.unloaded)
+    return History(events, changes, certificate)
 
 
-def _with(this: Certificate, other: Certificate, names: Sequence[str]) -> Certificate:
-    """Return a certificate with some members of another one."""
-    return replace(this, **{name: getattr(other, name) for name in names})
+def _as_said(now: pd.DataFrame, said: pd.DataFrame, came_since: Any) -> pd.DataFrame:
+    """Return captures with what only the load, or only its pages, could tell."""
+    # What only pages tell cannot be told again of fewer events: it is as said, and
+    # changed since if the pages of today tell otherwise.
+    key = ["domain_id", "case_id"]
+    told = now[key].merge(said, on=key, how="left")
+    known = told["sha256"].notna()
+    same = known & (told["sha256"] == now["sha256"])
+    captures = now.copy()
+    for names, where in (
+        (_OF_THE_ASKING, known),
+        (_OF_THE_LOAD, known & ~same),
+        (_OF_THE_PAGES, known & came_since),
+    ):
+        for name in names:
+            captures[name] = captures[name].mask(where, told[name])
+    return CAPTURES.cast(captures)
 
 
-def _again(histories: Sequence[History], title: str | None) -> _Page:
-    for history in histories:
-        for frame in (history.events, history.changes):
-            frame.attrs["certificate"] = history.certificate.to_dict()
-    when = histories[0].certificate.fetched_at  # not compared
+def _again(histories: Sequence[History[Any]], title: str | None) -> _Page:
+    when = dt.datetime.min.replace(tzinfo=dt.UTC)  # not compared
     return _read(report_html(histories, title=title, generated_at=when))
 
 
-def _ids(histories: Sequence[History]) -> set[str]:
+def _ids(histories: Sequence[History[Any]]) -> set[str]:
     return {str(event) for history in histories for event in history.events["event_id"]}
-
-
-def _moment(value: Any) -> dt.datetime | None:
-    return None if value != value else value.to_pydatetime()
 
 
 # ---------------------------------------------------------------------- compared

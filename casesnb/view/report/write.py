@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 from casesnb.analysis.checks import findings
 from casesnb.analysis.spells import spells
 from casesnb.tables.arguments import need_history
-from casesnb.tables.load_history import History
+from casesnb.tables.frames import as_of_of
 from casesnb.tables.schema import CHANGES, EVENTS
 from casesnb.view.plots.case import plot_changes
 from casesnb.view.plots.people import plot_activity
-from casesnb.view.plots.style import describe
+from casesnb.view.plots.style import plot_text
 from casesnb.view.report.story import cases_of, deed, doer, story
 from casesnb.view.text import escaped, shortened
 from casesnb.view.wording import (
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from matplotlib.axes import Axes
+
+    from casesnb.tables.history import History
 
 
 FORMAT = 1
@@ -115,7 +117,7 @@ tr:target {{ background: #fff3c4; }}
 
 
 def write_report(
-    history: History | Sequence[History],
+    history: History[Any] | Sequence[History[Any]],
     path: str | Path,
     *,
     title: str | None = None,
@@ -156,7 +158,7 @@ def write_report(
 
 
 def report_html(
-    history: History | Sequence[History],
+    history: History[Any] | Sequence[History[Any]],
     *,
     title: str | None = None,
     generated_at: dt.datetime,
@@ -166,12 +168,13 @@ def report_html(
     if not histories:
         raise ValueError("There is no history to report. Give one that was loaded.")
     need_history(*histories)
+    histories = [history.to_pandas() for history in histories]
     heading = title if title is not None else _title(histories)
     return "\n".join(_document(histories, heading, title, generated_at)) + "\n"
 
 
 def _document(
-    histories: Sequence[History],
+    histories: Sequence[History[Any]],
     heading: str,
     title: str | None,
     generated_at: dt.datetime,
@@ -195,7 +198,7 @@ def _document(
     yield "</body>\n</html>"
 
 
-def _manifest(history: History) -> dict[str, Any]:
+def _manifest(history: History[Any]) -> dict[str, Any]:
     """Return what `verify_report` needs to ask the same again."""
     of_case = history.events.groupby("case_id", observed=True, sort=False)["event_id"]
     names = actor_names(history.changes) | actor_names(history.events)
@@ -212,7 +215,7 @@ def _manifest(history: History) -> dict[str, Any]:
     }
 
 
-def _title(histories: Sequence[History]) -> str:
+def _title(histories: Sequence[History[Any]]) -> str:
     ids = [
         str(case_id)
         for history in histories
@@ -224,7 +227,7 @@ def _title(histories: Sequence[History]) -> str:
 # --------------------------------------------------------------------- chapters
 
 
-def _chapter(history: History, key: str, *, alone: bool) -> Iterator[str]:
+def _chapter(history: History[Any], key: str, *, alone: bool) -> Iterator[str]:
     certificate = history.certificate
     cases = list(cases_of(history))
     if not alone:
@@ -238,9 +241,9 @@ def _chapter(history: History, key: str, *, alone: bool) -> Iterator[str]:
     found: dict[str, list[Any]] = {}
     for row in findings(history).to_dict("records"):  # once: each rule costs its time
         found.setdefault(row["case_id"], []).append(row)
-    for i, (events, changes) in enumerate(cases[:_FULL]):
-        told = found.get(events["case_id"].iloc[0], [])
-        one = History(events, changes, certificate)
+    for i, (events, _) in enumerate(cases[:_FULL]):
+        case_id = events["case_id"].iloc[0]
+        told, one = found.get(case_id, []), history.only(case_ids=[case_id])
         yield from _case(one, told, f"{key}c{i}", alone=len(cases) == 1)
     if len(cases) > _FULL:
         more = counted(len(cases) - _FULL, "more case")
@@ -251,7 +254,7 @@ def _chapter(history: History, key: str, *, alone: bool) -> Iterator[str]:
 
 
 def _overview(
-    history: History, cases: Sequence[tuple[Any, Any]], key: str
+    history: History[Any], cases: Sequence[tuple[Any, Any]], key: str
 ) -> Iterator[str]:
     events = history.events
     yield "<h2>All cases</h2>"
@@ -262,11 +265,11 @@ def _overview(
     ]
     yield _facts_html(facts, key, {}, {})
     if len(events):
-        yield _figure(plot_activity(events), f"{key} activity")
+        yield _figure(plot_activity(history), f"{key} activity")
     rows = []
     values = value_names(history.changes)
     for i, (of_case, changes) in enumerate(cases):
-        now = _now(changes, history.certificate.fetched_at)
+        now = _now(changes, as_of_of(history, None))
         status = now.loc[now["field_id"] == "status"].to_dict("records")
         target = f"{key}c{i}"
         case_id = escaped(str(of_case["case_id"].iloc[0]))
@@ -293,11 +296,11 @@ def _overview(
 
 
 def _case(
-    history: History, found: Sequence[Mapping[str, Any]], key: str, *, alone: bool
+    history: History[Any], found: Sequence[Mapping[str, Any]], key: str, *, alone: bool
 ) -> Iterator[str]:
     events, changes = history.events, history.changes
     case_id = str(events["case_id"].iloc[0])
-    as_of = history.certificate.fetched_at
+    as_of = as_of_of(history, None)
     yield f'<h2 id="{key}">{"The case" if alone else "Case " + escaped(case_id)}</h2>'
     places = {event: f"{key}e{_short_hash(event)}" for event in events["event_id"]}
     now = _now(changes, as_of)
@@ -305,15 +308,15 @@ def _case(
     numbers = dict(zip(events["event_id"], events["sequence"], strict=True))
     yield _facts_html(facts, key, places, numbers)
     if len(changes):
-        yield _figure(plot_changes(changes, events=events), f"{key} changes")
-    yield _figure(plot_activity(events), f"{key} activity")
+        yield _figure(plot_changes(history), f"{key} changes")
+    yield _figure(plot_activity(history), f"{key} activity")
     yield from _findings(history, found, key, places, numbers)
     yield "<h3>What happened</h3>"
     yield f'<pre class="story"{_item(f"{key} story")}>{escaped(story(history))}</pre>'
     yield from _tables(events, changes, key, places)
 
 
-def _now(changes: pd.DataFrame, as_of: dt.datetime) -> pd.DataFrame:
+def _now(changes: pd.DataFrame, as_of: Any) -> pd.DataFrame:
     of_item = (
         changes["event_type"].astype("str").str.startswith("RelatedItem", na=False)
     )
@@ -330,7 +333,7 @@ _HELD = (
 
 
 def _facts(
-    events: pd.DataFrame, changes: pd.DataFrame, now: pd.DataFrame, as_of: dt.datetime
+    events: pd.DataFrame, changes: pd.DataFrame, now: pd.DataFrame, as_of: Any
 ) -> Iterator[_Fact]:
     values, names = value_names(changes), actor_names(changes) | actor_names(events)
     for field_id, label, length, nothing, no_length in _HELD:
@@ -361,7 +364,7 @@ def _facts(
 
 
 def _findings(
-    history: History,
+    history: History[Any],
     found: Sequence[Mapping[str, Any]],
     key: str,
     places: Mapping[str, str],
@@ -439,14 +442,14 @@ def _tables(
     yield _table("One row per audit event, oldest first", heads_, rows)
 
 
-def _evidence(histories: Sequence[History]) -> Iterator[str]:
+def _evidence(histories: Sequence[History[Any]]) -> Iterator[str]:
     yield "<h2>Evidence</h2>"
     for i, history in enumerate(histories):
         asked = [
             ("Operation", "connectcases:GetCaseAuditEvents, every page of every case"),
             ("Content sha256", content_sha256(history)),
         ]
-        told = history.certificate.to_dict().items()
+        told = history.certificate.summary().items()
         rows = [
             f"<tr{_item(f'h{i} {name}')}><td>{escaped(name)}</td>"
             f'<td class="id">{escaped(_plain(value))}</td></tr>'
@@ -465,7 +468,7 @@ def _evidence(histories: Sequence[History]) -> Iterator[str]:
     )
 
 
-def content_sha256(history: History) -> str:
+def content_sha256(history: History[Any]) -> str:
     """Return one hash over what the events and changes of a history say."""
     digest = hashlib.sha256()
     for frame, table in ((history.events, EVENTS), (history.changes, CHANGES)):
@@ -528,7 +531,7 @@ def _figure(ax: Axes, name: str) -> str:
     assert figure is not None  # noqa: S101 - it was drawn a moment ago
     figure.savefig(buffer, format="png", dpi=_DPI)
     data = base64.b64encode(buffer.getvalue()).decode()
-    words = escaped(describe(ax))
+    words = escaped(plot_text(ax))
     return (
         f'<figure><img{_item(f"{name} picture")} alt="{words}" '
         f'src="data:image/png;base64,{data}">'

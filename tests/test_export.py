@@ -10,7 +10,6 @@ import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -84,7 +83,7 @@ def objects(history: cn.History) -> dict[str, int]:
 
 def test_pm4pys_columns_stand_in_place_of_ours() -> None:
     history = strange()
-    log = cn.to_pm4py(history.events)
+    log = cn.export.to_pm4py(history.events)
     assert log.columns.tolist() == [
         {
             "case_id": "case:concept:name",
@@ -97,12 +96,12 @@ def test_pm4pys_columns_stand_in_place_of_ours() -> None:
     assert str(log["time:timestamp"].dtype) == "datetime64[us, UTC]"
     for name in ("case:concept:name", "concept:name", "org:resource"):
         assert log[name].dtype == "str"
-    changes = cn.to_pm4py(history.changes)
+    changes = cn.export.to_pm4py(history.changes)
     assert changes["concept:name"].tolist() == history.changes["field_id"].tolist()
-    by = cn.to_pm4py(history.changes, activity="event_type")
+    by = cn.export.to_pm4py(history.changes, activity="event_type")
     assert by["concept:name"].tolist() == history.changes["event_type"].tolist()
     with pytest.raises(KeyError, match="no column 'mood'"):
-        cn.to_pm4py(history.events, activity="mood")
+        cn.export.to_pm4py(history.events, activity="mood")
 
 
 @BOTH
@@ -110,7 +109,7 @@ def test_xes_has_a_trace_per_case_and_every_event(
     load: Callable[[], cn.History], tmp_path: Path
 ) -> None:
     history = load()
-    cn.to_xes(history, tmp_path / "log.xes")
+    cn.export.to_xes(history, tmp_path / "log.xes")
     log = ET.parse(tmp_path / "log.xes").getroot()  # noqa: S314 - our own file
     found = []
     for trace in log.iter("trace"):
@@ -126,7 +125,7 @@ def test_xes_has_a_trace_per_case_and_every_event(
 
 
 def test_xes_keeps_what_a_stranger_wrote(tmp_path: Path) -> None:
-    cn.to_xes(strange(), tmp_path / "log.xes")
+    cn.export.to_xes(strange(), tmp_path / "log.xes")
     log = ET.parse(tmp_path / "log.xes").getroot()  # noqa: S314 - our own file
     second = list(log.iter("event"))[1]
     told = {e.get("key"): e.get("value") for e in second}
@@ -142,7 +141,7 @@ def test_ocel_json_has_every_event_object_and_relation(
     load: Callable[[], cn.History], tmp_path: Path
 ) -> None:
     history = load()
-    cn.to_ocel(history, tmp_path / "log.json")
+    cn.export.to_ocel(history, tmp_path / "log.json")
     log = json.loads((tmp_path / "log.json").read_text("utf-8"))
     assert [e["type"] for e in log["events"]] == history.events["event_type"].tolist()
     assert len({e["id"] for e in log["events"]}) == len(history.events)
@@ -168,9 +167,11 @@ def test_ocel_sqlite_says_what_the_json_says(
     load: Callable[[], cn.History], tmp_path: Path
 ) -> None:
     history = load()
-    cn.to_ocel(history, tmp_path / "log.json")
-    cn.to_ocel(history, tmp_path / "log.sqlite")
-    cn.to_ocel(history, tmp_path / "log.sqlite")  # a second time replaces the first
+    cn.export.to_ocel(history, tmp_path / "log.json")
+    cn.export.to_ocel(history, tmp_path / "log.sqlite")
+    cn.export.to_ocel(
+        history, tmp_path / "log.sqlite"
+    )  # a second time replaces the first
     log = json.loads((tmp_path / "log.json").read_text("utf-8"))
     with closing(sqlite3.connect(tmp_path / "log.sqlite")) as db:
         assert db.execute("SELECT ocel_id FROM event ORDER BY 1").fetchall() == sorted(
@@ -197,27 +198,27 @@ def test_a_history_of_which_events_were_left_out_is_a_log(tmp_path: Path) -> Non
     events = history.events.assign(
         performed_at=history.events["performed_at"].dt.tz_convert("Asia/Tokyo")
     )
-    cn.to_ocel(replace(history, events=events[:1]), tmp_path / "log.json")
+    cn.export.to_ocel(cn.History(events[:1], history.changes), tmp_path / "log.json")
     log = json.loads((tmp_path / "log.json").read_text("utf-8"))
     assert [event["time"] for event in log["events"]] == ["2026-03-01T00:00:00.000000Z"]
     assert [each["id"] for each in log["objects"] if each["type"] == "case"] == [
         "case:c"
     ]
-    cn.to_ocel(replace(history, events=events[:0]), tmp_path / "none.json")
+    cn.export.to_ocel(cn.History(events[:0], history.changes), tmp_path / "none.json")
 
 
 @pytest.mark.parametrize("name", ["cases.xes", "cases.json", "cases.sqlite"])
 def test_a_file_that_cannot_be_written_is_named(name: str, tmp_path: Path) -> None:
-    write = cn.to_xes if name.endswith("xes") else cn.to_ocel
+    write = cn.export.to_xes if name.endswith("xes") else cn.export.to_ocel
     with pytest.raises(FileNotFoundError, match=rf"nowhere.{name}"):
         write(strange(), tmp_path / "nowhere" / name)
 
 
 def test_no_events_are_a_log_too(tmp_path: Path) -> None:
     history = cn.load_history(cn.connect(Pages([])), "d", "c")
-    cn.to_xes(history, tmp_path / "log.xes")
-    cn.to_ocel(history, tmp_path / "log.json")
-    cn.to_ocel(history, tmp_path / "log.sqlite")
+    cn.export.to_xes(history, tmp_path / "log.xes")
+    cn.export.to_ocel(history, tmp_path / "log.json")
+    cn.export.to_ocel(history, tmp_path / "log.sqlite")
     assert json.loads((tmp_path / "log.json").read_text("utf-8"))["events"] == []
 
 
@@ -228,9 +229,9 @@ def test_pm4py_counts_what_we_wrote(
 ) -> None:
     """CASESNB_PM4PY names a Python that has pm4py, where this one has not."""
     history = load()
-    cn.to_xes(history, tmp_path / "log.xes")
-    cn.to_ocel(history, tmp_path / "log.json")
-    cn.to_ocel(history, tmp_path / "log.sqlite")
+    cn.export.to_xes(history, tmp_path / "log.xes")
+    cn.export.to_ocel(history, tmp_path / "log.json")
+    cn.export.to_ocel(history, tmp_path / "log.sqlite")
     done = subprocess.run(
         [os.environ.get("CASESNB_PM4PY", sys.executable), "-c", PM4PY, str(tmp_path)],
         capture_output=True,

@@ -22,7 +22,18 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from casesnb.tables.load_history import History
+    from casesnb.tables.history import History
+
+__all__ = [
+    "to_ocel",
+    "to_pm4py",
+    "to_xes",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 _COLUMNS = {
     "case_id": "case:concept:name",
@@ -80,7 +91,7 @@ def to_pm4py(frame: pd.DataFrame, *, activity: str | None = None) -> pd.DataFram
     return out
 
 
-def to_xes(history: History, path: str | os.PathLike[str]) -> None:
+def to_xes(history: History[Any], path: str | os.PathLike[str]) -> None:
     r"""Write a History as XES: a trace per case, an event per audit event.
 
     Parameters
@@ -120,7 +131,7 @@ def to_xes(history: History, path: str | os.PathLike[str]) -> None:
         out.write("</log>\n")
 
 
-def to_ocel(history: History, path: str | os.PathLike[str]) -> None:
+def to_ocel(history: History[Any], path: str | os.PathLike[str]) -> None:
     """Write a History as OCEL 2.0: events of cases and of those who acted.
 
     Parameters
@@ -161,14 +172,14 @@ def _records(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
         yield dict(zip(frame.columns, row, strict=True))
 
 
-def _cases(history: History) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def _cases(history: History[Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     cases: dict[str, list[dict[str, Any]]] = {}
     for event in _records(history.events):
         cases.setdefault(str(event["case_id"]), []).append(event)
     yield from cases.items()
 
 
-def _by_event(history: History) -> dict[tuple[str, str], list[dict[str, Any]]]:
+def _by_event(history: History[Any]) -> dict[tuple[str, str], list[dict[str, Any]]]:
     changes: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for change in _records(history.changes):
         key = (change["case_id"], change["event_id"])
@@ -208,7 +219,7 @@ def _quoted(text: str) -> str:
     return quoteattr(text, {"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})
 
 
-def _ocel(history: History) -> dict[str, Any]:
+def _ocel(history: History[Any]) -> dict[str, Any]:
     """Return the log as OCEL 2.0's JSON."""
     objects: dict[tuple[str, str], dict[str, Any]] = {}
 

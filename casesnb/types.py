@@ -1,0 +1,12 @@
+"""What casesnb's functions return and take, for annotations."""
+
+from casesnb.tables.certificate import Certificate
+from casesnb.tables.filters import CaseFilter
+from casesnb.tables.names import Catalogue
+from casesnb.view.report.verify import Verification
+
+__all__ = ["CaseFilter", "Catalogue", "Certificate", "Verification"]
+
+
+def __dir__() -> list[str]:
+    return __all__
