@@ -182,7 +182,7 @@ def check_certificate(
     certificate: cn.types.Certificate, want: Loaded, n: int, *, n_pages: int
 ) -> None:
     """Each strike is counted where it belongs, and nowhere else."""
-    told = certificate.to_dict()
+    told = certificate.summary()
     assert {name: told[name] for name in COUNTED} == {
         name: want.each.get(name, 0) * n for name in COUNTED
     }

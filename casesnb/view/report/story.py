@@ -72,7 +72,7 @@ def story(history: History[Any], *, most: int = 200) -> str:
     >>> world = cn.sandbox.World(seed=7)
     >>> history = cn.load_history(cn.connect(world), *world.showcase)
     >>> print(cn.story(history).splitlines()[-1])
-    complete (...)
+    complete · no contradiction in its content (...)
     """
     need_history(history)
     history = history.to_pandas()
