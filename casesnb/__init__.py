@@ -106,8 +106,9 @@ if TYPE_CHECKING:
     from casesnb.view.report.verify import verify_report as verify_report
     from casesnb.view.report.write import write_report as write_report
     from casesnb.wire.client import connect as connect
+    from casesnb.wire.errors import CasesError as CasesError
+    from casesnb.wire.errors import PageError as PageError
     from casesnb.wire.pages import Page as Page
-    from casesnb.wire.pages import PageError as PageError
     from casesnb.wire.recording import RecordingNotFound as RecordingNotFound
     from casesnb.wire.responder import Request as Request
     from casesnb.wire.responder import Responder as Responder
@@ -117,7 +118,8 @@ if TYPE_CHECKING:
 # so that `import casesnb` stays light.
 _HOMES = {
     "wire.client": ("connect",),
-    "wire.pages": ("Page", "PageError"),
+    "wire.errors": ("CasesError", "PageError"),
+    "wire.pages": ("Page",),
     "wire.recording": ("RecordingNotFound",),
     "wire.responder": ("Request", "Responder", "Response"),
     "tables.certificate": ("Certificate",),

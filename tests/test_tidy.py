@@ -228,7 +228,7 @@ def test_what_casesnb_does_not_know_is_kept_beside_the_rest() -> None:
         ("<html>", "is not whole JSON"),
         ("{}", "holds no list of auditEvents"),
         ('{"auditEvents": null}', "holds no list of auditEvents"),
-        ('{"auditEvents": [1]}', "holds 1 where an event should be"),
+        ('{"auditEvents": [1]}', "holds a number where an event should be"),
         ('{"auditEvents": [{"type": "x"}]}', "without eventId"),
         (json.dumps(PAGE).replace("doubleValue", "stringValue"), "not a stringValue"),
         (
