@@ -34,6 +34,7 @@ DOORS = {
     "tornado": {"sandbox/server.py"},
     "filelock": {"wire/"},
     "platformdirs": {"wire/limits.py"},
+    "zstandard": {"wire/store.py"},
 }
 
 

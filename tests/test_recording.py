@@ -111,7 +111,7 @@ def test_no_folder_and_no_recording_are_one_sentence_each(tmp_path: Path) -> Non
     with pytest.raises(ValueError, match="is not a recording: it holds no manifest"):
         cn.connect(tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="is a file. Give the folder"):
+    with pytest.raises(cn.CasesError, match="is no archive of casesnb"):
         cn.connect(tmp_path / "file")
 
 

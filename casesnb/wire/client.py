@@ -70,8 +70,9 @@ def connect(
     Parameters
     ----------
     source : str, PathLike or Responder, optional
-        Who answers: nothing for AWS, a folder for a recording, or any callable
-        from a Request to a Response, such as ``cn.sandbox.World(seed=7)``.
+        Who answers: nothing for AWS, a folder for a recording, a file for an
+        archive, or any callable from a Request to a Response, such as
+        ``cn.sandbox.World(seed=7)``.
     service_name : str, default "connectcases"
         The service; ``"connect"`` gives the names of users and queues.
     session : boto3.session.Session, optional
@@ -103,6 +104,8 @@ def connect(
     ------
     FileNotFoundError
         If `source` names no folder.
+    CasesError
+        If `source` is a file that is no archive.
     TypeError
         If `source` is none of these, or `pace` no number.
     ValueError
@@ -210,9 +213,9 @@ def _responder(source: object) -> Responder | None:
         )
     if isinstance(source, (str, os.PathLike)):
         if Path(source).expanduser().is_file():
-            raise ValueError(
-                f"{source} is a file. Give the folder that cn.connect(record=...) wrote."
-            )
+            from casesnb.wire.store import Store
+
+            return Store(source)
         return Recording(source)
     if isinstance(source, type):
         raise TypeError(
@@ -232,7 +235,8 @@ def _name(responder: Responder) -> str:
     provenance = _provenance(responder)
     source = str(provenance.get("source"))
     seed = f" (seed {provenance['seed']})" if "seed" in provenance else ""
-    return f"{'recording of ' * isinstance(responder, Recording)}{source}{seed}"
+    kind = {"Recording": "recording of ", "Store": "archive of "}
+    return f"{kind.get(type(responder).__name__, '')}{source}{seed}"
 
 
 def _provenance(responder: Responder) -> dict[str, Any]:

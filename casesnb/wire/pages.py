@@ -192,7 +192,7 @@ def ask(
     """Make one call and return its answer as raw bytes."""
     page = Page(operation, params, number, b"")
     try:
-        answer = call(client, operation, params, _token)
+        answer = call(client, operation, params, read_token)
     except Exception as error:
         # It stays boto3's own error; its traceback tells which page it was about.
         advise(error, f"casesnb was asking for {page}.")
@@ -216,7 +216,8 @@ def ask(
     return page
 
 
-def _token(body: bytes) -> str | None:
+def read_token(body: bytes) -> str | None:
+    """Return the token of the page after a page's, or raise if it is no whole JSON."""
     try:
         envelope = _envelope.decode(body)
     except ValueError:

@@ -199,7 +199,7 @@ def test_the_quota_is_used_and_not_exceeded(slow_url: str) -> None:
     world = cn.sandbox.World(seed=3, cases=4000)
     domain_id = world.domains[0].domain_id
     cases = list(world.case_ids(domain_id))[:100]
-    client = cn.connect(endpoint_url=slow_url)
+    client = cn.connect(endpoint_url=slow_url, pace="full")
     start = time.perf_counter()
     history = cn.load_histories(client, domain_id, cases, errors="collect")
     took = time.perf_counter() - start
