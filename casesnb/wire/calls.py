@@ -13,7 +13,6 @@ import math
 import threading
 import time
 import weakref
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -277,14 +276,10 @@ class _Hooks:
         if answer.problem is not None and attempts < N_CUT:
             return 0.0 if self._pacing.is_local else 0.3 * attempts
         keeper: Limiter | None = getattr(self._waited, "limiter", None)
-        is_patient = (
-            answer.is_refused
-            and keeper is not None
-            and keeper.is_patient(operation.name)
-        )
-        return (
-            0.0 if is_patient else None
-        )  # the limiter waits before the next is signed
+        if answer.is_refused and keeper is not None:
+            # The wait itself is the limiter's, before the next is signed.
+            return 0.0 if keeper.is_patient(operation.name) else None
+        return None
 
 
 def _check() -> None:
@@ -345,26 +340,22 @@ def _in_time(
 ) -> None:
     """Ask in a thread that can be left behind: a body may drip without an end."""
     until = _here.until
-    ended: Future[None] = Future()
+    ended = threading.Event()
+    failed: list[BaseException] = []
 
     def run() -> None:
         try:
             ask(until)
-            ended.set_result(None)
         except BaseException as error:  # noqa: BLE001 - raised where it is awaited
-            ended.set_exception(error)
+            failed.append(error)
+        ended.set()
 
     context = contextvars.copy_context()
     threading.Thread(
         target=context.run, args=(run,), name=f"casesnb-{operation}", daemon=True
     ).start()
     try:
-        while True:
-            try:
-                return ended.result(_LOOK)
-            except TimeoutError:
-                if ended.done():
-                    raise
+        while not ended.wait(_LOOK):
             if until is not None:
                 _check_time(until)
             asked_at = answer.asked_at
@@ -375,3 +366,5 @@ def _in_time(
                 )
     finally:
         answer.is_left = True
+    if failed:
+        raise failed[0]

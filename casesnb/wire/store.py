@@ -56,7 +56,9 @@ _BATCH = 256  # pages read at a time
 _WORKERS = 2
 
 _SCHEMA = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE meta (
+    name TEXT PRIMARY KEY, value TEXT NOT NULL, hash BLOB NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE dictionary (id INTEGER PRIMARY KEY, hash BLOB NOT NULL, data BLOB NOT NULL);
 CREATE TABLE capture (
     id INTEGER PRIMARY KEY,
@@ -70,9 +72,11 @@ CREATE TABLE capture (
     n_pages INTEGER,
     earlier INTEGER,          -- the capture of the same listing before it
     listing BLOB,             -- which request it answers
-    head BLOB                 -- what proves it; there as soon as it is whole
+    proof BLOB,               -- a hash over its pages
+    head BLOB                 -- one over all of it; there as soon as it is whole
 );
 CREATE INDEX capture_of ON capture (listing, id);
+CREATE INDEX capture_open ON capture (operation, domain_id, case_id) WHERE head IS NULL;
 CREATE TABLE page (
     capture_id INTEGER NOT NULL,
     number INTEGER NOT NULL,
@@ -118,6 +122,7 @@ class KeptCapture(NamedTuple):
     n_pages: int
     earlier: int | None
     listing: bytes
+    proof: bytes
     head: bytes
 
 
@@ -194,13 +199,13 @@ class Store:
         try:
             self._db = self._opened(source)
             self._dictionary = self._read_dictionary()
-            self.provenance: dict[str, Any] = json.loads(self.meta["source"])
+            self.provenance: dict[str, Any] = json.loads(self.meta.get("source", "{}"))
             if source is not None and self.provenance != dict(source):
                 raise ArchiveError(
                     f"{self.path} was kept from {self.provenance}, not from "
                     f"{dict(source)}. Keep it in a file of its own."
                 )
-            self._count()
+            self._prove()
         except BaseException:
             self.close()
             raise
@@ -284,7 +289,6 @@ class Store:
     def _made(self, source: Mapping[str, Any]) -> None:
         """Make an empty archive, whole at once: a kill leaves none."""
         new = self.path.with_name(f"{self.path.name}.new")
-        about = {"source": json.dumps(dict(source)), "begun_at": _now(), "n_whole": 0}
         try:
             new.unlink(missing_ok=True)
             os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -298,7 +302,9 @@ class Store:
                     f"PRAGMA application_id = {_APPLICATION};"
                     f"PRAGMA user_version = {FORMAT};"
                 )
-                db.executemany("INSERT INTO meta VALUES (?, ?)", about.items())
+                _tell(db, "source", json.dumps(dict(source)))
+                _tell(db, "begun_at", str(_now()))
+                _tell(db, "n_whole", "0")
                 db.execute("COMMIT")
             for left in ("-wal", "-shm"):  # of a file that somebody took away
                 Path(f"{self.path}{left}").unlink(missing_ok=True)
@@ -343,6 +349,8 @@ class Store:
         """Say what SQLite's errors mean for an archive."""
         try:
             yield
+        except UnicodeDecodeError as error:
+            raise ArchiveError(self._damaged(str(error))) from error
         except sqlite3.Error as error:
             name = getattr(error, "sqlite_errorname", "") or ""
             if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
@@ -396,28 +404,42 @@ class Store:
         with self._lock, self._told():
             return self._open.execute(query, values).fetchall()
 
-    def _count(self) -> None:
-        """Refuse a file that lost captures."""
-        query = (
-            "SELECT (SELECT count(*) FROM capture NOT INDEXED WHERE head IS NOT NULL)"
-        )
-        ((there, told),) = self._rows(
-            f"{query}, (SELECT value FROM meta WHERE name = 'n_whole')"
-        )
-        if str(there) != told:
-            raise ArchiveError(
-                self._damaged(f"it holds {there} captures of the {told} that were kept")
+    def _prove(self) -> None:
+        """Refuse a file in which a capture is missing, or told of wrongly."""
+        n = 0
+        with self._lock, self._told():
+            rows = self._open.execute(
+                f"SELECT {_KEPT}, earlier.head FROM capture NOT INDEXED "
+                "LEFT JOIN capture AS earlier ON earlier.id = capture.earlier "
+                "WHERE capture.head IS NOT NULL"
             )
+            for *told, before in rows:
+                n += 1
+                if _head(told, before) != told[-1]:
+                    raise ArchiveError(self._not_as_kept(told[0]))
+        if str(n) != self.meta.get("n_whole"):
+            why = f"{n} captures are there, not as many as were kept"
+            raise ArchiveError(self._damaged(why))
+
+    def _not_as_kept(self, capture_id: int) -> str:
+        return self._damaged(
+            f"capture {capture_id} is not as it was kept (its hash differs)"
+        )
 
     @property
     def meta(self) -> dict[str, str]:
         """What is told of the archive as a whole, by name."""
-        return dict(self._rows("SELECT name, value FROM meta"))
+        found = {}
+        for name, value, told in self._rows("SELECT name, value, hash FROM meta"):
+            if _sum(name, value) != told:
+                raise ArchiveError(self._damaged("what is told of it as a whole"))
+            found[name] = value
+        return found
 
     def tell(self, name: str, value: str) -> None:
         """Keep something about the archive as a whole."""
         with self._transaction() as db:
-            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+            _tell(db, name, value)
 
     # ------------------------------------------------------------------- keeping
 
@@ -527,20 +549,24 @@ class Store:
             "SELECT id, head FROM capture WHERE head IS NOT NULL AND listing = "
             "(SELECT listing FROM capture WHERE id = ?) ORDER BY id DESC LIMIT 1",
             (capture_id,),
-        ).fetchone() or (None, b"")
+        ).fetchone() or (None, None)
+        proof = _proof(
+            db.execute(
+                "SELECT number, received_at, date, retries, throttles, token, hash "
+                "FROM page WHERE capture_id = ? ORDER BY number",
+                (capture_id,),
+            )
+        )
         db.execute(
-            "UPDATE capture SET ended_at = ?, n_pages = ?, earlier = ? WHERE id = ?",
-            (_now(), n_pages, earlier, capture_id),
+            "UPDATE capture SET ended_at = ?, n_pages = ?, earlier = ?, proof = ? "
+            "WHERE id = ?",
+            (_now(), n_pages, earlier, proof, capture_id),
         )
         told = db.execute(f"SELECT {_KEPT} FROM capture WHERE id = ?", (capture_id,))
-        facts = db.execute(
-            "SELECT number, received_at, date, retries, throttles, token, hash "
-            "FROM page WHERE capture_id = ? ORDER BY number",
-            (capture_id,),
-        )
-        head = _head(before, told.fetchone(), facts)
+        head = _head(told.fetchone(), before)
         db.execute("UPDATE capture SET head = ? WHERE id = ?", (head, capture_id))
-        db.execute("UPDATE meta SET value = value + 1 WHERE name = 'n_whole'")
+        ((n_whole,),) = db.execute("SELECT value FROM meta WHERE name = 'n_whole'")
+        _tell(db, "n_whole", str(int(n_whole) + 1))
 
     def _forget(self, capture_id: int) -> None:
         with self._transaction() as db:
@@ -655,25 +681,18 @@ class Store:
     def check(self) -> list[str]:
         """Return what is not as it was kept, and nothing if all is."""
         found: list[str] = []
-        last: dict[bytes, int] = {}
         try:
             for (said,) in self._rows("PRAGMA integrity_check"):
                 if said != "ok":
                     found.append(self._damaged(said))
-            self._count()
+            self._prove()
             self.cases()
             whole = self._rows(
                 "SELECT id FROM capture NOT INDEXED WHERE head IS NOT NULL"
             )
-            for kept, pages in self._read(sorted(each for (each,) in whole)):
+            for _, pages in self._read(sorted(each for (each,) in whole)):
                 if isinstance(pages, ArchiveError):
                     found.append(str(pages))
-                elif kept.earlier != last.get(kept.listing):
-                    gone = (
-                        f"capture {kept.earlier}, which {kept.id} follows, is not there"
-                    )
-                    found.append(self._damaged(gone))
-                last[kept.listing] = kept.id
         except ArchiveError as error:
             found.append(str(error))
         return found
@@ -725,7 +744,7 @@ class Store:
                     if group is not None and group[0] == told[0]:
                         reads = list(group[1])
                         group = next(groups, None)
-                    yield self._proved(told, before or b"", reads)
+                    yield self._proved(told, before, reads)
 
     def _ahead(self, rows: Iterator[Any]) -> Generator[_Read]:
         """Yield each page as it came, the next ones being read meanwhile."""
@@ -749,13 +768,12 @@ class Store:
                 yield from waiting.popleft().result()
 
     def _proved(
-        self, told: Sequence[Any], before: bytes, reads: Sequence[_Read]
+        self, told: Sequence[Any], before: bytes | None, reads: Sequence[_Read]
     ) -> tuple[KeptCapture, list[Page] | ArchiveError]:
         """Return a capture and its pages, if all of it is as it was kept."""
-        head = _head(before, told, (read.row[1:8] for read in reads))
-        if head != told[-1] or len(reads) != told[8]:
-            why = f"capture {told[0]} is not as it was kept (its hash differs)"
-            return KeptCapture(*told), ArchiveError(self._damaged(why))
+        proof = _proof(read.row[1:8] for read in reads)
+        if _head(told, before) != told[-1] or proof != told[-2]:
+            return KeptCapture(*told), ArchiveError(self._not_as_kept(told[0]))
         kept = _kept(told)
         pages: list[Page] = []
         token = following = None
@@ -909,13 +927,22 @@ def _listing(request: Request) -> tuple[bytes, int | None]:
     return listing, token and int.from_bytes(number, "big", signed=True)
 
 
-def _head(before: bytes, told: Sequence[Any], facts: Iterable[Sequence[Any]]) -> bytes:
-    """Return what proves a capture: a hash over it, its pages and the one before it."""
-    proof = hashlib.sha256(before)
-    proof.update(repr(tuple(told[:-1])).encode())
+def _proof(facts: Iterable[Sequence[Any]]) -> bytes:
+    """Return a hash over all that is told of a capture's pages, their hashes too."""
+    found = hashlib.sha256()
     for fact in facts:
-        proof.update(repr(tuple(fact)).encode())
-    return proof.digest()
+        found.update(repr(tuple(fact)).encode())
+    return found.digest()
+
+
+def _head(told: Sequence[Any], before: bytes | None) -> bytes:
+    """Return a hash over a capture and the one of its listing before it."""
+    return hashlib.sha256((before or b"") + repr(tuple(told[:-1])).encode()).digest()
+
+
+def _tell(db: sqlite3.Connection, name: str, value: str) -> None:
+    row = (name, value, _sum(name, value))
+    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", row)
 
 
 def _sum(*values: Any) -> bytes:
