@@ -257,7 +257,7 @@ def test_an_answer_that_is_not_json_comes_with_status_200(name: str) -> None:
         with pytest.raises(json.JSONDecodeError):
             json.loads(answer.read())
         asked.close()
-    broken = Faulty(WORLD.service(), [Fault(name)])
+    broken = Faulty(WORLD.service(), [Fault(name, None)])
     with pytest.raises(cn.PageError):
         cn.load_history(cn.connect(broken), DOMAIN, CASE)
 

@@ -56,8 +56,8 @@ _SIGNED_OUT = Advice(
 )
 _DENIED = Advice(
     "You are not allowed to read {of}",
-    "Ask for {action}, on the domain and all that is in it: the README holds the "
-    "read-only policy. Or choose another case.",
+    "Ask for the read-only policy of the README, of which {action} is missing on this "
+    "domain or what is in it; or choose another case.",
 )
 _BUSY = Advice(
     "The service is asked too often to read {of}",
