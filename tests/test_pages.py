@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from answers import Pages, event, over_http, reply
+from answers import Pages, asking, event, over_http, reply
 
 import casesnb as cn
 from casesnb.wire import calls
@@ -29,7 +29,7 @@ from casesnb.wire.pages import ask, iter_pages
 
 def audit(answer: Any) -> Any:
     return list(
-        iter_pages(cn.connect(answer), "GetCaseAuditEvents", domainId="d", caseId="c")
+        iter_pages(asking(answer), "GetCaseAuditEvents", domainId="d", caseId="c")
     )
 
 
@@ -38,7 +38,7 @@ def audit(answer: Any) -> Any:
 )
 def test_a_case_loads_whole_whatever_its_length(n: int, n_pages: int) -> None:
     pages = Pages([event(i) for i in range(n)])
-    history = cn.load_history(cn.connect(pages), "d", "c")
+    history = cn.load_history(asking(pages), "d", "c")
     assert history.events["event_id"].tolist() == [f"e{i}" for i in range(n)]
     assert len(pages.asked) == history.certificate.n_pages == n_pages
     assert history.certificate.reached_end
@@ -46,7 +46,7 @@ def test_a_case_loads_whole_whatever_its_length(n: int, n_pages: int) -> None:
 
 def test_the_second_page_is_asked_for_with_the_first_pages_token() -> None:
     pages = Pages([event(i) for i in range(26)])
-    cn.load_history(cn.connect(pages), "d", "c")
+    cn.load_history(asking(pages), "d", "c")
     asked = [json.loads(request.body) for request in pages.asked]
     assert asked == [{"maxResults": 25}, {"maxResults": 25, "nextToken": "from-25"}]
 
@@ -65,9 +65,7 @@ def test_an_empty_page_with_a_token_does_not_end_it() -> None:
         {"auditEvents": [], "nextToken": "t"},
         {"auditEvents": [event(0)]},
     ]
-    history = cn.load_history(
-        cn.connect(lambda request: reply(answers.pop(0))), "d", "c"
-    )
+    history = cn.load_history(asking(lambda request: reply(answers.pop(0))), "d", "c")
     assert len(history.events) == 1
 
 
@@ -107,7 +105,7 @@ def test_empty_pages_between_others_are_got_over() -> None:
 
 def test_a_listing_goes_on_after_a_page() -> None:
     pages = Pages([event(i) for i in range(100)])
-    client = cn.connect(pages)
+    client = asking(pages)
     asked = {"domainId": "d", "caseId": "c"}
     first, *_ = iter_pages(client, "GetCaseAuditEvents", **asked)
     pages.asked.clear()
@@ -141,7 +139,7 @@ def test_a_page_that_is_not_whole_raises_and_is_named(body: bytes) -> None:
 def test_an_answer_that_is_cut_short_is_asked_for_again() -> None:
     whole = json.dumps({"auditEvents": [event(0)]}).encode()
     answers = [reply(whole[:40]), reply(b"<html>busy</html>"), reply(whole)]
-    history = cn.load_history(cn.connect(lambda _: answers.pop(0)), "d", "c")
+    history = cn.load_history(asking(lambda _: answers.pop(0)), "d", "c")
     assert history.certificate.verdict == "complete"
     assert history.certificate.n_retries == 2
 
@@ -201,7 +199,7 @@ CUSTOMER = {"stringValue": SECRET, "doubleValue": 1.0}
     ],
 )
 def test_an_error_about_a_page_shows_shape_and_place_but_no_value(odd: Any) -> None:
-    client = cn.connect(lambda request: reply({"auditEvents": [odd]}))
+    client = asking(lambda request: reply({"auditEvents": [odd]}))
     with pytest.raises(cn.PageError, match=r"page 1 of .*caseId c") as caught:
         cn.load_history(client, "d", "c")
     error: BaseException | None = caught.value
@@ -221,7 +219,7 @@ def test_a_token_reaches_no_terminal_as_it_is() -> None:
 
 def test_half_of_a_surrogate_pair_is_a_text() -> None:
     cut = json.dumps({"auditEvents": [event(0)]}).replace("t0", "t\\ud83d").encode()
-    history = cn.load_history(cn.connect(lambda request: reply(cut)), "d", "c")
+    history = cn.load_history(asking(lambda request: reply(cut)), "d", "c")
     assert history.changes["new"].tolist() == ["t\\ud83d"]
     assert history.certificate.reasons == (
         "unknown to casesnb, kept as they came: text that is not Unicode, escaped (1)",
@@ -234,7 +232,7 @@ def test_a_date_that_cannot_be_read_loses_nothing(date: str) -> None:
         return reply({"auditEvents": [event(0)]}, date=date)
 
     before = dt.datetime.now(dt.UTC)
-    certificate = cn.load_history(cn.connect(answer), "d", "c").certificate
+    certificate = cn.load_history(asking(answer), "d", "c").certificate
     assert certificate.verdict == "complete"
     assert before <= certificate.fetched_at <= dt.datetime.now(dt.UTC)
 
@@ -244,7 +242,7 @@ def test_a_date_that_cannot_be_read_loses_nothing(date: str) -> None:
 )
 def test_a_page_without_its_list_raises(body: bytes) -> None:
     with pytest.raises(cn.PageError, match="holds no list of auditEvents"):
-        cn.load_history(cn.connect(lambda request: reply(body)), "d", "c")
+        cn.load_history(asking(lambda request: reply(body)), "d", "c")
 
 
 def test_a_history_cut_short_by_an_error_raises() -> None:
@@ -256,14 +254,14 @@ def test_a_history_cut_short_by_an_error_raises() -> None:
             return reply({"message": "no more"}, 403, **denied)
         return pages(request)
 
-    client = cn.connect(cut)
+    client = asking(cut)
     with pytest.raises(client.exceptions.AccessDeniedException):
         cn.load_history(client, "d", "c")
 
 
 def test_raw_events_come_as_aws_sent_them() -> None:
     sent = [event(0, newMember={"x": 1}), None]
-    events = list(cn.iter_audit_events(cn.connect(Pages(sent)), "d", "c"))
+    events = list(cn.iter_audit_events(asking(Pages(sent)), "d", "c"))
     assert events == sent
 
 
@@ -271,7 +269,7 @@ def test_throttles_and_retries_are_counted(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     slow = {"x-amzn-errortype": "ThrottlingException"}
     answers = [reply({}, 429, **slow), reply({"auditEvents": [event(0)]})]
-    history = cn.load_history(cn.connect(lambda request: answers.pop(0)), "d", "c")
+    history = cn.load_history(asking(lambda request: answers.pop(0)), "d", "c")
     assert (history.certificate.n_retries, history.certificate.n_throttles) == (1, 1)
     assert history.certificate.verdict == "complete"
 
@@ -428,7 +426,7 @@ def test_no_time_is_no_timeout(timeout: float) -> None:
 
 
 def test_a_time_limit_is_over_with_its_block() -> None:
-    client = cn.connect(Pages([event(0)]))
+    client = asking(Pages([event(0)]))
     with time_limit(0.01):
         time.sleep(0.05)
         with pytest.raises(LoadTimeout):

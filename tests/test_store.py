@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from answers import Pages, event, over_http, reply
+from answers import Pages, asking, event, over_http, reply
 from pandas.testing import assert_frame_equal
 
 import casesnb as cn
@@ -96,7 +96,7 @@ def test_a_listing_of_many_pages_is_read_in_its_order(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_module, "_BATCH", 16)  # in many batches, in threads
-    client = cn.connect(Pages([event(i) for i in range(150)]))
+    client = asking(Pages([event(i) for i in range(150)]))
     keep(store, "c", client=client, maxResults=1)
     keep(store, "d", client=client, maxResults=25)
     read = list(store.pages())
@@ -138,7 +138,7 @@ def test_an_earlier_capture_stays_and_the_newest_answers(
     store: Store, path: Path
 ) -> None:
     events = [event(i) for i in range(40)]
-    client = cn.connect(Pages(events))
+    client = asking(Pages(events))
     keep(store, "c", client=client)
     events += [event(i) for i in range(40, 60)]
     keep(store, "c", client=client)
@@ -147,7 +147,7 @@ def test_an_earlier_capture_stays_and_the_newest_answers(
     assert second.earlier == first.id
     assert len(list(store.pages([first.id]))) == 2
     assert len(list(store.pages())) == 3
-    assert len(cn.load_history(cn.connect(path), DOMAIN, "c").events) == 60
+    assert len(cn.load_history(asking(Store(path)), DOMAIN, "c").events) == 60
     (case,) = store.cases()
     assert (case.n_captures, case.capture_id) == (2, second.id)
 
@@ -199,7 +199,7 @@ def test_a_capture_is_there_for_nobody_until_it_is_whole(
 
 def test_one_that_was_left_open_goes_on_where_it_was(store: Store, path: Path) -> None:
     pages = Pages([event(i) for i in range(120)])
-    client = cn.connect(pages)
+    client = asking(pages)
     capture = store.begin(AUDIT, **asked("c"))
     for page in iter_pages(client, AUDIT, **asked("c")):
         capture.keep(page)
@@ -220,7 +220,7 @@ def test_one_that_was_left_open_goes_on_where_it_was(store: Store, path: Path) -
 def test_one_whose_token_has_expired_begins_again(store: Store) -> None:
     events = [event(i) for i in range(60)]
     pages = Pages(events)
-    first, second, *_ = iter_pages(cn.connect(pages), AUDIT, **asked("c"))
+    first, second, *_ = iter_pages(asking(pages), AUDIT, **asked("c"))
     capture = store.begin(AUDIT, **asked("c"))
     capture.keep(first)
     capture.keep(second)
@@ -234,10 +234,10 @@ def test_one_whose_token_has_expired_begins_again(store: Store) -> None:
             return reply(told, 400, **named)
         return pages(request)
 
-    keep(store, "c", client=cn.connect(expired))
+    keep(store, "c", client=asking(expired))
     (whole,) = store.captures("c")
     assert whole.n_pages == 3
-    assert len(cn.load_history(cn.connect(store), DOMAIN, "c").events) == 61
+    assert len(cn.load_history(asking(store), DOMAIN, "c").events) == 61
 
 
 def test_one_that_was_left_open_for_long_begins_again(store: Store) -> None:
@@ -264,10 +264,10 @@ def test_an_error_while_asking_keeps_what_came(store: Store) -> None:
         return events(request)
 
     with pytest.raises(Exception, match="ExpiredToken"):
-        keep(store, "c", client=cn.connect(cut))
+        keep(store, "c", client=asking(cut))
     assert store.cases() == []
     events.asked.clear()
-    keep(store, "c", client=cn.connect(events))
+    keep(store, "c", client=asking(events))
     assert len(events.asked) == 1
 
 
@@ -297,7 +297,7 @@ def test_an_id_that_is_not_there_is_no_empty_answer(store: Store) -> None:
 
 def test_eight_threads_keep_their_captures_side_by_side(store: Store) -> None:
     pages = Pages([event(i) for i in range(60)])
-    client = cn.connect(pages)
+    client = asking(pages)
     failed: list[BaseException] = []
 
     def work(case: str) -> None:
@@ -765,7 +765,7 @@ def flips(kept: Path, path: Path, n: int, seed: int) -> Counter[str]:
 
 
 def test_a_flipped_bit_is_told_or_changes_nothing(kept: Path, path: Path) -> None:
-    assert flips(kept, path, 150, seed=1)["refused"] > 30
+    assert flips(kept, path, 80, seed=1)["refused"] > 20
 
 
 @pytest.mark.slow
@@ -831,7 +831,7 @@ def test_answers_too_short_to_learn_from_are_kept_without(
     store: Store,
 ) -> None:
     store._train_at = 5
-    client = cn.connect(Pages([]))
+    client = asking(Pages([]))
     keep(store, *[f"c{n}" for n in range(8)], client=client)
     assert store._dictionary is None
     assert len(list(store.pages())) == 8
@@ -844,4 +844,4 @@ def test_what_is_asked_of_the_store_is_asked_by_any_client(store: Store) -> None
     assert page.request.path == f"/domains/{DOMAIN}/cases/c/audit-history"
     capture = store.begin(AUDIT, **asked("c"))
     capture.keep(page)
-    assert len(cn.load_history(cn.connect(store), DOMAIN, "c").events) == 1
+    assert len(cn.load_history(asking(store), DOMAIN, "c").events) == 1
