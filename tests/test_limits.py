@@ -37,6 +37,7 @@ from casesnb.wire.limits import (
     quota,
 )
 from casesnb.wire.pages import ask
+from casesnb.wire.responder import Request, Response
 
 AUDIT = "GetCaseAuditEvents"
 
@@ -308,7 +309,7 @@ def test_two_processes_together_stay_below_the_rate(folder: Path) -> None:
     at: list[float] = []
     pages = Pages([event(0)])
 
-    def answer(request: cn.Request) -> cn.Response:
+    def answer(request: Request) -> Response:
         at.append(time.monotonic())
         return pages(request)
 

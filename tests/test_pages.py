@@ -25,6 +25,7 @@ from casesnb.wire.calls import Until, ask_until, time_limit
 from casesnb.wire.errors import LoadStopped, LoadTimeout
 from casesnb.wire.limits import Limiter
 from casesnb.wire.pages import ask, iter_pages
+from casesnb.wire.responder import Request, Response
 
 
 def audit(answer: Any) -> Any:
@@ -83,7 +84,7 @@ def test_the_same_items_in_other_company_are_nothing_new() -> None:
     events = [event(i) for i in range(50)]
     numbers = itertools.count()
 
-    def again(request: cn.Request) -> cn.Response:
+    def again(request: Request) -> Response:
         start = next(numbers)
         shown = [events[(start + i) % 50] for i in range(25)]
         return reply({"auditEvents": shown, "nextToken": f"t{start}"})
@@ -145,9 +146,9 @@ def test_an_answer_that_is_cut_short_is_asked_for_again() -> None:
 
 
 def test_an_answer_that_is_cut_short_each_time_is_asked_for_three_times() -> None:
-    asked: list[cn.Request] = []
+    asked: list[Request] = []
 
-    def cut(request: cn.Request) -> cn.Response:
+    def cut(request: Request) -> Response:
         asked.append(request)
         return reply(b'{"auditEvents":[{"eventId":"e')
 
@@ -404,9 +405,9 @@ def test_what_asks_in_a_thread_ends_with_the_load(
 def test_what_was_left_behind_is_not_asked_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[cn.Request] = []
+    asked: list[Request] = []
 
-    def slow(request: cn.Request) -> cn.Response:
+    def slow(request: Request) -> Response:
         asked.append(request)
         time.sleep(0.6)
         return reply({}, 500, **{"x-amzn-errortype": "InternalServerException"})

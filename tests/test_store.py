@@ -25,6 +25,7 @@ import casesnb as cn
 from casesnb.sandbox import World
 from casesnb.wire import store as store_module
 from casesnb.wire.pages import Page, ask, iter_pages
+from casesnb.wire.responder import Request, Response
 from casesnb.wire.store import AUDIT, ArchiveBusy, ArchiveError, Store
 
 WORLD = World(seed=7)
@@ -226,7 +227,7 @@ def test_one_whose_token_has_expired_begins_again(store: Store) -> None:
     capture.keep(second)
     events.append(event(60))
 
-    def expired(request: cn.Request) -> cn.Response:
+    def expired(request: Request) -> Response:
         if b"from-50" in request.body and len(pages.asked) < 4:
             pages.asked.append(request)
             told = {"message": "The nextToken has expired"}
@@ -258,7 +259,7 @@ def test_one_that_is_abandoned_leaves_nothing(store: Store) -> None:
 def test_an_error_while_asking_keeps_what_came(store: Store) -> None:
     events = Pages([event(i) for i in range(60)])
 
-    def cut(request: cn.Request) -> cn.Response:
+    def cut(request: Request) -> Response:
         if b"from-50" in request.body:
             return reply({}, 403, **{"x-amzn-errortype": "ExpiredTokenException"})
         return events(request)
@@ -606,7 +607,7 @@ def kill(path: Path, n: int, seed: int, n_cases: int = 40) -> None:
     """Kill an update so many times, and compare what it keeps at last."""
     seen: Counter[tuple[str, bytes]] = Counter()
 
-    def answer(request: cn.Request) -> cn.Response:
+    def answer(request: Request) -> Response:
         if request.body.endswith(b"}"):  # a kill may cut what is being sent
             seen[request.path, request.body] += 1
         return WORLD(request)

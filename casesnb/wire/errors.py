@@ -175,6 +175,9 @@ _ADVICE: dict[str, Advice] = {
     "HTTPClientError": _LOST,
 }
 
+LOCKED_OUT = frozenset(name for name, advice in _ADVICE.items() if advice.is_final)
+"""What says that nothing is answered until one signs in, by AWS's code or by class."""
+
 _THROTTLES = frozenset(name for name, advice in _ADVICE.items() if advice is _BUSY)
 _OF_CONNECT = frozenset(
     {
