@@ -197,10 +197,13 @@ def error_code(error: BaseException) -> str:
     return str(answer.get("Error", {}).get("Code") or type(error).__name__)
 
 
+def _names(error: BaseException) -> list[str]:
+    return [error_code(error), *(kind.__name__ for kind in type(error).__mro__)]
+
+
 def advice(error: BaseException) -> Advice | None:
     """Return what there is to try, or None where an error says it itself."""
-    names = [error_code(error), *(kind.__name__ for kind in type(error).__mro__)]
-    found = next((_ADVICE[name] for name in names if name in _ADVICE), None)
+    found = next((_ADVICE[name] for name in _names(error) if name in _ADVICE), None)
     return found and found._replace(to_do=found.to_do.format(action=_action(error)))
 
 
@@ -211,8 +214,8 @@ def is_throttle(status: int, code: str) -> bool:
 
 def is_locked_out(error: BaseException) -> bool:
     """Return whether no other request of the load would be answered either."""
-    found = advice(error)
-    return isinstance(error, LoadTimeout) or (found is not None and found.is_final)
+    is_signed_out = not LOCKED_OUT.isdisjoint(_names(error))
+    return is_signed_out or isinstance(error, LoadTimeout)
 
 
 def advise(error: BaseException, *notes: str) -> None:

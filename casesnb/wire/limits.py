@@ -71,6 +71,7 @@ FULL = 0.97
 # a quarter of an hour. Slow, since each time too much is found others are refused too.
 _BACK = 0.5
 _FORTH = 0.001  # of the whole rate, each second
+_MOMENT = 1.0  # seconds in which several refusals count as one
 _LEAST = 0.05  # requests a second, however often refused
 _PATIENCE = 600.0  # seconds of refusals and nothing else before one is an error
 _LOOK = 0.25  # seconds between two looks at whether the load was stopped
@@ -228,16 +229,11 @@ class Limiter:
     def refused(self, operation: str) -> None:
         """Ask less often from now on: somebody asks too fast."""
         allowed = self.allowed(operation)
-        published = quota(self._service, operation)
-        pause = published.burst / published.rate  # until the service's bucket is full
         with self._bucket(operation, allowed) as bucket:
-            if bucket.at - bucket.refused_at >= pause:
-                bucket.share = max(
-                    bucket.share * _BACK, min(1.0, _LEAST / allowed.rate)
-                )
-                bucket.tokens = min(0.0, bucket.tokens) - pause * (
-                    allowed.rate * bucket.share
-                )
+            if bucket.at - bucket.refused_at >= _MOMENT:
+                least = min(1.0, _LEAST / allowed.rate)
+                bucket.share = max(bucket.share * _BACK, least)
+                bucket.tokens = min(bucket.tokens, 0.0)
                 bucket.refused_at = bucket.at
         with self._lock:
             self._refused_since.setdefault(operation, self._clock())
