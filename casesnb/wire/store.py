@@ -673,7 +673,7 @@ class Store:
 
     def pages(self, captures: Iterable[int] | None = None) -> Iterator[Page]:
         """Yield the pages of captures, or of the newest of each case, if all are whole."""
-        for _, pages in self._read(captures):
+        for pages in self._read(captures):
             if isinstance(pages, ArchiveError):
                 raise pages
             yield from pages
@@ -690,17 +690,18 @@ class Store:
             whole = self._rows(
                 "SELECT id FROM capture NOT INDEXED WHERE head IS NOT NULL"
             )
-            for _, pages in self._read(sorted(each for (each,) in whole)):
-                if isinstance(pages, ArchiveError):
-                    found.append(str(pages))
+            captures = self._read(sorted(each for (each,) in whole))
+            found.extend(
+                str(each) for each in captures if isinstance(each, ArchiveError)
+            )
         except ArchiveError as error:
             found.append(str(error))
         return found
 
     def _read(
         self, captures: Iterable[int] | None
-    ) -> Iterator[tuple[KeptCapture, list[Page] | ArchiveError]]:
-        """Yield each capture with its pages, or with why they are not as they were kept."""
+    ) -> Iterator[list[Page] | ArchiveError]:
+        """Yield each capture's pages, or why they are not as they were kept."""
         with self._told(), closing(self._reader()) as db:
             db.execute("PRAGMA temp_store = MEMORY")
             db.execute(
@@ -769,24 +770,22 @@ class Store:
 
     def _proved(
         self, told: Sequence[Any], before: bytes | None, reads: Sequence[_Read]
-    ) -> tuple[KeptCapture, list[Page] | ArchiveError]:
-        """Return a capture and its pages, if all of it is as it was kept."""
+    ) -> list[Page] | ArchiveError:
+        """Return a capture's pages, if all of it is as it was kept."""
         proof = _proof(read.row[1:8] for read in reads)
         if _head(told, before) != told[-1] or proof != told[-2]:
-            return KeptCapture(*told), ArchiveError(self._not_as_kept(told[0]))
-        kept = _kept(told)
+            return ArchiveError(self._not_as_kept(told[0]))
+        operation, params = told[1], _params(told)
         pages: list[Page] = []
         token = following = None
         for row, body, error in reads:
             if error is not None:
-                return kept, error
+                return error
             if len(pages) < len(reads) - 1:  # the last has none, or it were not whole
                 following = read_token(body)
-            pages.append(
-                _page(row, body, kept.operation, kept.params, token, following)
-            )
+            pages.append(_page(row, body, operation, params, token, following))
             token, following = following, None
-        return kept, pages
+        return pages
 
     def __call__(self, request: Request) -> Response:
         """Answer `request` as it was answered in the newest capture of its listing."""
@@ -873,10 +872,14 @@ def _split(params: Mapping[str, Any]) -> tuple[tuple[Any, Any], str]:
 
 
 def _kept(told: Sequence[Any]) -> KeptCapture:
-    kept = KeptCapture(*told)
-    about = {"domainId": kept.domain_id, "caseId": kept.case_id}
-    params = {name: value for name, value in about.items() if value is not None}
-    return kept._replace(params={**params, **_asked(told[4])})
+    return KeptCapture(*told)._replace(params=_params(told))
+
+
+def _params(told: Sequence[Any]) -> dict[str, Any]:
+    """Return what was asked for a capture, without a token."""
+    _, _, domain_id, case_id, asked, *_ = told
+    about = {"domainId": domain_id, "caseId": case_id}
+    return {k: v for k, v in about.items() if v is not None} | _asked(asked)
 
 
 @lru_cache
