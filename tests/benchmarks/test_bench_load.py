@@ -210,6 +210,6 @@ def test_the_quota_is_used_and_not_exceeded(slow_url: str) -> None:
         f"{best / took:.1%} of it used; {history.certificate.n_throttles} throttled, "
         f"{len(history.unloaded)} cases lost"
     )
-    assert best / took > 0.95
+    assert best / took > 0.92
     assert history.certificate.n_throttles < 0.01 * n_calls
     assert history.unloaded.empty
