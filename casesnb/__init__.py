@@ -10,7 +10,7 @@ Three lines take you from a case id to a picture:
 subject of all that follows: nouns such as ``spells`` summarise it, ``plot_*``
 draws it, `CaseExplorer` lets you click through it and `write_report` hands it
 over. More is in families: ``cn.actors``, ``cn.threads``, ``cn.trust``,
-``cn.checks``, ``cn.export``, ``cn.raw``, ``cn.types``; the columns are in
+``cn.checks``, ``cn.export``, ``cn.raw``, ``cn.types``, ``cn.errors``; the columns are in
 ``cn.schema``, and a service to try it on is in ``cn.sandbox``.
 """
 
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from casesnb import errors as errors
     from casesnb import sandbox as sandbox
     from casesnb import schema as schema
     from casesnb import types as types
@@ -80,15 +81,13 @@ if TYPE_CHECKING:
     from casesnb.view.report.verify import verify_report as verify_report
     from casesnb.view.report.write import write_report as write_report
     from casesnb.wire.client import connect as connect
-    from casesnb.wire.pages import PageError as PageError
-    from casesnb.wire.recording import RecordingNotFound as RecordingNotFound
+    from casesnb.wire.errors import CasesError as CasesError
 
 # Where each public name lives. A name's module is imported when it is first used,
 # so that `import casesnb` stays light.
 _HOMES = {
     "wire.client": ("connect",),
-    "wire.pages": ("PageError",),
-    "wire.recording": ("RecordingNotFound",),
+    "wire.errors": ("CasesError",),
     "tables.filters": (
         "where",
         "where_tag",
@@ -170,6 +169,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 _FAMILIES = {
     "actors": "casesnb.analysis.actors",
     "checks": "casesnb.analysis.checks",
+    "errors": "casesnb.errors",
     "export": "casesnb.tables.export",
     "raw": "casesnb.tables.raw",
     "sandbox": "casesnb.sandbox",

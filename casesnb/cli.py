@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         OSError,
         ValueError,
         ModuleNotFoundError,
-        cn.RecordingNotFound,
+        cn.CasesError,
         *AWS_ERRORS,
     ) as error:
         # What was asked for cannot be had: one line says why, none where in our code.

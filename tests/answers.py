@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,6 +57,23 @@ class Pages:
         if stop < len(self.events):
             answer["nextToken"] = f"from-{stop}"
         return reply(answer)
+
+
+@cache
+def _one_client() -> Any:
+    def answer(request: cn.raw.Request) -> cn.raw.Response:
+        return _ANSWERING[0](request)
+
+    return cn.connect(answer)
+
+
+_ANSWERING: list[Callable[[cn.raw.Request], cn.raw.Response]] = []
+
+
+def asking(answer: Callable[[cn.raw.Request], cn.raw.Response]) -> Any:
+    """Return the one client, now answered by `answer`: a new one takes longer."""
+    _ANSWERING[:] = [answer]
+    return _one_client()
 
 
 @contextmanager

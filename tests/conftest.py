@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from casesnb.wire import limits
 
 # A test must not find the credentials, profile or endpoint of whoever runs it.
 for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -30,3 +33,10 @@ def _loopback_only(self: socket.socket, address: Any) -> None:
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", _loopback_only)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_count_of_this_user(tmp_path_factory: pytest.TempPathFactory) -> None:
+    # What a test asks for is not counted with what its user asks for.
+    folder: Path = tmp_path_factory.mktemp("limits")
+    limits._folder = lambda: folder

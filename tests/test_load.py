@@ -208,12 +208,14 @@ def test_a_value_of_an_unknown_kind_is_not_its_members_name() -> None:
         ({"caseId": "c", "fields": [{"value": {}}]}, r"\(no id\)"),
         (
             {"caseId": "c", "fields": [{"id": "f", "value": {"doubleValue": "x"}}]},
-            "'x'",
+            "a text of 1 character is not a doubleValue",
         ),
         ({"caseId": "c", "fields": [7]}, "'int' object"),
-        ("c", r"item that is not one of cases: 'c'"),
+        ("c", "holds a text of 1 character that is not one of cases"),
     ],
 )
 def test_an_odd_item_names_its_page(case: Any, why: str) -> None:
-    with pytest.raises(cn.PageError, match=f"SearchCases page 1 of domainId d .*{why}"):
+    with pytest.raises(
+        cn.errors.PageError, match=f"SearchCases page 1 of domainId d.*{why}"
+    ):
         cn.load_cases(found(case), "d")

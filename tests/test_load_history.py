@@ -155,7 +155,10 @@ def test_a_denied_case_is_set_down_beside_the_rest() -> None:
                     "message": [
                         "An error occurred (AccessDeniedException) when calling the "
                         "GetCaseAuditEvents operation: not yours casesnb was asking "
-                        "for GetCaseAuditEvents page 1 of domainId d, caseId c2."
+                        "for GetCaseAuditEvents page 1 of domainId d, caseId c2. "
+                        "Ask for the read-only policy of the README, of which "
+                        "cases:GetCaseAuditEvents is missing on this domain or what is "
+                        "in it; or choose another case."
                     ],
                 }
             )

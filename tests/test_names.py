@@ -432,7 +432,9 @@ def test_related_items_have_a_row_each_whatever_they_hold() -> None:
 def test_a_related_items_time_that_is_none_is_an_error() -> None:
     item = {"relatedItemId": "r", "type": "File", "associationTime": "soon"}
     client = cn.connect(lambda request: reply({"relatedItems": [item]}))
-    with pytest.raises(cn.PageError, match="SearchRelatedItems page 1.*'soon'"):
+    with pytest.raises(
+        cn.errors.PageError, match="SearchRelatedItems page 1.*a text of 4 characters"
+    ):
         cn.load_related_items(client, "d", "c")
 
 

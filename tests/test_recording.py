@@ -80,7 +80,7 @@ def test_an_answer_comes_back_byte_for_byte(tmp_path: Path, body: bytes) -> None
 def test_a_miss_names_the_request_and_the_call_that_records_it(tmp_path: Path) -> None:
     recorded(tmp_path)
     client = cn.connect(tmp_path)
-    with pytest.raises(cn.RecordingNotFound) as caught:
+    with pytest.raises(cn.errors.RecordingNotFound) as caught:
         cn.load_history(client, "d", "another")
     assert str(caught.value) == (
         f"{tmp_path} holds no answer to GetCaseAuditEvents (POST "
@@ -93,14 +93,14 @@ def test_a_miss_names_the_request_and_the_call_that_records_it(tmp_path: Path) -
 def test_what_records_it_again_is_what_recorded_it(tmp_path: Path) -> None:
     world = cn.sandbox.World(seed=3, cases=2)
     cn.load_domains(cn.connect(world, record=tmp_path / "sandbox"))
-    with pytest.raises(cn.RecordingNotFound, match=r"'seed': 3, .*'cases': 2"):
+    with pytest.raises(cn.errors.RecordingNotFound, match=r"'seed': 3, .*'cases': 2"):
         cn.load_fields(cn.connect(tmp_path / "sandbox"), "d")
     with cn.sandbox.SandboxServer(world) as server:
         cn.load_domains(
             cn.connect(endpoint_url=server.url, record=tmp_path / "live", redact=False)
         )
     with pytest.raises(
-        cn.RecordingNotFound, match=r"record='.*live', redact=False\)\."
+        cn.errors.RecordingNotFound, match=r"record='.*live', redact=False\)\."
     ):
         cn.load_fields(cn.connect(tmp_path / "live"), "d")
 
@@ -111,7 +111,7 @@ def test_no_folder_and_no_recording_are_one_sentence_each(tmp_path: Path) -> Non
     with pytest.raises(ValueError, match="is not a recording: it holds no manifest"):
         cn.connect(tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="is a file. Give the folder"):
+    with pytest.raises(cn.CasesError, match="is no archive of casesnb"):
         cn.connect(tmp_path / "file")
 
 

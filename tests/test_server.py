@@ -257,8 +257,8 @@ def test_an_answer_that_is_not_json_comes_with_status_200(name: str) -> None:
         with pytest.raises(json.JSONDecodeError):
             json.loads(answer.read())
         asked.close()
-    broken = Faulty(WORLD.service(), [Fault(name)])
-    with pytest.raises(cn.PageError):
+    broken = Faulty(WORLD.service(), [Fault(name, None)])
+    with pytest.raises(cn.errors.PageError):
         cn.load_history(cn.connect(broken), DOMAIN, CASE)
 
 
@@ -363,7 +363,7 @@ def test_the_times_of_a_page_are_the_same_moments_however_written() -> None:
 
 def test_a_repeated_token_without_end_is_noticed() -> None:
     broken = Faulty(WORLD.service(), [Fault("repeated_token", None)])
-    with pytest.raises(cn.PageError, match="sent one token twice"):
+    with pytest.raises(cn.errors.PageError, match="sent one token twice"):
         cn.load_history(cn.connect(broken), DOMAIN, CASE)
 
 

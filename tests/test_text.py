@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from casesnb.view.text import escaped, shortened, visible
+from casesnb.wire.text import shape
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,22 @@ def test_short_text_fits(text: str, width: int) -> None:
 
 def test_html_is_text() -> None:
     assert escaped("<script>&'\"\u202e") == "&lt;script&gt;&amp;&#x27;&quot;‹U+202E›"
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        (None, "null"),
+        (True, "true or false"),
+        (7, "a number"),
+        (7.5, "a number"),
+        ("secret", "a text of 6 characters"),
+        (["secret"], "a list of 1 item"),
+        ({"secret": "x"}, "an object of 1 member"),
+        ((), "tuple"),
+    ],
+)
+def test_a_shape_says_what_a_value_is_and_nothing_of_what_it_says(
+    value: object, what: str
+) -> None:
+    assert shape(value) == what

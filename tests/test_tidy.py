@@ -239,7 +239,7 @@ def test_what_casesnb_does_not_know_is_kept_beside_the_rest() -> None:
         ("<html>", "is not whole JSON"),
         ("{}", "holds no list of auditEvents"),
         ('{"auditEvents": null}', "holds no list of auditEvents"),
-        ('{"auditEvents": [1]}', "holds 1 where an event should be"),
+        ('{"auditEvents": [1]}', "holds a number where an event should be"),
         ('{"auditEvents": [{"type": "x"}]}', "without eventId"),
         (json.dumps(PAGE).replace("doubleValue", "stringValue"), "not a stringValue"),
         (
@@ -253,7 +253,7 @@ def test_what_cannot_be_read_is_an_error_that_names_page_and_case(
     body: str, says: str
 ) -> None:
     pages = [PAGE, body]
-    with pytest.raises(cn.PageError, match=says) as caught:
+    with pytest.raises(cn.errors.PageError, match=says) as caught:
         tidy(pages, domain_id="d", case_id="c")
     assert "page 2 of domainId d, caseId c" in str(caught.value)
 

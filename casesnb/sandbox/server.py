@@ -28,7 +28,7 @@ from casesnb.sandbox.faults import FAULTS, ON_THE_WIRE, Fault, Faulty
 from casesnb.sandbox.service.cases import ORDERS
 from casesnb.sandbox.service.model import shapes
 from casesnb.wire.address import is_loopback
-from casesnb.wire.quotas import Quota, quota
+from casesnb.wire.limits import Quota, quota
 from casesnb.wire.responder import Request, Response
 
 if TYPE_CHECKING:

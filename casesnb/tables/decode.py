@@ -24,6 +24,7 @@ import pyarrow.json
 
 from casesnb.tables.values import KINDS, MEMBERS, Value, utc_text, value_text
 from casesnb.wire.pages import Page, PageError
+from casesnb.wire.text import shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -135,8 +136,10 @@ def decode(pages: Iterable[Page]) -> Decoded:
     for batch, of_page, standard in _ahead(_batches(pages, numbers)):
         try:
             chunks.append(standard())
+            continue
         except _ODD:
-            chunks.extend(_halved(batch, of_page, counts))
+            pass  # it shows values: no error of what follows may come from it
+        chunks.extend(_halved(batch, of_page, counts))
     case = np.concatenate([chunk.case for chunk in chunks])
     n_changes = np.concatenate([chunk.n_changes for chunk in chunks])
 
@@ -291,8 +294,10 @@ def _halved(
     for part in (slice(None, half), slice(half, None)):
         try:
             yield _standard(pages[part], of_page[part])
+            continue
         except _ODD:
-            yield from _halved(pages[part], of_page[part], counts)
+            pass
+        yield from _halved(pages[part], of_page[part], counts)
 
 
 def _standard(pages: Sequence[Page], of_page: Array) -> _Chunk:
@@ -485,7 +490,7 @@ class _Reader:
 
     def __init__(self, value: Any, what: str, page: Page, counts: Counts) -> None:
         if not isinstance(value, dict):
-            raise PageError(f"{page} holds {value!r:.80} where an {what} should be.")
+            raise PageError(f"{page} holds {shape(value)} where an {what} should be.")
         self._left = dict(value)
         self._what = what
         self.page = page
@@ -501,7 +506,7 @@ class _Reader:
         value = self._take(name)
         if value is not None and not isinstance(value, str):
             raise PageError(
-                f"{self.page} has {value!r:.80} as the {name} of an {self._what}."
+                f"{self.page} has {shape(value)} as the {name} of an {self._what}."
             )
         if required and not value:
             raise PageError(f"{self.page} holds an {self._what} without {name}.")
@@ -517,7 +522,7 @@ class _Reader:
             return
         if not isinstance(value, list):
             raise PageError(
-                f"{self.page} has {value!r:.80} where a list of {name} should be."
+                f"{self.page} has {shape(value)} where a list of {name} should be."
             )
         for item in value:
             if item is None:
@@ -531,7 +536,7 @@ class _Reader:
             return utc_text(value)
         except (ValueError, OverflowError, OSError, TypeError) as error:
             raise PageError(
-                f"{self.page} has {value!r:.80} as the {name} of an {self._what}: "
+                f"{self.page} has {shape(value)} as the {name} of an {self._what}: "
                 "not a time."
             ) from error
 

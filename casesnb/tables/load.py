@@ -28,6 +28,7 @@ from casesnb.tables.schema import (
 )
 from casesnb.tables.values import as_type, utc_text, value_text
 from casesnb.wire.pages import PageError, ask, iter_pages
+from casesnb.wire.text import shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -528,8 +529,7 @@ def _rows(
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             why = f"no {error.args[0]}" if isinstance(error, KeyError) else error
             raise PageError(
-                f"{page} holds an item that is not one of {member}: {item!r:.120} "
-                f"({why})."
+                f"{page} holds {shape(item)} that is not one of {member} ({why})."
             ) from error
         yield made
 
@@ -541,7 +541,7 @@ def _time(value: Any) -> Any:
     try:
         return pd.Timestamp(utc_text(value))
     except (ValueError, OverflowError, OSError, TypeError) as error:
-        raise ValueError(f"{value!r:.80} is not a time") from error
+        raise ValueError(f"{shape(value)} is not a time") from error
 
 
 def _by(size: int, items: Sequence[_T]) -> Iterator[Sequence[_T]]:

@@ -32,7 +32,8 @@ from casesnb.tables.schema import (
     TEMPLATES,
     USERS,
 )
-from casesnb.wire.pages import ask, error_code
+from casesnb.wire.errors import error_code
+from casesnb.wire.pages import ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from casesnb.tables.arguments import need_pandas
+from casesnb.wire.text import shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,12 +39,12 @@ def value_text(value: Mapping[str, Any] | None) -> Value:
     if value is None:
         return None, None
     if not isinstance(value, dict):
-        raise ValueError(f"{value!r:.80} is not a value")
+        raise ValueError(f"{shape(value)} is not a value")
     found = [(name, content) for name, content in value.items() if content is not None]
     if not found:
         return None, None
     if len(found) > 1:
-        raise ValueError(f"{value!r:.200} is a value of two kinds at once")
+        raise ValueError(f"{shape(value)} is a value of two kinds at once")
     member, content = found[0]
     kind = MEMBERS.get(member)
     match kind, content:
@@ -62,7 +63,7 @@ def value_text(value: Mapping[str, Any] | None) -> Value:
                 pass
         case "empty", dict():
             return kind, None
-    raise ValueError(f"{content!r:.80} is not a {member}")
+    raise ValueError(f"{shape(content)} is not a {member}")
 
 
 def utc_text(value: object) -> str:
@@ -74,11 +75,11 @@ def utc_text(value: object) -> str:
         moment = moment.astimezone(dt.UTC)
     elif isinstance(value, str) and not _SECONDS.fullmatch(value):
         # No other parser is asked: pandas reads "now" and "09:00" by the clock.
-        raise ValueError(value)
+        raise ValueError(f"{shape(value)} is not a time")
     elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
         moment = dt.datetime.fromtimestamp(float(value), dt.UTC)
     else:
-        raise TypeError(value)
+        raise TypeError(f"{shape(value)} is not a time")
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -21,13 +20,16 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from casesnb.wire.address import is_loopback
-from casesnb.wire.advice import advise
-from casesnb.wire.limits import Limiter, limiter
+from casesnb.wire.calls import prepare
+from casesnb.wire.errors import advise
+from casesnb.wire.limits import check_pace
 from casesnb.wire.recording import Recording
-from casesnb.wire.responder import Request, Responder, Response
+from casesnb.wire.responder import Responder, Response, as_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from casesnb.wire.limits import Pace
 
 AWS_ERRORS = (BotoCoreError, ClientError)
 """What boto3 raises: before a request is answered, and for an answer that is an error."""
@@ -58,7 +60,7 @@ def connect(
     endpoint_url: str | None = None,
     record: str | os.PathLike[str] | None = None,
     redact: bool = True,
-    pace: bool | float = True,
+    pace: Pace = True,
 ) -> Client:
     """Return a boto3 client for Amazon Connect Cases, answered by `source`.
 
@@ -68,8 +70,9 @@ def connect(
     Parameters
     ----------
     source : str, PathLike or Responder, optional
-        Who answers: nothing for AWS, a folder for a recording, or any callable
-        from a Request to a Response, such as ``cn.sandbox.World(seed=7)``.
+        Who answers: nothing for AWS, a folder for a recording, a file for an
+        archive, or any callable from a Request to a Response, such as
+        ``cn.sandbox.World(seed=7)``.
     service_name : str, default "connectcases"
         The service; ``"connect"`` gives the names of users and queues.
     session : boto3.session.Session, optional
@@ -84,10 +87,13 @@ def connect(
     redact : bool, default True
         Recordings of a live service hold customer data, and redaction is not
         built yet: say ``redact=False`` to record it as it is.
-    pace : bool or float, default True
-        Stay below AWS's published rates, in this process as a whole. A number
-        is requests a second for each operation; False is as fast as it goes.
-        Answers that do not come over the network are paced only by a number.
+    pace : bool, float or "full", default True
+        How fast to ask over the network. True is half of AWS's published rates,
+        for all programs of this user on this machine together, since agents and
+        flows share them, and less while requests are refused. ``"full"`` is
+        nearly the whole rates, where nobody else asks. A number is requests a
+        second for each operation, of this client alone; False is as fast as it
+        goes. Answers in process are paced only by a number.
 
     Returns
     -------
@@ -98,6 +104,8 @@ def connect(
     ------
     FileNotFoundError
         If `source` names no folder.
+    CasesError
+        If `source` is a file that is no archive.
     TypeError
         If `source` is none of these, or `pace` no number.
     ValueError
@@ -128,25 +136,19 @@ def connect(
             "Recording a live service keeps customer data in plain text, and redaction "
             "is not built yet. Say redact=False if that folder may hold it."
         )
-    asks_as: boto3.session.Session | None = None
+    check_pace(pace)
     if responder is not None:
         client = _offline_client(service_name, region_name)
         _sources[client] = _name(responder)
     else:
-        client, asks_as = _live_client(service_name, session, region_name, endpoint_url)
+        client = _live_client(service_name, session, region_name, endpoint_url)
     events = client.meta.events
     service = client.meta.service_model.service_id.hyphenize()
     hooks = _Hooks(service_name, responder, _recording(record, responder))
     events.register(f"before-send.{service}", hooks.before_send)  # type: ignore[arg-type]
     if hooks.recording is not None:
         events.register(f"response-received.{service}", hooks.response_received)
-    pacing = _pacing(client, service_name, pace, asks_as)
-    if pacing is not None:
-
-        def before_sign(operation_name: str, **_: Any) -> None:
-            pacing().wait(operation_name)  # retries are signed again, so they wait too
-
-        events.register(f"before-sign.{service}", before_sign)
+    prepare(client, pace, is_local=responder is not None)
     return client
 
 
@@ -171,16 +173,7 @@ class _Hooks:
     def before_send(
         self, request: Any, event_name: str, **_: Any
     ) -> AWSResponse | None:
-        url = urlsplit(request.url)
-        body = request.body or b""
-        asked = Request(
-            event_name.rpartition(".")[2],
-            request.method,
-            url.path,
-            url.query,
-            body.encode() if isinstance(body, str) else bytes(body),
-            self.service,
-        )
+        asked = as_request(request, event_name.rpartition(".")[2], self.service)
         self._asked.request = asked
         if self.responder is None:
             return None
@@ -220,9 +213,9 @@ def _responder(source: object) -> Responder | None:
         )
     if isinstance(source, (str, os.PathLike)):
         if Path(source).expanduser().is_file():
-            raise ValueError(
-                f"{source} is a file. Give the folder that cn.connect(record=...) wrote."
-            )
+            from casesnb.wire.store import Store
+
+            return Store(source)
         return Recording(source)
     if isinstance(source, type):
         raise TypeError(
@@ -242,7 +235,8 @@ def _name(responder: Responder) -> str:
     provenance = _provenance(responder)
     source = str(provenance.get("source"))
     seed = f" (seed {provenance['seed']})" if "seed" in provenance else ""
-    return f"{'recording of ' * isinstance(responder, Recording)}{source}{seed}"
+    kind = {"Recording": "recording of ", "Store": "archive of "}
+    return f"{kind.get(type(responder).__name__, '')}{source}{seed}"
 
 
 def _provenance(responder: Responder) -> dict[str, Any]:
@@ -285,7 +279,7 @@ def _live_client(
     session: boto3.session.Session | None,
     region_name: str | None,
     endpoint_url: str | None,
-) -> tuple[Client, boto3.session.Session]:
+) -> Client:
     config = Config(
         retries={"mode": "standard", "total_max_attempts": 8},
         **_COMMON,
@@ -298,7 +292,7 @@ def _live_client(
             session = boto3.session.Session(botocore_session=_bare_session())
     try:
         session = session or boto3.session.Session()
-        client = session.client(  # type: ignore[call-overload]
+        client: Client = session.client(  # type: ignore[call-overload]
             service_name,
             region_name=region_name,
             endpoint_url=endpoint_url,
@@ -307,37 +301,4 @@ def _live_client(
     except BotoCoreError as error:
         advise(error)
         raise
-    return client, session
-
-
-def _pacing(
-    client: Client,
-    service_name: str,
-    pace: bool | float,
-    session: boto3.session.Session | None,
-) -> Callable[[], Limiter] | None:
-    """Return what gives the limiter of a client, of which only a live one has a session."""
-    if pace is False or (pace is True and session is None):
-        return None
-    if pace is not True:
-        if not isinstance(pace, (int, float)):
-            raise TypeError(
-                f"pace={pace!r} is not a rate. Give requests a second, such as 1.4, "
-                "or False for no pacing."
-            )
-        own = Limiter(pace, service=service_name)
-        return lambda: own
-    meta = client.meta
-
-    # Credentials may have to be refreshed, which can fail: not before they are needed.
-    @cache
-    def of_account() -> Limiter:
-        found = session.get_credentials() if session else None
-        account = getattr(found, "account_id", None) or getattr(
-            found, "access_key", None
-        )
-        return limiter(
-            service_name, account or "anyone", meta.region_name, meta.endpoint_url
-        )
-
-    return of_account
+    return client

@@ -1,33 +1,45 @@
-"""Pages as raw bytes: the one loop on ``nextToken`` that serves every list call.
-
-botocore's parser loses what it does not know, turns half a page into an empty
-one and spends most of a page's time; so the body is taken before it is parsed.
-Signing, retries and errors stay botocore's, for any client.
-"""
+"""Pages as raw bytes: the one loop on ``nextToken`` that serves every list call."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-import threading
-import weakref
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from botocore import xform_name
 
-from casesnb.wire.advice import advise
+from casesnb.wire.calls import ask_until, call
+from casesnb.wire.errors import (
+    PageError,
+    about_body,
+    advise,
+    error_code,
+    is_locked_out,
+)
+from casesnb.wire.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from casesnb.wire.client import Client
+    from botocore.client import BaseClient as Client
 
+    from casesnb.wire.responder import Request
 
-class PageError(ValueError):
-    """An answer that is not a whole page: the load stops rather than fall short."""
+__all__ = [
+    "Page",
+    "PageError",
+    "as_body",
+    "ask",
+    "ask_until",
+    "error_code",
+    "is_locked_out",
+    "iter_pages",
+]
+
+N_BARREN = 100
+"""How many pages in a row may hold nothing new before a listing has no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +61,11 @@ class Page:
     date : str or None
         The service's own clock, from the answer's ``Date`` header.
     retries : int
-        How often botocore asked again.
+        How often it was asked for again.
     throttles : int
         How many of the answers said that we ask too fast.
+    request : Request or None
+        The request as sent; None where the client answered without HTTP.
     """
 
     operation: str
@@ -62,6 +76,7 @@ class Page:
     date: str | None = None
     retries: int = 0
     throttles: int = 0
+    request: Request | None = None
 
     def items(self, member: str) -> list[Any]:
         """Return the page's list, null items and all.
@@ -99,11 +114,11 @@ class Page:
         """Name the page for a person: what was asked, which page, with which token."""
         token = self.params.get("nextToken") or self.params.get("NextToken")
         about = ", ".join(
-            f"{name} {value}"
+            f"{name} {shortened(value, 80)}"
             for name, value in self.params.items()
             if name.endswith("Id") and isinstance(value, str)
         )
-        earned = f" (token {_short(token)})" if token else ""
+        earned = f" (token {shortened(token, 24)})" if token else ""
         return (
             f"{self.operation} page {self.number + 1}{earned} of {about or 'the list'}"
         )
@@ -114,45 +129,53 @@ class _Envelope(msgspec.Struct):
     NextToken: str | None = None  # in the service that names users and queues
 
 
-class _Capture(threading.local):
-    """What the hook saw during this thread's call, and what ends its asking."""
-
-    seen: dict[str, Any] | None = None
-    stop: threading.Event | None = None
-
-
-_capture = _Capture()
-_hooked: weakref.WeakSet[Any] = weakref.WeakSet()
-_hook_lock = threading.Lock()
 _envelope = msgspec.json.Decoder(_Envelope)
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_items = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-class LoadStopped(Exception):  # noqa: N818 - nobody's error: the load was told to stop
-    """A request that was not sent, since its load had been stopped."""
-
-
-def ask_until(stop: threading.Event) -> None:
-    """Let this thread send no request, and no retry of one, once `stop` is set."""
-    _capture.stop = stop
-
-
-def iter_pages(client: Client, operation: str, /, **params: Any) -> Iterator[Page]:
-    """Yield every page of a listing, following ``nextToken`` to its end."""
-    seen: set[str] = set()
-    page = ask(client, operation, params)
-    yield page
+def iter_pages(
+    client: Client, operation: str, /, after: Page | None = None, **params: Any
+) -> Iterator[Page]:
+    """Yield every page of a listing to its end, or those that follow one."""
+    tokens: set[str] = set()
+    items: set[int] = set()
+    n_barren = 0
+    if after is None:
+        page = ask(client, operation, params)
+        yield page
+    else:
+        page = after
     named = _token_name(client, operation)
     while page.next_token:
-        if page.next_token in seen:
+        if page.next_token in tokens:
             raise PageError(
                 f"The service sent one token twice, last with {page}, so the listing "
                 "has no end. Load it again from the first page."
             )
-        seen.add(page.next_token)
+        n_known = len(items)
+        items.update(_told(page.body))
+        n_barren = 0 if len(items) > n_known else n_barren + 1
+        if n_barren >= N_BARREN:
+            raise PageError(
+                f"The {N_BARREN} pages up to {page} hold nothing new, so the listing "
+                "has no end. Load it again from the first page."
+            )
+        tokens.add(page.next_token)
         page = ask(
             client, operation, {**params, named: page.next_token}, page.number + 1
         )
         yield page
+
+
+def _told(body: bytes) -> Iterator[int]:
+    """Yield a number for each item of a page's lists, equal for equal ones."""
+    try:
+        for member in _members.decode(body).values():
+            if bytes(member).startswith(b"["):
+                yield from map(hash, map(bytes, _items.decode(member)))
+    except ValueError:  # half of a surrogate pair, which msgspec does not take
+        yield hash(body)
 
 
 def _token_name(client: Client, operation: str) -> str:
@@ -167,47 +190,34 @@ def ask(
     client: Client, operation: str, params: Mapping[str, Any], number: int = 0
 ) -> Page:
     """Make one call and return its answer as raw bytes."""
-    method = getattr(client, xform_name(operation), None)
-    if method is None:
-        raise TypeError(
-            f"{type(client).__name__} is no boto3 client that can {operation}. Give "
-            "what cn.connect(...) returns."
-        )
-    _hook(client)
-    seen: dict[str, Any] = {}
-    _capture.seen = seen
+    page = Page(operation, params, number, b"")
     try:
-        parsed = method(**params)
+        answer = call(client, operation, params, read_token)
     except Exception as error:
         # It stays boto3's own error; its traceback tells which page it was about.
-        asked = Page(operation, params, number, b"")
-        error.add_note(f"casesnb was asking for {asked}.")
-        advise(error)
+        advise(error, f"casesnb was asking for {page}.")
         raise
-    finally:
-        _capture.seen = None
-    # A client that answers without HTTP (a Stubber, a fake) has only the parsed form.
-    body = seen["body"] if "body" in seen else as_body(parsed)
-    page = Page(
-        operation,
-        params,
-        number,
-        body,
-        date=seen.get("date"),
-        retries=parsed.get("ResponseMetadata", {}).get("RetryAttempts", 0),
-        throttles=seen.get("throttles", 0),
+    if (body := answer.body) is None:  # a Stubber or a fake, without HTTP
+        body = as_body(answer.parsed or {})
+        answer.take(body)
+    page = replace(
+        page,
+        body=body,
+        next_token=answer.next_token,
+        date=answer.date,
+        retries=answer.n_retries,
+        throttles=answer.n_throttles,
+        request=answer.request,
     )
-    try:
-        token = _token(body)
-    except (ValueError, RecursionError) as error:
+    if answer.problem is not None:
         raise PageError(
-            f"{page} is not whole JSON ({error}). Something between you and the "
-            "service cut or replaced it: load it again."
-        ) from error
-    return replace(page, next_token=token)
+            f"{page} is not whole JSON ({answer.problem}). {about_body(body)}"
+        ) from answer.problem
+    return page
 
 
-def _token(body: bytes) -> str | None:
+def read_token(body: bytes) -> str | None:
+    """Return the token of the page after a page's, or raise if it is no whole JSON."""
     try:
         envelope = _envelope.decode(body)
     except ValueError:
@@ -220,68 +230,6 @@ def _token(body: bytes) -> str | None:
 
 def _refused(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
-
-
-def error_code(error: BaseException) -> str:
-    """Return an error's name as AWS gives it, or as Python does."""
-    answer = getattr(error, "response", None) or {}
-    return str(answer.get("Error", {}).get("Code") or type(error).__name__)
-
-
-_LOCKED_OUT = frozenset(
-    {
-        "CredentialRetrievalError",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "NoCredentialsError",
-        "PartialCredentialsError",
-        "SSOTokenLoadError",
-        "TokenRetrievalError",
-        "UnauthorizedSSOTokenError",
-        "UnrecognizedClientException",
-    }
-)
-
-
-def is_locked_out(error: BaseException) -> bool:
-    """Return whether no other request would be answered either, until one signs in."""
-    return error_code(error) in _LOCKED_OUT
-
-
-def _hook(client: Client) -> None:
-    """Watch `client`'s answers, once, if it has events to watch."""
-    if client in _hooked:
-        return
-    with _hook_lock:
-        meta = getattr(client, "meta", None)
-        if meta is not None and client not in _hooked:
-            service = meta.service_model.service_id.hyphenize()
-            meta.events.register(f"before-parse.{service}", _take_body)
-            # Retries are signed again, and pacing has waited by then.
-            meta.events.register_last(f"before-sign.{service}", _refuse_if_stopped)
-            _hooked.add(client)
-
-
-def _refuse_if_stopped(**_: Any) -> None:
-    if _capture.stop is not None and _capture.stop.is_set():
-        raise LoadStopped
-
-
-def _take_body(
-    response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any
-) -> None:
-    seen = _capture.seen
-    if seen is None:  # somebody else's call on the same client
-        return
-    status = response_dict["status_code"]
-    if status == 429:
-        seen["throttles"] = seen.get("throttles", 0) + 1
-    if status < 300:
-        seen["body"] = response_dict["body"]
-        seen["date"] = response_dict["headers"].get("date")
-        response_dict["body"] = b"{}"
 
 
 def as_body(parsed: Mapping[str, Any]) -> bytes:
@@ -299,7 +247,3 @@ def as_body(parsed: Mapping[str, Any]) -> bytes:
         return value
 
     return json.dumps(plain(dict(parsed)), ensure_ascii=False).encode()
-
-
-def _short(text: str, width: int = 24) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"

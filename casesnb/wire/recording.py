@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from casesnb.wire.errors import CasesError
 from casesnb.wire.responder import Request, Response
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _KEPT_HEADERS = ("content-type", "date", "x-amzn-errortype", "retry-after")
 _write_lock = threading.Lock()
 
 
-class RecordingNotFound(LookupError):  # noqa: N818 - reads as botocore's own names do
+class RecordingNotFound(CasesError, LookupError):  # noqa: N818 - reads as botocore's own names do
     """A request that a recording does not answer; it says how to record it."""
 
 

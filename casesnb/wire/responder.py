@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
-from urllib.parse import parse_qsl, unquote, urlencode
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from botocore.awsrequest import AWSPreparedRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,20 @@ class Request:
         parts = [self.service, self.operation, self.method, unquote(self.path), query]
         # An absent body and an empty object ask the same thing.
         return json.dumps([*parts, body or None], sort_keys=True, ensure_ascii=False)
+
+
+def as_request(sent: AWSPreparedRequest, operation: str, service: str) -> Request:
+    """Return what boto3 is about to send."""
+    url = urlsplit(sent.url)
+    body: Any = sent.body or b""
+    return Request(
+        operation,
+        sent.method,
+        url.path,
+        url.query,
+        body.encode() if isinstance(body, str) else bytes(body),
+        service,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,7 +199,7 @@ def test_the_quota_is_used_and_not_exceeded(slow_url: str) -> None:
     world = cn.sandbox.World(seed=3, cases=4000)
     domain_id = world.domains[0].domain_id
     cases = list(world.case_ids(domain_id))[:100]
-    client = cn.connect(endpoint_url=slow_url)
+    client = cn.connect(endpoint_url=slow_url, pace="full")
     start = time.perf_counter()
     history = cn.load_histories(client, domain_id, cases, errors="collect")
     took = time.perf_counter() - start
@@ -210,6 +210,6 @@ def test_the_quota_is_used_and_not_exceeded(slow_url: str) -> None:
         f"{best / took:.1%} of it used; {history.certificate.n_throttles} throttled, "
         f"{len(history.unloaded)} cases lost"
     )
-    assert best / took > 0.95
+    assert best / took > 0.92
     assert history.certificate.n_throttles < 0.01 * n_calls
     assert history.unloaded.empty

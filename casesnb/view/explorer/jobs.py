@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from casesnb.tables.certificate import counted
 from casesnb.view.text import shortened
-from casesnb.wire.pages import error_code
+from casesnb.wire.errors import CasesError, advice, error_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -175,35 +175,10 @@ def explain(error: Exception, of: str) -> str:
     """Say in one line what went wrong and what to try."""
     answer = getattr(error, "response", None) or {}
     told = answer.get("Error", {})
-    name = error_code(error)
     message = shortened(str(told.get("Message") or error), 300).rstrip(".")
-    match name:
-        case "AccessDeniedException":
-            return (
-                f"You are not allowed to read {of}: {message}. Ask for the read-only "
-                "policy of the README, or choose another case."
-            )
-        case "ResourceNotFoundException":
-            return (
-                f"There is no {of}: {message}. It may have been deleted, which "
-                "deletes its history too. Check the id and the domain."
-            )
-        case "ThrottlingException" | "TooManyRequestsException":
-            return (
-                f"The service is asked too often to read {of}: {message}. Other "
-                "programs share its rate: try again in a minute."
-            )
-        case "InternalServerException" | "ServiceUnavailableException":
-            return f"The service failed to read {of}: {message}. Try again."
-        case "ValidationException":
-            return f"The service does not accept {of}: {message}. Check the filters."
-        case "NoCredentialsError" | "NoRegionError" | "ProfileNotFound":
-            return (
-                f"{message}. Sign in first, such as with `aws sso login`, and set "
-                "AWS_PROFILE and AWS_DEFAULT_REGION."
-            )
-        case "ExpiredTokenException" | "UnrecognizedClientException":
-            return f"Your AWS sign-in is not valid any more: {message}. Sign in again."
-        case "PageError" | "RecordingNotFound":  # these say themselves what to try
-            return f"Could not read {of}: {message}."
-    return f"Could not read {of}: {message} ({name}). Try again."
+    found = advice(error)
+    if found is not None:
+        return f"{found.what.format(of=of)}: {message}. {found.to_do}"
+    if isinstance(error, CasesError):  # these say themselves what to try
+        return f"Could not read {of}: {message}."
+    return f"Could not read {of}: {message} ({error_code(error)}). Try again."

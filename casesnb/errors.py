@@ -1,0 +1,10 @@
+"""What casesnb raises of its own, beside botocore's; all are a `CasesError`."""
+
+from casesnb.wire.errors import CasesError, LoadStopped, LoadTimeout, PageError
+from casesnb.wire.recording import RecordingNotFound
+
+__all__ = ["CasesError", "LoadStopped", "LoadTimeout", "PageError", "RecordingNotFound"]
+
+
+def __dir__() -> list[str]:
+    return __all__

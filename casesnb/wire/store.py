@@ -1,0 +1,952 @@
+"""Raw answers kept in one SQLite file: whole listings, each with what proves it.
+
+A capture is one listing read to its end: a case's audit pages, a search, a domain's
+fields. Its pages are durable one by one, so that a kill loses the one in flight at
+most; the capture itself is whole or not there. Earlier captures stay. Every page has
+the SHA-256 of its bytes, and every capture one over all of it and over the capture
+of the same listing before it; both are compared whenever something is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import chain, groupby, islice, starmap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qsl, quote, urlencode
+
+import zstandard
+from botocore.exceptions import ClientError
+from filelock import FileLock, Timeout
+
+from casesnb.wire.errors import CasesError, error_code
+from casesnb.wire.pages import Page, iter_pages, read_token
+from casesnb.wire.recording import RecordingNotFound
+from casesnb.wire.responder import Request, Response
+from casesnb.wire.text import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
+    from types import TracebackType
+    from typing import Self
+
+    from botocore.client import BaseClient as Client
+
+AUDIT = "GetCaseAuditEvents"
+FORMAT = 1
+_APPLICATION = 0x63617365  # "case", in the file's header
+_TOKENS = ("nextToken", "NextToken")
+_PAGING = (*_TOKENS, "maxResults", "MaxResults")
+_HOUR = 3600.0
+_MOST = 1 << 28  # bytes of one answer: more is a damaged length
+_N_SAMPLES = 200  # pages from which the dictionary is made, once they are there
+_DICTIONARY = 65_536
+_BATCH = 256  # pages read at a time
+_WORKERS = 2
+
+_SCHEMA = """
+CREATE TABLE meta (
+    name TEXT PRIMARY KEY, value TEXT NOT NULL, hash BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE dictionary (id INTEGER PRIMARY KEY, hash BLOB NOT NULL, data BLOB NOT NULL);
+CREATE TABLE capture (
+    id INTEGER PRIMARY KEY,
+    operation TEXT NOT NULL,
+    domain_id TEXT,
+    case_id TEXT,
+    asked TEXT NOT NULL,      -- the other parameters, as JSON
+    last_updated TEXT,        -- the case's, when it was asked for
+    begun_at INTEGER NOT NULL,  -- microseconds since 1970
+    ended_at INTEGER,
+    n_pages INTEGER,
+    earlier INTEGER,          -- the capture of the same listing before it
+    listing BLOB,             -- which request it answers
+    proof BLOB,               -- a hash over its pages
+    head BLOB                 -- one over all of it; there as soon as it is whole
+);
+CREATE INDEX capture_of ON capture (listing, id);
+CREATE INDEX capture_open ON capture (operation, domain_id, case_id) WHERE head IS NULL;
+CREATE TABLE page (
+    capture_id INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    date TEXT,
+    retries INTEGER NOT NULL,
+    throttles INTEGER NOT NULL,
+    token INTEGER,            -- a hash of the one that it was asked with
+    hash BLOB NOT NULL,
+    dictionary INTEGER,
+    body BLOB NOT NULL,
+    UNIQUE (capture_id, number)
+);
+CREATE TABLE deleted (
+    domain_id TEXT NOT NULL,
+    case_id TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (domain_id, case_id)
+) WITHOUT ROWID;
+"""
+
+
+class ArchiveError(CasesError):
+    """An archive that cannot be read or written; what it holds stays as it was."""
+
+
+class ArchiveBusy(ArchiveError):  # noqa: N818 - it is not wrong, only busy
+    """Another process writes to the archive."""
+
+
+class KeptCapture(NamedTuple):
+    """A listing that was kept whole."""
+
+    id: int
+    operation: str
+    domain_id: str | None
+    case_id: str | None
+    params: Mapping[str, Any]
+    last_updated: str | None
+    begun_at: int
+    ended_at: int
+    n_pages: int
+    earlier: int | None
+    listing: bytes
+    proof: bytes
+    head: bytes
+
+
+class KeptCase(NamedTuple):
+    """A case whose history was kept, and the newest capture of it."""
+
+    domain_id: str
+    case_id: str
+    capture_id: int
+    last_updated: str | None
+    captured_at: int
+    n_captures: int
+    deleted_at: int | None
+
+
+class _Row(NamedTuple):
+    """A page as it is kept."""
+
+    capture_id: int
+    number: int
+    received_at: int
+    date: str | None
+    retries: int
+    throttles: int
+    token: int | None
+    hash: bytes
+    dictionary: int | None
+    body: bytes
+
+
+class _Read(NamedTuple):
+    """A page as it came, or why it is not there any more."""
+
+    row: _Row
+    body: bytes = b""
+    error: ArchiveError | None = None
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+def _names(table: str, kind: type[NamedTuple], **others: str) -> str:
+    return ", ".join(f"{table}.{others.get(n, n)}" for n in kind._fields)
+
+
+_ROW = _names("page", _Row)
+_KEPT = _names("capture", KeptCapture, params="asked")
+_PAGES_OF = f"SELECT {_ROW} FROM page WHERE capture_id = ? ORDER BY number"
+_WHOLE = f"SELECT {_KEPT} FROM capture NOT INDEXED WHERE head IS NOT NULL "
+
+
+class Store:
+    """An archive's file: open to read, or, by one process at a time, to write."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        write: bool = False,
+        wait: bool | float = True,
+        source: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.path = Path(path).expanduser().absolute()
+        self._writes = write
+        self._lock = threading.RLock()
+        self._file_lock: FileLock | None = None
+        self._here = threading.local()
+        self._proven: set[int] = set()
+        self._db: sqlite3.Connection | None = None
+        self._train_at = _N_SAMPLES
+        if write:
+            self._file_lock = self._alone(wait)
+        try:
+            self._db = self._opened(source)
+            self._dictionary = self._read_dictionary()
+            self.provenance: dict[str, Any] = json.loads(self.meta.get("source", "{}"))
+            if source is not None and self.provenance != dict(source):
+                raise ArchiveError(
+                    f"{self.path} was kept from {self.provenance}, not from "
+                    f"{dict(source)}. Keep it in a file of its own."
+                )
+            self._prove()
+        except BaseException:
+            self.close()
+            raise
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            db, self._db = self._db, None
+            if db is not None:
+                with suppress(sqlite3.Error):
+                    db.close()
+            if self._file_lock is not None:
+                self._file_lock.release()
+
+    # ------------------------------------------------------------------- opening
+
+    def _alone(self, wait: bool | float) -> FileLock:
+        """Wait until no other process writes, or refuse to."""
+        timeout = (-1.0 if wait else 0.0) if isinstance(wait, bool) else wait
+        lock = FileLock(f"{self.path}.lock", timeout=timeout, mode=0o600)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise ArchiveBusy(
+                f"Another process writes to {self.path}. Wait for it, or read meanwhile."
+            ) from None
+        except OSError as error:
+            raise self._unwritable(error) from error
+        return lock
+
+    def _unwritable(self, error: Exception) -> ArchiveError:
+        return ArchiveError(
+            f"{self.path} cannot be written ({error}). Give a file in a folder that you "
+            "may write to; what it holds can be read."
+        )
+
+    def _opened(self, source: Mapping[str, Any] | None) -> sqlite3.Connection:
+        """Return a connection to the file, which is made where one is to be written."""
+        if self._writes and not (self.path.exists() and self.path.stat().st_size):
+            self._made(source or {"source": "live"})
+        if not self.path.is_file():
+            raise ArchiveError(
+                f"There is no archive at {self.path}. Give the file that one was kept in."
+            )
+        try:
+            with self.path.open("rb") as file:
+                head = file.read(100)
+        except OSError as error:
+            raise ArchiveError(
+                f"{self.path} cannot be read ({error}). Give one that you may read."
+            ) from error
+        if not head.startswith(b"SQLite format 3\0") or (
+            int.from_bytes(head[68:72], "big") != _APPLICATION
+        ):
+            raise ArchiveError(
+                f"{self.path} is no archive of casesnb. Give the file that one was kept "
+                "in, or the folder that cn.connect(record=...) wrote."
+            )
+        written = int.from_bytes(head[60:64], "big")
+        if written != FORMAT:
+            raise ArchiveError(
+                f"{self.path} is of format {written}, and this casesnb reads {FORMAT}. "
+                "Use the casesnb that wrote it, or a newer one."
+            )
+        return self._writer() if self._writes else self._reader()
+
+    def _made(self, source: Mapping[str, Any]) -> None:
+        """Make an empty archive, whole at once: a kill leaves none."""
+        new = self.path.with_name(f"{self.path.name}.new")
+        try:
+            new.unlink(missing_ok=True)
+            os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            with (
+                self._told(),
+                closing(sqlite3.connect(new, isolation_level=None)) as db,
+            ):
+                db.executescript(
+                    "PRAGMA page_size = 8192; PRAGMA journal_mode = MEMORY;"
+                    f"PRAGMA synchronous = FULL; BEGIN; {_SCHEMA}"
+                    f"PRAGMA application_id = {_APPLICATION};"
+                    f"PRAGMA user_version = {FORMAT};"
+                )
+                _tell(db, "source", json.dumps(dict(source)))
+                _tell(db, "begun_at", str(_now()))
+                _tell(db, "n_whole", "0")
+                db.execute("COMMIT")
+            for left in ("-wal", "-shm"):  # of a file that somebody took away
+                Path(f"{self.path}{left}").unlink(missing_ok=True)
+            new.replace(self.path)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _writer(self) -> sqlite3.Connection:
+        with self._told():
+            db = self._connection("mode=rw")
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            return db
+
+    def _reader(self) -> sqlite3.Connection:
+        with self._told():
+            try:
+                return self._connection("mode=ro")
+            except sqlite3.OperationalError:
+                # Where nothing may be written beside it, it is read as it lies there.
+                if Path(f"{self.path}-wal").exists():
+                    raise
+                return self._connection("mode=ro&immutable=1")
+
+    def _connection(self, how: str) -> sqlite3.Connection:
+        db = sqlite3.connect(
+            f"file:{quote(str(self.path))}?{how}",
+            uri=True,
+            timeout=60,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say what SQLite's errors mean for an archive."""
+        try:
+            yield
+        except UnicodeDecodeError as error:
+            raise ArchiveError(self._damaged(str(error))) from error
+        except sqlite3.Error as error:
+            name = getattr(error, "sqlite_errorname", "") or ""
+            if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+                said = (
+                    f"There is no room for more in {self.path} ({error}). What was kept "
+                    "is whole: make room, and go on."
+                )
+            elif name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+                raise self._unwritable(error) from error
+            elif name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+                raise ArchiveBusy(
+                    f"Another program holds {self.path} ({error}). Try again when it is "
+                    "done."
+                ) from error
+            else:
+                said = self._damaged(str(error))
+            raise ArchiveError(said) from error
+
+    def _damaged(self, why: str) -> str:
+        return (
+            f"{self.path} is damaged: {why}. Restore it from a copy; "
+            "`casesnb archive check` tells what is whole."
+        )
+
+    @property
+    def _open(self) -> sqlite3.Connection:
+        if self._db is None:
+            raise ArchiveError(f"{self.path} was closed. Open it again.")
+        return self._db
+
+    def _need_write(self) -> None:
+        if not self._writes:
+            raise ArchiveError(f"{self.path} was opened to read. Open it to write.")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection for one change, which is durable at the end."""
+        self._need_write()
+        with self._lock, self._told():
+            db = self._open
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+
+    def _rows(self, query: str, *values: Any) -> list[Any]:
+        with self._lock, self._told():
+            return self._open.execute(query, values).fetchall()
+
+    def _prove(self) -> None:
+        """Refuse a file in which a capture is missing, or told of wrongly."""
+        n = 0
+        with self._lock, self._told():
+            rows = self._open.execute(
+                f"SELECT {_KEPT}, earlier.head FROM capture NOT INDEXED "
+                "LEFT JOIN capture AS earlier ON earlier.id = capture.earlier "
+                "WHERE capture.head IS NOT NULL"
+            )
+            for *told, before in rows:
+                n += 1
+                if _head(told, before) != told[-1]:
+                    raise ArchiveError(self._not_as_kept(told[0]))
+        if str(n) != self.meta.get("n_whole"):
+            why = f"{n} captures are there, not as many as were kept"
+            raise ArchiveError(self._damaged(why))
+
+    def _not_as_kept(self, capture_id: int) -> str:
+        return self._damaged(
+            f"capture {capture_id} is not as it was kept (its hash differs)"
+        )
+
+    @property
+    def meta(self) -> dict[str, str]:
+        """What is told of the archive as a whole, by name."""
+        found = {}
+        for name, value, told in self._rows("SELECT name, value, hash FROM meta"):
+            if _sum(name, value) != told:
+                raise ArchiveError(self._damaged("what is told of it as a whole"))
+            found[name] = value
+        return found
+
+    def tell(self, name: str, value: str) -> None:
+        """Keep something about the archive as a whole."""
+        with self._transaction() as db:
+            _tell(db, name, value)
+
+    # ------------------------------------------------------------------- keeping
+
+    def begin(
+        self,
+        operation: str,
+        /,
+        *,
+        last_updated: str | None = None,
+        max_age: float = _HOUR,
+        **params: Any,
+    ) -> Capture:
+        """Begin a capture, or go on with the one that was left open, if it is not old."""
+        self._need_write()
+        subject, asked = _split(params)
+        capture = Capture(self, operation, params, last_updated)
+        found = self._rows(
+            "SELECT id, begun_at FROM capture WHERE head IS NULL AND operation = ? "
+            "AND domain_id IS ? AND case_id IS ? AND asked = ?",
+            operation,
+            *subject,
+            asked,
+        )
+        for capture.id, begun_at in found:
+            if _now() - begun_at > max_age * 1e6:
+                capture.abandon()
+                continue
+            token = None
+            for row in starmap(_Row, self._rows(_PAGES_OF, capture.id)):
+                body = self._body(row)
+                following = read_token(body)
+                capture.last = _page(row, body, operation, params, token, following)
+                token = following
+        return capture
+
+    def capture(
+        self,
+        client: Client,
+        operation: str,
+        /,
+        *,
+        last_updated: str | None = None,
+        max_age: float = _HOUR,
+        **params: Any,
+    ) -> int:
+        """Ask for a listing and keep it whole, going on where it was left; its number."""
+        kept = self.begin(
+            operation, last_updated=last_updated, max_age=max_age, **params
+        )
+        is_resumed = kept.last is not None
+        try:
+            for page in iter_pages(client, operation, kept.last, **params):
+                kept.keep(page)
+        except ClientError as error:
+            if not (is_resumed and error_code(error) == "ValidationException"):
+                raise
+            kept.abandon()  # a token lasts for a while only
+            return self.capture(client, operation, last_updated=last_updated, **params)
+        return kept.id or 0
+
+    def mark_deleted(self, domain_id: str, case_id: str) -> None:
+        """Note that a case is there no more; what was kept of it stays."""
+        at = _now()
+        row = (domain_id, case_id, at, _sum(domain_id, case_id, at))
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO deleted VALUES (?, ?, ?, ?)", row)
+
+    def _keep(self, capture: Capture, page: Page) -> None:
+        if page.request is None:
+            raise ValueError(
+                f"{page} came without HTTP, so it is not known what was sent for it. "
+                "Ask with a boto3 client."
+            )
+        listing, token = _listing(page.request)
+        with self._transaction() as db:
+            capture_id = capture.id
+            if capture_id is None:
+                subject, asked = _split(capture.params)
+                begun = (listing, capture.last_updated, capture.begun_at)
+                ((capture_id,),) = db.execute(
+                    "INSERT INTO capture (operation, domain_id, case_id, asked, listing, "
+                    "last_updated, begun_at) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                    (capture.operation, *subject, asked, *begun),
+                )
+            row = _Row(
+                capture_id,
+                page.number,
+                _now(),
+                page.date,
+                page.retries,
+                page.throttles,
+                token,
+                hashlib.sha256(page.body).digest(),
+                None if self._dictionary is None else 1,
+                self._codecs().compressor.compress(page.body),
+            )
+            db.execute(f"INSERT INTO page VALUES ({', '.join('?' * len(row))})", row)
+            if page.next_token is None:
+                self._finish(db, capture_id, page.number + 1)
+        capture.id = capture_id
+        if page.next_token is None:
+            self._train()
+
+    def _finish(self, db: sqlite3.Connection, capture_id: int, n_pages: int) -> None:
+        """Make a capture whole, after the one of the same listing before it."""
+        earlier, before = db.execute(
+            "SELECT id, head FROM capture WHERE head IS NOT NULL AND listing = "
+            "(SELECT listing FROM capture WHERE id = ?) ORDER BY id DESC LIMIT 1",
+            (capture_id,),
+        ).fetchone() or (None, None)
+        proof = _proof(
+            db.execute(
+                "SELECT number, received_at, date, retries, throttles, token, hash "
+                "FROM page WHERE capture_id = ? ORDER BY number",
+                (capture_id,),
+            )
+        )
+        db.execute(
+            "UPDATE capture SET ended_at = ?, n_pages = ?, earlier = ?, proof = ? "
+            "WHERE id = ?",
+            (_now(), n_pages, earlier, proof, capture_id),
+        )
+        told = db.execute(f"SELECT {_KEPT} FROM capture WHERE id = ?", (capture_id,))
+        head = _head(told.fetchone(), before)
+        db.execute("UPDATE capture SET head = ? WHERE id = ?", (head, capture_id))
+        ((n_whole,),) = db.execute("SELECT value FROM meta WHERE name = 'n_whole'")
+        _tell(db, "n_whole", str(int(n_whole) + 1))
+
+    def _forget(self, capture_id: int) -> None:
+        with self._transaction() as db:
+            db.execute("DELETE FROM page WHERE capture_id = ?", (capture_id,))
+            db.execute("DELETE FROM capture WHERE id = ?", (capture_id,))
+
+    def _train(self) -> None:
+        """Make the dictionary that pages share, once there are enough of them."""
+        with self._lock:
+            if self._dictionary is not None:
+                return
+            ((n,),) = self._rows("SELECT max(rowid) FROM page")
+            if n is None or n < self._train_at:
+                return
+            self._train_at *= 4
+            newest = f"SELECT {_ROW} FROM page ORDER BY rowid DESC LIMIT {_N_SAMPLES}"
+            samples = [self._body(_Row(*row)) for row in self._rows(newest)]
+            try:
+                data = zstandard.train_dictionary(_DICTIONARY, [*samples]).as_bytes()
+            except zstandard.ZstdError:  # too little to learn from
+                return
+            with self._transaction() as db:
+                # Every page needs it, so it is kept twice.
+                db.executemany(
+                    "INSERT INTO dictionary VALUES (?, ?, ?)",
+                    [(n, hashlib.sha256(data).digest(), data) for n in (1, 2)],
+                )
+            self._dictionary = zstandard.ZstdCompressionDict(data)
+
+    def _read_dictionary(self) -> zstandard.ZstdCompressionDict | None:
+        kept = self._rows("SELECT hash, data FROM dictionary")
+        for told, data in kept:
+            if hashlib.sha256(data).digest() == told:
+                return zstandard.ZstdCompressionDict(data)
+        if kept:
+            raise ArchiveError(
+                self._damaged("the dictionary of its pages does not hold")
+            )
+        return None
+
+    def _codecs(self) -> _Codecs:
+        """Return this thread's own: they are not safe to share."""
+        found: _Codecs | None = getattr(self._here, "codecs", None)
+        if found is None or found.dictionary is not self._dictionary:
+            found = self._here.codecs = _Codecs(self._dictionary)
+        return found
+
+    def _body(self, row: _Row) -> bytes:
+        """Return a page's bytes as they came, or raise if they are not."""
+        codecs = self._codecs()
+        how = codecs.plain if row.dictionary is None else codecs.shared
+        try:
+            if not 0 <= zstandard.frame_content_size(row.body) <= _MOST:
+                raise zstandard.ZstdError("its length is odd")
+            body: bytes = how.decompress(row.body)
+            if hashlib.sha256(body).digest() == row.hash:
+                return body
+            why = "its hash differs"
+        except (zstandard.ZstdError, TypeError, MemoryError) as error:
+            why = str(error)
+        where = f"page {row.number} of capture {row.capture_id}"
+        raise ArchiveError(self._damaged(f"{where} is not as it was kept ({why})"))
+
+    def _as_it_came(self, row: _Row) -> _Read:
+        try:
+            return _Read(row, self._body(row))
+        except ArchiveError as error:
+            return _Read(row, error=error)
+
+    # ------------------------------------------------------------------- reading
+
+    def captures(
+        self,
+        case_id: str | None = None,
+        *,
+        domain_id: str | None = None,
+        operation: str = AUDIT,
+    ) -> list[KeptCapture]:
+        """Return the whole captures of a case, or of all, oldest first."""
+        wanted = "AND operation = ?1 AND (?2 IS NULL OR case_id = ?2) "
+        found = self._rows(
+            f"{_WHOLE} {wanted} AND (?3 IS NULL OR domain_id = ?3) ORDER BY id",
+            operation,
+            case_id,
+            domain_id,
+        )
+        return [_kept(row) for row in found]
+
+    def cases(self, domain_id: str | None = None) -> list[KeptCase]:
+        """Return the cases whose history was kept, in the order they first were."""
+        found = self._rows(
+            "SELECT domain_id, case_id, max(id), last_updated, begun_at, count(*) "
+            "FROM capture NOT INDEXED WHERE operation = ?1 AND head IS NOT NULL "
+            "AND (?2 IS NULL OR domain_id = ?2) GROUP BY 1, 2 ORDER BY min(id)",
+            AUDIT,
+            domain_id,
+        )
+        deleted = {}
+        for *case, at, told in self._rows("SELECT * FROM deleted"):
+            if _sum(*case, at) != told:
+                raise ArchiveError(self._damaged("the mark of a deleted case differs"))
+            deleted[tuple(case)] = at
+        return [KeptCase._make((*row, deleted.get(row[:2]))) for row in found]
+
+    def pages(self, captures: Iterable[int] | None = None) -> Iterator[Page]:
+        """Yield the pages of captures, or of the newest of each case, if all are whole."""
+        for pages in self._read(captures):
+            if isinstance(pages, ArchiveError):
+                raise pages
+            yield from pages
+
+    def check(self) -> list[str]:
+        """Return what is not as it was kept, and nothing if all is."""
+        found: list[str] = []
+        try:
+            for (said,) in self._rows("PRAGMA integrity_check"):
+                if said != "ok":
+                    found.append(self._damaged(said))
+            self._prove()
+            self.cases()
+            whole = self._rows(
+                "SELECT id FROM capture NOT INDEXED WHERE head IS NOT NULL"
+            )
+            captures = self._read(sorted(each for (each,) in whole))
+            found.extend(
+                str(each) for each in captures if isinstance(each, ArchiveError)
+            )
+        except ArchiveError as error:
+            found.append(str(error))
+        return found
+
+    def _read(
+        self, captures: Iterable[int] | None
+    ) -> Iterator[list[Page] | ArchiveError]:
+        """Yield each capture's pages, or why they are not as they were kept."""
+        with self._told(), closing(self._reader()) as db:
+            db.execute("PRAGMA temp_store = MEMORY")
+            db.execute(
+                "CREATE TEMP TABLE wanted (place INTEGER PRIMARY KEY, id INTEGER)"
+            )
+            db.execute("BEGIN")  # what is kept meanwhile is not seen
+            if captures is None:
+                db.execute(
+                    "INSERT INTO wanted (id) SELECT max(id) FROM capture NOT INDEXED "
+                    "WHERE operation = ? AND head IS NOT NULL "
+                    "GROUP BY domain_id, case_id ORDER BY min(id)",
+                    (AUDIT,),
+                )
+            else:
+                ids = [(each,) for each in dict.fromkeys(captures)]
+                db.executemany("INSERT INTO wanted (id) VALUES (?)", ids)
+                ((n_known,),) = db.execute(
+                    "SELECT count(*) FROM wanted JOIN capture USING (id) "
+                    "WHERE head IS NOT NULL"
+                )
+                if n_known != len(ids):
+                    raise ValueError(
+                        f"{self.path} holds {n_known} of the {len(ids)} captures asked "
+                        "for. Give ids that captures() or cases() told."
+                    )
+            kept = db.execute(
+                f"SELECT {_KEPT}, earlier.head FROM wanted "
+                "CROSS JOIN capture ON capture.id = wanted.id "
+                "LEFT JOIN capture AS earlier ON earlier.id = capture.earlier "
+                "ORDER BY wanted.place"
+            )
+            rows = db.execute(
+                f"SELECT {_ROW} FROM wanted CROSS JOIN page "
+                "ON page.capture_id = wanted.id ORDER BY wanted.place, page.number"
+            )
+            with closing(self._ahead(rows)) as ahead:
+                groups = groupby(ahead, lambda read: read.row.capture_id)
+                group = next(groups, None)
+                for *told, before in kept:
+                    reads: list[_Read] = []
+                    if group is not None and group[0] == told[0]:
+                        reads = list(group[1])
+                        group = next(groups, None)
+                    yield self._proved(told, before, reads)
+
+    def _ahead(self, rows: Iterator[Any]) -> Generator[_Read]:
+        """Yield each page as it came, the next ones being read meanwhile."""
+
+        def read(batch: list[Any]) -> list[_Read]:
+            return [self._as_it_came(_Row(*row)) for row in batch]
+
+        batches = iter(lambda: list(islice(rows, _BATCH)), [])
+        first = list(islice(batches, 2))
+        if len(first) < 2:  # a thread would cost more than it saves
+            for batch in first:
+                yield from read(batch)
+            return
+        with ThreadPoolExecutor(_WORKERS, "casesnb-archive") as pool:
+            waiting: deque[Future[list[_Read]]] = deque()
+            for batch in chain(first, batches):
+                waiting.append(pool.submit(read, batch))
+                if len(waiting) > _WORKERS + 1:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+
+    def _proved(
+        self, told: Sequence[Any], before: bytes | None, reads: Sequence[_Read]
+    ) -> list[Page] | ArchiveError:
+        """Return a capture's pages, if all of it is as it was kept."""
+        proof = _proof(read.row[1:8] for read in reads)
+        if _head(told, before) != told[-1] or proof != told[-2]:
+            return ArchiveError(self._not_as_kept(told[0]))
+        operation, params = told[1], _params(told)
+        pages: list[Page] = []
+        token = following = None
+        for row, body, error in reads:
+            if error is not None:
+                return error
+            if len(pages) < len(reads) - 1:  # the last has none, or it were not whole
+                following = read_token(body)
+            pages.append(_page(row, body, operation, params, token, following))
+            token, following = following, None
+        return pages
+
+    def __call__(self, request: Request) -> Response:
+        """Answer `request` as it was answered in the newest capture of its listing."""
+        listing, token = _listing(request)
+        found = None
+        for how in ("", "NOT INDEXED"):  # a damaged index may hide what is there
+            found = found or self._rows(
+                f"SELECT {_ROW} FROM capture {how} CROSS JOIN page {how} "
+                "ON page.capture_id = capture.id WHERE listing = ? "
+                "AND head IS NOT NULL AND token IS ? ORDER BY capture.id DESC LIMIT 1",
+                listing,
+                token,
+            )
+        if not found:
+            raise RecordingNotFound(
+                f"{self.path} holds no answer to {request.operation} "
+                f"({shortened(request.path, 200)}). Keep it first: update the archive."
+            )
+        row = _Row(*found[0])
+        if row.capture_id not in self._proven:
+            for _ in self.pages([row.capture_id]):
+                pass
+            self._proven.add(row.capture_id)
+        headers = {"content-type": "application/json", "date": row.date or ""}
+        return Response(200, headers, self._body(row))
+
+
+@dataclass(slots=True)
+class Capture:
+    """A listing that is being kept: there for nobody until its last page is."""
+
+    store: Store
+    operation: str
+    params: Mapping[str, Any]
+    last_updated: str | None = None
+    begun_at: int = field(default_factory=_now)
+    id: int | None = None  # from its first page on
+    last: Page | None = None  # the last of its pages that was kept
+
+    @property
+    def n_pages(self) -> int:
+        """How many of its pages were kept."""
+        return 0 if self.last is None else self.last.number + 1
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its last page was kept, which makes it one of the captures."""
+        return self.last is not None and self.last.next_token is None
+
+    def keep(self, page: Page) -> None:
+        """Keep the next page, durable when this returns; the last one makes it whole."""
+        asked = {name: v for name, v in page.params.items() if name not in _TOKENS}
+        expected = (self.operation, dict(self.params), self.n_pages)
+        if self.is_whole or (page.operation, asked, page.number) != expected:
+            raise ValueError(
+                f"{page} does not follow the {self.n_pages} pages of {self.operation} "
+                "that were kept. Keep a listing's pages in their order."
+            )
+        self.store._keep(self, page)
+        self.last = page
+
+    def abandon(self) -> None:
+        """Forget its pages, unless it is whole."""
+        if self.id is not None and not self.is_whole:
+            self.store._forget(self.id)
+            self.id = self.last = None
+
+
+class _Codecs:
+    """What one thread compresses and decompresses with."""
+
+    def __init__(self, dictionary: zstandard.ZstdCompressionDict | None) -> None:
+        self.dictionary = dictionary
+        self.compressor = zstandard.ZstdCompressor(dict_data=dictionary)
+        self.plain = zstandard.ZstdDecompressor()
+        self.shared = zstandard.ZstdDecompressor(dict_data=dictionary)
+
+
+def _split(params: Mapping[str, Any]) -> tuple[tuple[Any, Any], str]:
+    """Return what a listing is about, and what else is asked of it, as JSON."""
+    rest = {k: v for k, v in params.items() if k not in {"domainId", "caseId"}}
+    subject = params.get("domainId"), params.get("caseId")
+    return subject, json.dumps(rest, sort_keys=True)
+
+
+def _kept(told: Sequence[Any]) -> KeptCapture:
+    return KeptCapture(*told)._replace(params=_params(told))
+
+
+def _params(told: Sequence[Any]) -> dict[str, Any]:
+    """Return what was asked for a capture, without a token."""
+    _, _, domain_id, case_id, asked, *_ = told
+    about = {"domainId": domain_id, "caseId": case_id}
+    return {k: v for k, v in about.items() if v is not None} | _asked(asked)
+
+
+@lru_cache
+def _asked(text: str) -> dict[str, Any]:
+    return dict(json.loads(text))
+
+
+def _page(
+    row: _Row,
+    body: bytes,
+    operation: str,
+    params: Mapping[str, Any],
+    token: str | None,
+    following: str | None,
+) -> Page:
+    """Return a page as `iter_pages` gave it, asked for with a token."""
+    named = "NextToken" if "MaxResults" in params else "nextToken"
+    return Page(
+        operation,
+        params if token is None else {**params, named: token},
+        row.number,
+        body,
+        following,
+        row.date,
+        row.retries,
+        row.throttles,
+    )
+
+
+def _listing(request: Request) -> tuple[bytes, int | None]:
+    """Return which listing a request asks for, and a number for its token."""
+    query = dict(parse_qsl(request.query, keep_blank_values=True))
+    try:
+        body = json.loads(request.body or b"{}")
+    except ValueError:
+        body = None
+    asked = {**query, **(body if isinstance(body, dict) else {})}
+    token = next((asked[name] for name in _TOKENS if asked.get(name)), None)
+    plain = replace(
+        request,
+        query=urlencode({k: v for k, v in query.items() if k not in _PAGING}),
+        body=json.dumps({k: v for k, v in body.items() if k not in _PAGING}).encode()
+        if isinstance(body, dict)
+        else request.body,
+    )
+    listing = hashlib.sha256(plain.canonical().encode()).digest()[:16]
+    number = hashlib.sha256(str(token).encode()).digest()[:8]
+    return listing, token and int.from_bytes(number, "big", signed=True)
+
+
+def _proof(facts: Iterable[Sequence[Any]]) -> bytes:
+    """Return a hash over all that is told of a capture's pages, their hashes too."""
+    found = hashlib.sha256()
+    for fact in facts:
+        found.update(repr(tuple(fact)).encode())
+    return found.digest()
+
+
+def _head(told: Sequence[Any], before: bytes | None) -> bytes:
+    """Return a hash over a capture and the one of its listing before it."""
+    return hashlib.sha256((before or b"") + repr(tuple(told[:-1])).encode()).digest()
+
+
+def _tell(db: sqlite3.Connection, name: str, value: str) -> None:
+    row = (name, value, _sum(name, value))
+    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", row)
+
+
+def _sum(*values: Any) -> bytes:
+    return hashlib.sha256(repr(values).encode()).digest()[:8]
