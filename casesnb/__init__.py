@@ -109,6 +109,8 @@ if TYPE_CHECKING:
     from casesnb.wire.pages import Page as Page
     from casesnb.wire.pages import PageError as PageError
     from casesnb.wire.recording import RecordingNotFound as RecordingNotFound
+    from casesnb.wire.redact.leaks import LeakFound as LeakFound
+    from casesnb.wire.redact.redaction import Redaction as Redaction
     from casesnb.wire.responder import Request as Request
     from casesnb.wire.responder import Responder as Responder
     from casesnb.wire.responder import Response as Response
@@ -119,6 +121,8 @@ _HOMES = {
     "wire.client": ("connect",),
     "wire.pages": ("Page", "PageError"),
     "wire.recording": ("RecordingNotFound",),
+    "wire.redact.leaks": ("LeakFound",),
+    "wire.redact.redaction": ("Redaction",),
     "wire.responder": ("Request", "Responder", "Response"),
     "tables.certificate": ("Certificate",),
     "tables.event_log": ("to_ocel", "to_pm4py", "to_xes"),

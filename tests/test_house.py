@@ -24,6 +24,8 @@ DOORS = {
     "boto3": {"wire/"},
     # The sandbox reads AWS's own service model.
     "botocore": {"wire/", "sandbox/service/model.py"},
+    "ahocorasick_rs": {"wire/redact/leaks.py"},
+    "platformdirs": {"wire/redact/redaction.py"},
     "msgspec": {"wire/", "tables/"},
     "pandas": {"tables/"},
     "pyarrow": {"tables/"},
@@ -32,6 +34,7 @@ DOORS = {
     "ipywidgets": {"view/explorer/"},
     "traitlets": {"view/explorer/"},
     "tornado": {"sandbox/server.py"},
+    "pytest": {"pytest_plugin.py"},
 }
 
 

@@ -41,6 +41,23 @@ _ADVICE: Mapping[type[Exception], str] = {
     ConnectTimeoutError: _REACH,
 }
 
+LOCKED_OUT = frozenset(
+    {
+        "CredentialRetrievalError",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "SSOTokenLoadError",
+        "TokenRetrievalError",
+        "UnauthorizedSSOTokenError",
+        "UnrecognizedClientException",
+    }
+)
+"""What says that nothing is answered until one signs in again."""
+
 
 def advise(error: Exception) -> None:
     """Add a note that says what to try, where botocore's error says nothing of it."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from botocore import xform_name
 
-from casesnb.wire.advice import advise
+from casesnb.wire.advice import LOCKED_OUT, advise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -228,26 +228,9 @@ def error_code(error: BaseException) -> str:
     return str(answer.get("Error", {}).get("Code") or type(error).__name__)
 
 
-_LOCKED_OUT = frozenset(
-    {
-        "CredentialRetrievalError",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "NoCredentialsError",
-        "PartialCredentialsError",
-        "SSOTokenLoadError",
-        "TokenRetrievalError",
-        "UnauthorizedSSOTokenError",
-        "UnrecognizedClientException",
-    }
-)
-
-
 def is_locked_out(error: BaseException) -> bool:
     """Return whether no other request would be answered either, until one signs in."""
-    return error_code(error) in _LOCKED_OUT
+    return error_code(error) in LOCKED_OUT
 
 
 def _hook(client: Client) -> None:
