@@ -82,12 +82,14 @@ if TYPE_CHECKING:
     from casesnb.view.report.write import write_report as write_report
     from casesnb.wire.client import connect as connect
     from casesnb.wire.errors import CasesError as CasesError
+    from casesnb.wire.redact.redaction import Redaction as Redaction
 
 # Where each public name lives. A name's module is imported when it is first used,
 # so that `import casesnb` stays light.
 _HOMES = {
     "wire.client": ("connect",),
     "wire.errors": ("CasesError",),
+    "wire.redact.redaction": ("Redaction",),
     "tables.filters": (
         "where",
         "where_tag",

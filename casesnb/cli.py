@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import casesnb as cn
 from casesnb.sandbox.server import add_arguments as add_sandbox_arguments
 from casesnb.sandbox.server import serve
-from casesnb.wire.client import AWS_ERRORS
+from casesnb.wire.client import AWS_ERRORS, recording_of
 from casesnb.wire.recording import Recording
+from casesnb.wire.redact.redactor import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +77,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     verify.add_argument("report", type=Path, help="a file that `report` wrote")
     _add_where(verify, "--against")
     verify.set_defaults(run=_verify)
+    record = commands.add_parser(
+        "record", help="keep a domain's lists and some cases, redacted, for notebooks"
+    )
+    record.add_argument("--domain", required=True, help="the domain, by its real id")
+    record.add_argument(
+        "--case", action="append", default=[], help="a case; give it again for more"
+    )
+    record.add_argument(
+        "--out",
+        type=Path,
+        default=Path("recordings"),
+        help="the folder to write, or to add to (default: %(default)s)",
+    )
+    record.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="FIELD",
+        help="a field whose values stay beside the status, by id or name",
+    )
+    record.add_argument(
+        "--free-text",
+        choices=("drop", "words", "keep"),
+        default="drop",
+        help="what becomes of free text (default: %(default)s)",
+    )
+    record.add_argument(
+        "--shift-times",
+        action="store_true",
+        help="move all times back by a secret number of weeks",
+    )
+    _add_where(record, "--from")
+    record.set_defaults(run=_record)
     arguments = parser.parse_args(argv)
     try:
         status: int = arguments.run(arguments)
@@ -195,6 +229,45 @@ def _verify(arguments: argparse.Namespace) -> int:
     found = cn.verify_report(arguments.report, against)
     print(found)
     return 1 if found.has_differences else 0
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    where, domain_id = _where(arguments), arguments.domain
+    fields = cn.load_fields(cn.connect(**where), domain_id)
+    ids = dict(zip(fields["name"].str.casefold(), fields["field_id"], strict=True))
+    redaction = cn.Redaction(
+        keep=["status", *(ids.get(n.casefold(), n) for n in arguments.keep)],
+        free_text=arguments.free_text,
+        times="shift" if arguments.shift_times else "keep",
+    )
+    where |= {"record": arguments.out, "redact": redaction}
+    client = cn.connect(**where)
+    cn.load_domains(client)
+    cn.load_cases(client, domain_id, limit=100)
+    histories = [cn.load_history(client, domain_id, case) for case in arguments.case]
+    named = {name for history in histories for name in history.changes["field_id"]}
+    catalogue = cn.load_catalogue(
+        client,
+        domain_id,
+        connect=cn.connect(**where, service_name="connect"),
+        field_ids=sorted(named),
+    )
+    for case_id in arguments.case:
+        cn.load_case_fields(client, domain_id, case_id)
+        cn.load_related_items(client, domain_id, case_id)
+    if catalogue.unread:
+        print(f"Without the names of {'; '.join(catalogue.unread)}.", file=sys.stderr)
+    recording = recording_of(client)
+    recording.finish()
+    n_answers = sum(1 for _ in recording.answers())
+    print(f"{recording.path} holds {n_answers} answers, redacted. In a notebook:")
+    redacted = Redactor(redaction).replace
+    domain = redacted("identifier", domain_id)
+    print(f"  client = cn.connect({str(arguments.out)!r})")
+    for case_id in arguments.case:
+        case = redacted("identifier", case_id)
+        print(f"  history = cn.load_history(client, {domain!r}, {case!r})")
+    return 0
 
 
 def _add_where(parser: argparse.ArgumentParser, name: str) -> None:

@@ -2,8 +2,16 @@
 
 from casesnb.wire.errors import CasesError, LoadStopped, LoadTimeout, PageError
 from casesnb.wire.recording import RecordingNotFound
+from casesnb.wire.redact.leaks import LeakFound
 
-__all__ = ["CasesError", "LoadStopped", "LoadTimeout", "PageError", "RecordingNotFound"]
+__all__ = [
+    "CasesError",
+    "LeakFound",
+    "LoadStopped",
+    "LoadTimeout",
+    "PageError",
+    "RecordingNotFound",
+]
 
 
 def __dir__() -> list[str]:

@@ -40,3 +40,11 @@ def _no_count_of_this_user(tmp_path_factory: pytest.TempPathFactory) -> None:
     # What a test asks for is not counted with what its user asks for.
     folder: Path = tmp_path_factory.mktemp("limits")
     limits._folder = lambda: folder
+
+
+@pytest.fixture(autouse=True)
+def _no_key_of_ones_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    key: Path = tmp_path_factory.getbasetemp() / "redaction.key"
+    monkeypatch.setenv("CASESNB_REDACTION_KEY", str(key))

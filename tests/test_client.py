@@ -127,9 +127,20 @@ def test_a_source_and_an_address_exclude_each_other() -> None:
         cn.connect(domains, endpoint_url="http://127.0.0.1:8700")
 
 
-def test_recording_a_live_service_must_be_meant(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="Say redact=False"):
-        cn.connect(record=tmp_path, region_name="us-east-1")
+def test_a_live_service_is_redacted_unless_it_is_meant_otherwise(
+    tmp_path: Path,
+) -> None:
+    with over_http(domains) as url:
+        live = cn.connect(endpoint_url=url, record=tmp_path, pace=False)
+        assert live.list_domains()["domains"][0]["name"] == "Retail"
+    (found,) = cn.connect(tmp_path).list_domains()["domains"]
+    assert found["name"].startswith("Domain ")
+    assert b"Retail" not in b"".join(p.read_bytes() for p in tmp_path.rglob("*.json"))
+
+
+def test_a_redaction_of_the_wrong_type_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"redact='yes' is no redaction\. Give True"):
+        cn.connect(domains, record=tmp_path, redact="yes")  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
 
 

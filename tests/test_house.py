@@ -24,6 +24,8 @@ DOORS = {
     "boto3": {"wire/"},
     # The sandbox reads AWS's own service model.
     "botocore": {"wire/", "sandbox/service/model.py"},
+    "ahocorasick_rs": {"wire/redact/leaks.py"},
+    "platformdirs": {"wire/limits.py", "wire/redact/"},
     "msgspec": {"wire/", "tables/"},
     "pandas": {"tables/"},
     "pyarrow": {"tables/"},
@@ -38,8 +40,8 @@ DOORS = {
     "traitlets": {"view/explorer/"},
     "tornado": {"sandbox/server.py"},
     "filelock": {"wire/"},
-    "platformdirs": {"wire/limits.py"},
     "zstandard": {"wire/store.py"},
+    "pytest": {"pytest_plugin.py"},
 }
 
 

@@ -350,7 +350,7 @@ def test_what_is_refused_is_left_out_and_said(
 
 
 def test_what_was_not_recorded_is_left_out_and_said(tmp_path: Path) -> None:
-    recorder = cn.connect(Domain(), record=tmp_path)
+    recorder = cn.connect(Domain(), record=tmp_path, redact=False)
     cn.load_fields(recorder, "d")
     people = cn.connect(tmp_path, service_name="connect")
     found = cn.load_catalogue(cn.connect(tmp_path), "d", connect=people)

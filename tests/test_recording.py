@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from answers import Pages, event, reply
 
 import casesnb as cn
+from casesnb.cli import main
 from casesnb.wire.recording import Recording
 
 
 def recorded(folder: Path, n: int = 60) -> Pages:
     pages = Pages([event(i) for i in range(n)])
-    cn.load_history(cn.connect(pages, record=folder), "d", "c")
+    cn.load_history(cn.connect(pages, record=folder, redact=False), "d", "c")
     return pages
 
 
@@ -138,7 +142,7 @@ def test_two_sources_do_not_mix_in_one_folder(tmp_path: Path) -> None:
         provenance = {"source": "elsewhere"}
 
     with pytest.raises(ValueError, match="Record into a new folder"):
-        cn.connect(Other([]), record=tmp_path)
+        cn.connect(Other([]), record=tmp_path, redact=False)
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
@@ -173,7 +177,10 @@ def test_a_manifest_that_cannot_be_read_is_named(
 ) -> None:
     recorded(tmp_path, 1)
     (tmp_path / "manifest.json").write_text(text)
-    for source in ({"source": tmp_path}, {"source": Pages([]), "record": tmp_path}):
+    for source in (
+        {"source": tmp_path},
+        {"source": Pages([]), "record": tmp_path, "redact": False},
+    ):
         with pytest.raises(ValueError, match=told):
             cn.connect(**source)  # type: ignore[arg-type]
 
@@ -199,8 +206,75 @@ def test_throttles_and_faults_are_not_recorded(
     assert cn.connect(tmp_path).list_domains()["domains"] == []
 
 
+LOCKED = {"x-amzn-errortype": "ExpiredTokenException:http://internal.amazon.com/"}
+WORSE = [
+    reply({"message": "expired"}, 403, **LOCKED),
+    reply({"__type": "x#ExpiredToken", "message": "expired"}, 400),
+    reply({"message": "no"}, 403, **{"x-amzn-errortype": "AccessDeniedException"}),
+    reply(b'{"domains": [{"dom'),
+    reply(b"<html>proxy</html>", **{"content-type": "text/html"}),
+    reply(b"<html>proxy</html>", 403),
+    reply(b"[]"),
+    reply({"message": "slow"}, 429),
+]
+
+
+@pytest.mark.parametrize("worse", WORSE, ids=range(len(WORSE)))
+def test_a_worse_answer_never_replaces_a_good_one(
+    worse: cn.raw.Response, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    client = cn.connect(lambda q: answer[0], record=tmp_path, redact=False)
+    answer = [reply({"domains": []})]
+    client.list_domains()
+    answer[0] = worse
+    with suppress(Exception):
+        client.list_domains()
+    assert cn.connect(tmp_path).list_domains()["domains"] == []
+
+
+@pytest.mark.parametrize("worse", WORSE, ids=range(len(WORSE)))
+def test_only_what_a_service_answered_is_recorded(
+    worse: cn.raw.Response, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    answer = [worse]
+    client = cn.connect(lambda q: answer[0], record=tmp_path, redact=False)
+    with suppress(Exception):
+        client.list_domains()
+    refused = worse.headers.get("x-amzn-errortype") == "AccessDeniedException"
+    assert len([*tmp_path.glob("ListDomains/*")]) == refused
+    answer[0] = reply({"domains": []})
+    client.list_domains()
+    assert cn.connect(tmp_path).list_domains()["domains"] == []
+
+
+def test_a_recording_is_its_owner_s(tmp_path: Path) -> None:
+    recorded(tmp_path / "r")
+    modes = {p.stat().st_mode & 0o777 for p in (tmp_path / "r").rglob("*.json")}
+    assert modes == {0o600}
+    assert (tmp_path / "r").stat().st_mode & 0o777 == 0o700
+
+
+def test_two_processes_fill_one_folder(tmp_path: Path) -> None:
+    code = (
+        "import sys, casesnb as cn\n"
+        "world = cn.sandbox.World(seed=3, cases=6)\n"
+        "client = cn.connect(world, record=sys.argv[1])\n"
+        "domain_id = world.showcase[0]\n"
+        "cases = cn.load_cases(client, domain_id)['case_id']\n"
+        "cn.load_histories(client, domain_id, cases)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    runs = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
+    assert [run.communicate(timeout=120)[1] for run in runs] == [b"", b""]
+    files = [*tmp_path.rglob("*")]
+    assert all(p.is_dir() or json.loads(p.read_text()) for p in files)
+    assert {p.suffix for p in files if p.is_file()} == {".json"}
+
+
 def test_threads_lose_no_answer(tmp_path: Path) -> None:
-    client = cn.connect(Pages([event(0)]), record=tmp_path)
+    client = cn.connect(Pages([event(0)]), record=tmp_path, redact=False)
     threads = [
         threading.Thread(target=cn.load_history, args=(client, "d", f"c{n}"))
         for n in range(16)
@@ -213,3 +287,27 @@ def test_threads_lose_no_answer(tmp_path: Path) -> None:
     assert all(
         len(cn.load_history(replay, "d", f"c{n}").events) == 1 for n in range(16)
     )
+
+
+def test_the_command_records_what_a_notebook_asks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    domain, case = cn.sandbox.World(seed=7).showcase
+    arguments = ["record", "--domain", domain, "--case", case, "--from", "sandbox:7"]
+    arguments += ["--out", str(tmp_path / "r"), "--keep", "Priority"]
+    assert main(arguments) == 0
+    told = capsys.readouterr().out
+    assert "answers, redacted. In a notebook:" in told
+    code = "\n".join(line.strip() for line in told.splitlines()[1:])
+    space: dict[str, object] = {"cn": cn}
+    exec(code, space)  # noqa: S102 - what the command says runs
+    client, history = space["client"], space["history"]
+    assert isinstance(history, cn.History)
+    assert history.certificate.verdict == "complete"
+    domain_id = history.certificate.domain_id
+    fields = cn.load_fields(client, domain_id)  # type: ignore[arg-type]
+    assert len(
+        cn.load_case_fields(client, domain_id, history.events["case_id"].iloc[0])
+    )  # type: ignore[arg-type]
+    assert set(history.changes["new"].dropna()) & {"normal", "high", "low", "critical"}
+    assert "Priority" not in set(fields["name"])

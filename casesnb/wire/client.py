@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import weakref
@@ -21,10 +22,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from casesnb.wire.address import is_loopback
 from casesnb.wire.calls import prepare
-from casesnb.wire.errors import advise
+from casesnb.wire.errors import LOCKED_OUT, advise
 from casesnb.wire.limits import check_pace
-from casesnb.wire.recording import Recording
-from casesnb.wire.responder import Responder, Response, as_request
+from casesnb.wire.recording import MANIFEST, Recording, refuse_what_leaks
+from casesnb.wire.redact.redaction import Redaction
+from casesnb.wire.redact.redactor import Redactor
+from casesnb.wire.responder import Request, Responder, Response, as_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +40,9 @@ AWS_ERRORS = (BotoCoreError, ClientError)
 Client = BaseClient
 """Any boto3 client of the ``connectcases`` service, ours or not."""
 
+RECORD_VARIABLE = "CASESNB_RECORD"
+"""The environment variable that has folders recorded anew, and from whom."""
+
 _COMMON: dict[str, Any] = {
     "max_pool_connections": 64,
     # Told once: botocore would put it together anew for each request, a quarter of
@@ -44,6 +50,12 @@ _COMMON: dict[str, Any] = {
     "user_agent": f"casesnb Boto3/{boto3.__version__} Botocore/{botocore.__version__}",
 }
 _sources: weakref.WeakKeyDictionary[Client, str] = weakref.WeakKeyDictionary()
+_recordings: weakref.WeakKeyDictionary[Client, Recording] = weakref.WeakKeyDictionary()
+
+_redactors: weakref.WeakValueDictionary[object, Redactor] = (
+    weakref.WeakValueDictionary()
+)
+_redactors_lock = threading.Lock()
 
 _SCHEMES = {"http", "https"}
 _OFFLINE_REGION = "us-east-1"
@@ -59,7 +71,7 @@ def connect(
     region_name: str | None = None,
     endpoint_url: str | None = None,
     record: str | os.PathLike[str] | None = None,
-    redact: bool = True,
+    redact: bool | Redaction = True,
     pace: Pace = True,
 ) -> Client:
     """Return a boto3 client for Amazon Connect Cases, answered by `source`.
@@ -83,10 +95,12 @@ def connect(
         Another address than AWS's, such as a simulated service's on loopback,
         which needs no credentials.
     record : str or PathLike, optional
-        A folder in which to keep every answer, to be replayed as `source`.
-    redact : bool, default True
-        Recordings of a live service hold customer data, and redaction is not
-        built yet: say ``redact=False`` to record it as it is.
+        A folder in which to keep every answer, to be replayed as `source`. A
+        good answer stays when a later one is an error.
+    redact : bool or Redaction, default True
+        Whether the folder gets pseudonyms in place of customers' data, and by
+        which policy; the client itself answers as ever. What the sandbox
+        invented is kept as it is, unless a Redaction is given.
     pace : bool, float or "full", default True
         How fast to ask over the network. True is half of AWS's published rates,
         for all programs of this user on this machine together, since agents and
@@ -107,11 +121,21 @@ def connect(
     CasesError
         If `source` is a file that is no archive.
     TypeError
-        If `source` is none of these, or `pace` no number.
+        If `source` or `redact` is none of these, or `pace` no number.
     ValueError
         If `source` is not a recording, if it is given with `endpoint_url`, if
-        that names no scheme, or if a live service would be recorded without
-        ``redact=False``.
+        that names no scheme, or if `record` holds a recording of something
+        else or under another redaction.
+    LeakFound
+        By a call, if its answer would be written with a value that was to be
+        replaced.
+
+    Notes
+    -----
+    With the environment variable ``CASESNB_RECORD`` set, to ``live`` or to the
+    address of a service, a folder as `source` is recorded anew: that service
+    answers, the folder gets the redacted answers, and the client sees them as
+    the folder will give them. A test run sets it by ``--casesnb-record``.
 
     Examples
     --------
@@ -120,6 +144,12 @@ def connect(
     >>> client.list_domains()["domains"][0]["name"]
     '...'
     """
+    anew = os.environ.get(RECORD_VARIABLE) if record is None else None
+    if anew and isinstance(source, (str, os.PathLike)) and not _is_address(source):
+        record, source = source, None
+        endpoint_url = endpoint_url or (None if anew == "live" else anew)
+    else:
+        anew = None
     responder = _responder(source)
     if responder is not None and endpoint_url is not None:
         raise ValueError(
@@ -131,12 +161,8 @@ def connect(
             f"endpoint_url={endpoint_url!r} has no scheme. Give it whole, such as "
             f"'http://{endpoint_url.rpartition('//')[2]}'."
         )
-    if record is not None and responder is None and redact:
-        raise ValueError(
-            "Recording a live service keeps customer data in plain text, and redaction "
-            "is not built yet. Say redact=False if that folder may hold it."
-        )
     check_pace(pace)
+    recording, redactor = _recording(record, responder, redact, is_seen=bool(anew))
     if responder is not None:
         client = _offline_client(service_name, region_name)
         _sources[client] = _name(responder)
@@ -144,11 +170,14 @@ def connect(
         client = _live_client(service_name, session, region_name, endpoint_url)
     events = client.meta.events
     service = client.meta.service_model.service_id.hyphenize()
-    hooks = _Hooks(service_name, responder, _recording(record, responder))
+    hooks = _Hooks(service_name, responder, recording)
     events.register(f"before-send.{service}", hooks.before_send)  # type: ignore[arg-type]
     if hooks.recording is not None:
+        _recordings[client] = hooks.recording
         events.register(f"response-received.{service}", hooks.response_received)
     prepare(client, pace, is_local=responder is not None)
+    if anew and redactor is not None:
+        _show_redacted(client, hooks, redactor, service)
     return client
 
 
@@ -157,6 +186,11 @@ def source_of(client: Client) -> str:
     known = _sources.get(client) if isinstance(client, BaseClient) else None
     meta = getattr(client, "meta", None)
     return known or str(getattr(meta, "endpoint_url", type(client).__name__))
+
+
+def recording_of(client: Client) -> Recording:
+    """Return where the answers of `client` are kept."""
+    return _recordings[client]
 
 
 class _Hooks:
@@ -182,16 +216,37 @@ class _Hooks:
         return AWSResponse(request.url, answer.status, headers, _Raw(answer.body))
 
     def response_received(self, response_dict: dict[str, Any] | None, **_: Any) -> None:
-        # A throttle or a server's fault is no answer to the request.
         if self.recording is None or response_dict is None:
             return
-        status = response_dict["status_code"]
-        if status == 429 or status >= 500:
-            return
-        headers = {k.lower(): v for k, v in response_dict["headers"].items()}
-        self.recording.keep(
-            self._asked.request, Response(status, headers, response_dict["body"])
-        )
+        answer = _response(response_dict)
+        if _is_answer(answer):
+            self.recording.keep(self.asked, answer)
+
+    @property
+    def asked(self) -> Request:
+        """What this thread asked last."""
+        request: Request = self._asked.request
+        return request
+
+
+def _response(response_dict: dict[str, Any]) -> Response:
+    headers = {k.lower(): v for k, v in response_dict["headers"].items()}
+    return Response(response_dict["status_code"], headers, response_dict["body"])
+
+
+def _is_answer(response: Response) -> bool:
+    """Whether a service answered: not a throttle, a fault, a proxy or a sign-in."""
+    if response.status == 429 or response.status >= 500:
+        return False
+    try:
+        body = json.loads(response.body or b"{}")
+    except (ValueError, RecursionError):
+        return False  # half a body, or a page that something between us wrote
+    if not isinstance(body, dict):
+        return False
+    named = response.headers.get("x-amzn-errortype") or body.get("__type") or ""
+    code = str(named).partition(":")[0].rpartition("#")[2]
+    return code not in LOCKED_OUT
 
 
 class _Raw:
@@ -204,10 +259,14 @@ class _Raw:
         yield self._body
 
 
+def _is_address(source: object) -> bool:
+    return isinstance(source, str) and urlsplit(source).scheme in _SCHEMES
+
+
 def _responder(source: object) -> Responder | None:
     if source is None:
         return None
-    if isinstance(source, str) and urlsplit(source).scheme in _SCHEMES:
+    if _is_address(source):
         raise ValueError(
             f"{source} is an address. Give it as cn.connect(endpoint_url={source!r})."
         )
@@ -235,6 +294,8 @@ def _name(responder: Responder) -> str:
     provenance = _provenance(responder)
     source = str(provenance.get("source"))
     seed = f" (seed {provenance['seed']})" if "seed" in provenance else ""
+    if isinstance(responder, Recording) and responder.redacted:
+        return f"redacted recording of {source}{seed}"
     kind = {"Recording": "recording of ", "Store": "archive of "}
     return f"{kind.get(type(responder).__name__, '')}{source}{seed}"
 
@@ -246,13 +307,85 @@ def _provenance(responder: Responder) -> dict[str, Any]:
 
 
 def _recording(
-    folder: str | os.PathLike[str] | None, responder: Responder | None
-) -> Recording | None:
+    folder: str | os.PathLike[str] | None,
+    responder: Responder | None,
+    redact: bool | Redaction,
+    *,
+    is_seen: bool,
+) -> tuple[Recording | None, Redactor | None]:
+    if not isinstance(redact, (bool, Redaction)):
+        raise TypeError(
+            f"redact={redact!r} is no redaction. Give True, cn.Redaction(...), or False "
+            "to keep customers' data as it is."
+        )
     if folder is None:
-        return None
-    if responder is None:
-        return Recording(folder, provenance={"source": "live"})
-    return Recording(folder, provenance=_provenance(responder))
+        return None, None
+    provenance = {"source": "live"} if responder is None else _provenance(responder)
+    redacted = getattr(responder, "redacted", None)
+    if redact is True and (provenance.get("source") == "sandbox" or redacted):
+        redact = False  # nobody real is in it
+    if redact is False:
+        return Recording(folder, provenance=provenance, redacted=redacted), None
+    if redact is True:
+        redact = _as_before(folder) if is_seen else Redaction()
+    # All that record into a folder look for each other's values.
+    place = (Path(folder).expanduser().absolute(), redact, is_seen)
+    with _redactors_lock:
+        known = _redactors.get(place)
+        redactor = known or Redactor(redact, is_reversible=is_seen)
+        recording = Recording(folder, provenance=provenance, redactor=redactor)
+        if known is None:
+            recording.recall(redactor)
+            _redactors[place] = redactor
+    # What came last is looked for once more, be it at the end of the process.
+    weakref.finalize(recording, refuse_what_leaks, recording.path, redactor)
+    return recording, redactor
+
+
+def _as_before(folder: str | os.PathLike[str]) -> Redaction:
+    """Return the redaction of the recording that is made anew."""
+    if not (Path(folder).expanduser() / MANIFEST).exists():
+        return Redaction()
+    policy = dict(Recording(folder).redacted or {})
+    policy.pop("key", None)
+    if policy.get("free_text") == "own":
+        raise ValueError(
+            f"{folder} was redacted by a function of its own. Give it again: "
+            "cn.connect(folder, redact=cn.Redaction(free_text=...))."
+        )
+    return Redaction(**policy)
+
+
+def _show_redacted(
+    client: Client, hooks: _Hooks, redactor: Redactor, service: str
+) -> None:
+    """Let a client see what its recording holds, and ask in its words."""
+
+    def before_parse(response_dict: dict[str, Any], **_: Any) -> None:
+        answer = redactor.exchange(hooks.asked, _response(response_dict))[1]
+        if _is_answer(_response(response_dict)):
+            response_dict["body"] = answer.body
+            for name, value in answer.headers.items():
+                response_dict["headers"][name] = value
+
+    def in_its_words(params: dict[str, Any], **_: Any) -> dict[str, Any]:
+        known = redactor.originals or {}
+
+        def told(value: Any) -> Any:
+            match value:
+                case str():
+                    return known.get(value, value)
+                case dict():
+                    return {key: told(inner) for key, inner in value.items()}
+                case list() | tuple():
+                    return [told(inner) for inner in value]
+            return value
+
+        return {name: told(value) for name, value in params.items()}
+
+    events = client.meta.events
+    events.register_first(f"before-parse.{service}", before_parse)
+    events.register(f"provide-client-params.{service}", in_its_words)  # type: ignore[arg-type]
 
 
 def _bare_session() -> botocore.session.Session:

@@ -2,7 +2,8 @@
 
 One file holds one request and its answer, named by the request, so a recording
 only ever grows and reads well in a diff. ``manifest.json`` says what the answers
-were recorded from. The answer's bytes come back exactly as they were.
+were recorded from, and how they were redacted. The answer's bytes come back
+exactly as they were recorded.
 """
 
 from __future__ import annotations
@@ -10,22 +11,29 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import threading
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from casesnb.wire.errors import CasesError
+from casesnb.wire.redact.leaks import LeakFound
 from casesnb.wire.responder import Request, Response
+from casesnb.wire.whole_file import whole_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from os import PathLike
 
+    from casesnb.wire.redact.redactor import Redactor
+
 MANIFEST = "manifest.json"
+USE_VARIABLE = "CASESNB_RECORDING_USE"
+"""The environment variable that names a file in which to note what is asked."""
+
 _FORMAT = 1
 _KEPT_HEADERS = ("content-type", "date", "x-amzn-errortype", "retry-after")
-_write_lock = threading.Lock()
 
 
 class RecordingNotFound(CasesError, LookupError):  # noqa: N818 - reads as botocore's own names do
@@ -36,30 +44,46 @@ class Recording:
     """A folder of recorded answers: a responder, and the place new ones go."""
 
     def __init__(
-        self, path: str | PathLike[str], *, provenance: Mapping[str, Any] | None = None
+        self,
+        path: str | PathLike[str],
+        *,
+        provenance: Mapping[str, Any] | None = None,
+        redacted: Mapping[str, Any] | None = None,
+        redactor: Redactor | None = None,
     ) -> None:
         # Where it is now: a notebook may change its directory in mid-way.
         self.path = Path(path).expanduser().absolute()
+        self._redactor = redactor
         manifest = self.path / MANIFEST
         if provenance is not None:
-            self.provenance = dict(provenance)
-            if manifest.exists():
-                self._refuse_a_mixture(_manifest(manifest))
-            else:
-                _write(manifest, {"format": _FORMAT, "recorded_from": self.provenance})
+            if redactor is not None:
+                self._refuse_the_key_beside_it(redactor)
+                redacted = redactor.redaction.to_dict()
+                provenance = _public(provenance)
+            told = {"format": _FORMAT, "recorded_from": dict(provenance)}
+            if redacted is not None:
+                told["redacted"] = dict(redacted)
+            told = json.loads(json.dumps(told))
+            self.provenance: dict[str, Any] = told["recorded_from"]
+            self.redacted: dict[str, Any] | None = told.get("redacted")
+            if not manifest.exists():
+                _write(manifest, told, replace=False)
+            self._refuse_a_mixture(_manifest(manifest))
             return
         if not self.path.exists():
             raise FileNotFoundError(
                 f"There is no recording at {self.path}. Record one with "
-                f"cn.connect(record={str(self.path)!r}, redact=False), or give a folder "
-                "that holds a manifest.json."
+                f"cn.connect(record={str(self.path)!r}), or give a folder that holds a "
+                "manifest.json."
             )
         if not manifest.is_file():
             raise ValueError(
                 f"{self.path} is not a recording: it holds no manifest.json. Give the "
                 "folder that cn.connect(record=...) wrote."
             )
-        self.provenance = dict(_manifest(manifest)["recorded_from"])
+        found = _manifest(manifest)
+        self.provenance = dict(found["recorded_from"])
+        self.redacted = found.get("redacted")
 
     def __repr__(self) -> str:
         return f"Recording({str(self.path)!r})"
@@ -68,7 +92,10 @@ class Recording:
         """Answer `request` as it was answered when recorded."""
         file = self._file(request)
         if not file.is_file():
-            raise RecordingNotFound(self._how_to_record(request))
+            missing = RecordingNotFound(self._how_to_record(request))
+            self._note(request, None)
+            raise missing
+        self._note(request, file)
         try:
             answer = _read(file)["response"]
             return Response(answer["status"], answer["headers"], _body(answer))
@@ -76,46 +103,82 @@ class Recording:
             raise _broken(file, f"no answer in it: {error!r}") from error
 
     def keep(self, request: Request, response: Response) -> None:
-        """Write one answer; the same request asked again replaces it."""
+        """Write one answer; an error never replaces what stands there already."""
         headers = {k: v for k, v in response.headers.items() if k in _KEPT_HEADERS}
-        _write(
-            self._file(request),
-            {
-                "request": {
-                    "service": request.service,
-                    "operation": request.operation,
-                    "method": request.method,
-                    "path": request.path,
-                    "query": request.query,
-                    **_shown(request.body),
-                },
-                "response": {
-                    "status": response.status,
-                    "headers": headers,
-                    **_shown(response.body),
-                },
+        response = replace(response, headers=headers)
+        if self._redactor is not None:
+            request, response = self._redactor.exchange(request, response)
+        file = self._file(request)
+        told = {
+            "request": {
+                "service": request.service,
+                "operation": request.operation,
+                "method": request.method,
+                "path": request.path,
+                "query": request.query,
+                **_shown(request.body),
             },
-        )
+            "response": {
+                "status": response.status,
+                "headers": dict(response.headers),
+                **_shown(response.body),
+            },
+        }
+        if self._redactor is not None:
+            refuse_what_leaks(self.path, self._redactor, file, told)
+        _write(file, told, replace=response.status < 300)
+
+    def finish(self) -> None:
+        """Look once more for what came last in all that was written before."""
+        if self._redactor is not None:
+            refuse_what_leaks(self.path, self._redactor)
+
+    def recall(self, redactor: Redactor) -> None:
+        """Have new values looked for in what was recorded in earlier runs, too."""
+        for file in self.answers():
+            redactor.leaks.remember(file.parent.name, _read(file))
+
+    def answers(self) -> Iterator[Path]:
+        """Yield the file of each answer, in order."""
+        yield from sorted(self.path.glob("*/*.json"))
+
+    def _note(self, request: Request, file: Path | None) -> None:
+        """Tell a test run, if there is one, what was asked and whether it is here."""
+        named = os.environ.get(USE_VARIABLE)
+        if named:
+            told = {
+                "recording": str(self.path),
+                "answer": file and file.relative_to(self.path).as_posix(),
+                "asked": _asked(request),
+            }
+            how = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+            handle = os.open(named, how, 0o600)
+            try:  # one write, so that processes do not mix their lines
+                os.write(handle, json.dumps(told).encode() + b"\n")
+            finally:
+                os.close(handle)
 
     def _file(self, request: Request) -> Path:
-        digest = hashlib.sha256(request.canonical().encode()).hexdigest()[:16]
-        return self.path / request.operation / f"{digest}.json"
+        if self.redacted is not None:
+            request = _in_one_order(request)
+        digest = hashlib.sha256(request.canonical().encode("utf-8", "backslashreplace"))
+        return self.path / request.operation / f"{digest.hexdigest()[:16]}.json"
 
     def _how_to_record(self, request: Request) -> str:
-        asked = f"{request.method} {unquote(request.path)}"
-        if request.query:
-            asked += f"?{request.query}"
-        if request.body:
-            asked += f" {request.body.decode('utf-8', 'backslashreplace')[:300]}"
         source = self.provenance.get("source")
         if source == "live":
-            call, what = f"record={str(self.path)!r}, redact=False", ""
+            plain = "" if self.redacted else ", redact=False"
+            call, what = f"record={str(self.path)!r}{plain}", ""
         else:
             call = f"source, record={str(self.path)!r}"
             what = f", its source what was recorded here: {self.provenance}"
+        if self.redacted:
+            what += (
+                ". Its ids are pseudonyms, which cn.load_domains and cn.load_cases list"
+            )
         return (
-            f"{self.path} holds no answer to {request.operation} ({asked}). To record "
-            f"it, make the same call with client = cn.connect({call}){what}."
+            f"{self.path} holds no answer to {request.operation} ({_asked(request)}). "
+            f"To record it, make the same call with client = cn.connect({call}){what}."
         )
 
     def _refuse_a_mixture(self, manifest: Mapping[str, Any]) -> None:
@@ -124,6 +187,71 @@ class Recording:
                 f"{self.path} was recorded from {manifest['recorded_from']}, not from "
                 f"{self.provenance}. Record into a new folder, or delete this one first."
             )
+        if manifest.get("redacted") != self.redacted:
+            raise ValueError(
+                f"{self.path} was recorded with {_policy(manifest.get('redacted'))}, "
+                f"not with {_policy(self.redacted)}. Record into a new folder, or "
+                "delete this one first."
+            )
+
+    def _refuse_the_key_beside_it(self, redactor: Redactor) -> None:
+        file = redactor.redaction.key_file
+        if file is not None and self.path.resolve() in file.resolve().parents:
+            raise ValueError(
+                f"The key {file} lies in the recording, so who has one has both. Give "
+                "a key= elsewhere, or none to use your own key file."
+            )
+
+
+def refuse_what_leaks(
+    folder: Path,
+    redactor: Redactor,
+    file: Path | None = None,
+    told: Mapping[str, Any] | None = None,
+) -> None:
+    """Raise if a value is in `told`, or in what was written before it was known."""
+    try:
+        if file is None:
+            redactor.leaks.finish()
+        else:
+            name = file.relative_to(folder).as_posix()
+            redactor.leaks.check(name.partition("/")[0], {**dict(told or {}), "": name})
+    except LeakFound:
+        for written in folder.glob("*/*.json"):
+            if redactor.leaks.has_leak(_read(written)):
+                written.unlink(missing_ok=True)
+        raise
+
+
+def _policy(redacted: Mapping[str, Any] | None) -> str:
+    return "no redaction" if redacted is None else f"the redaction {dict(redacted)}"
+
+
+def _public(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what may be said of a source that holds customers' data: its kind."""
+    if provenance.get("source") == "sandbox":
+        return dict(provenance)
+    source = str(provenance.get("source"))
+    return {"source": source if source.isidentifier() else "unknown"}
+
+
+def _asked(request: Request) -> str:
+    asked = f"{request.method} {unquote(request.path)}"
+    if request.query:
+        asked += f"?{request.query}"
+    if request.body:
+        asked += f" {request.body.decode('utf-8', 'backslashreplace')[:300]}"
+    return asked
+
+
+def _in_one_order(request: Request) -> Request:
+    """Return a request with its field ids in order: pseudonyms sort otherwise."""
+    try:
+        body = json.loads(request.body)
+        fields = sorted(body["fields"], key=lambda field: field["id"])
+    except (ValueError, KeyError, TypeError):
+        return request
+    return replace(request, body=json.dumps({**body, "fields": fields}).encode())
 
 
 def _shown(body: bytes) -> dict[str, Any]:
@@ -180,10 +308,8 @@ def _broken(file: Path, why: str) -> ValueError:
     )
 
 
-def _write(file: Path, value: Any) -> None:
-    # Two threads may record the same answer: a whole file replaces a whole file.
-    with _write_lock:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
-        part.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        part.replace(file)
+def _write(file: Path, value: Any, *, replace: bool) -> None:
+    """Write a file; what is no better only takes a place where nothing stands."""
+    text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    with whole_file(file, replace=replace) as new:
+        new.write(text.encode("utf-8", "surrogatepass"))
