@@ -69,41 +69,40 @@ def pairs(raw: dict[str, Any], kept: dict[str, Any]) -> dict[str, str]:
 MAY_BE_EMPTY = {"bursts", "continuity", "findings", "merges", "reopens"}
 # What the frames of an answer are put in order by is an id, and ids sort otherwise.
 COUNTED: dict[str, Callable[[dict[str, Any]], pd.DataFrame]] = {
-    "spells": lambda d: cn.spells(d["history"].changes),
-    "time_in": lambda d: cn.time_in(d["history"].changes),
-    "backlog": lambda d: cn.backlog(d["history"].changes, "1d"),
+    "spells": lambda d: cn.spells(d["history"]),
+    "time_in": lambda d: cn.time_in(d["history"]),
+    "backlog": lambda d: cn.backlog(d["history"], freq="1d"),
     "state_at": lambda d: cn.state_at(
-        d["history"].changes, d["history"].events["performed_at"].median()
+        d["history"], as_of=d["history"].events["performed_at"].median()
     ),
     "blame": lambda d: cn.blame(
-        d["history"].changes, d["history"].events["performed_at"].median()
+        d["history"], as_of=d["history"].events["performed_at"].median()
     ),
-    "transitions": lambda d: cn.transitions(d["history"].changes),
-    "variants": lambda d: cn.variants(d["history"].changes),
-    "handoffs": lambda d: cn.handoffs(d["history"].changes),
-    "reopens": lambda d: cn.reopens(d["history"].changes, d["history"].events),
-    "first_times": lambda d: cn.first_times(d["history"].events, d["history"].changes),
-    "case_summary": lambda d: cn.case_summary(
-        d["history"].events, d["history"].changes
-    ),
-    "durations": lambda d: cn.durations(cn.spells(d["history"].changes, "status")),
-    "actor_activity": lambda d: cn.actors.actor_activity(d["history"].events),
-    "actor_matrix": lambda d: cn.actors.actor_matrix(d["history"].events),
-    "rhythm": lambda d: cn.actors.rhythm(d["history"].events),
-    "attribution": lambda d: cn.actors.attribution(d["history"].events),
-    "work_share": lambda d: cn.actors.work_share(d["history"].events),
+    "transitions": lambda d: cn.transitions(d["history"]),
+    "variants": lambda d: cn.variants(d["history"]),
+    "handoffs": lambda d: cn.handoffs(d["history"]),
+    "reopens": lambda d: cn.reopens(d["history"]),
+    "first_times": lambda d: cn.first_times(d["history"]),
+    "case_summary": lambda d: cn.case_summary(d["history"]),
+    "durations": lambda d: cn.durations(cn.spells(d["history"], "status")),
+    "actor_activity": lambda d: cn.actors.actor_activity(d["history"]),
+    "actor_matrix": lambda d: cn.actors.actor_matrix(d["history"]),
+    "rhythm": lambda d: cn.actors.rhythm(d["history"]),
+    "attribution": lambda d: cn.actors.attribution(d["history"]),
+    "work_share": lambda d: cn.actors.work_share(d["history"]),
     "off_hours": lambda d: cn.actors.off_hours(
-        d["history"].events, cn.Calendar(dict.fromkeys(range(1, 6), ("08:00", "18:00")))
+        d["history"],
+        calendar=cn.Calendar(dict.fromkeys(range(1, 6), ("08:00", "18:00"))),
     ),
-    "bursts": lambda d: cn.actors.bursts(d["history"].changes, min_cases=2),
-    "merges": lambda d: cn.threads.merges(d["history"].events),
-    "thread_summary": lambda d: cn.threads.thread_summary(d["history"].events),
-    "thread_changes": lambda d: cn.threads.thread_changes(
-        d["history"].changes, d["history"].events
+    "bursts": lambda d: cn.actors.bursts(d["history"], min_cases=2),
+    "merges": lambda d: cn.threads.merges(d["history"]),
+    "thread_summary": lambda d: cn.threads.thread_summary(d["history"]),
+    "thread_changes": lambda d: cn.threads.thread_changes(d["history"]),
+    "continuity": lambda d: cn.trust.continuity(d["history"]),
+    "time_bounds": lambda d: cn.trust.time_bounds(d["history"]),
+    "compare_with_current": lambda d: cn.trust.compare_with_current(
+        d["one"], d["current"]
     ),
-    "continuity": lambda d: cn.trust.continuity(d["history"].changes),
-    "time_bounds": lambda d: cn.trust.time_bounds(d["history"].changes),
-    "verify": lambda d: cn.trust.compare_with_current(d["one"], d["current"]),
     "findings": lambda d: cn.findings(d["history"]).drop(columns="message"),
 }
 
