@@ -12,7 +12,7 @@ from engines import assert_same, rows
 from test_spells import changes_of, text
 
 import casesnb as cn
-from casesnb.analysis import field_chain as chain
+from casesnb.tables import field_chain as chain
 
 
 def changes() -> pd.DataFrame:

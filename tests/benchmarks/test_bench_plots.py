@@ -15,7 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import casesnb as cn
-from casesnb.schema import ACTOR_KINDS, CHANGES, EVENTS
+from casesnb.schema import CHANGES, EVENTS
+from casesnb.tables.schema import ACTOR_KINDS
 
 pytestmark = pytest.mark.bench
 
