@@ -160,7 +160,7 @@ ACTOR = (
     ),
     Column("actor_kind", ID, "`agent`, `custom`, `service`, `role` or `unknown`"),
 )
-ORDER = (
+PLACED = (
     Column(
         "is_order_known",
         "bool",
@@ -223,7 +223,7 @@ EVENTS = Table(
         Column("primary_case_id", ID, "the case that a merge kept"),
         Column("secondary_case_id", ID, "the case that a merge closed"),
         Column("n_changes", "int32", "fields that the event lists"),
-        *ORDER,
+        *PLACED,
         Column(
             "extra", TEXT, "members of the event that casesnb does not know, as JSON"
         ),
@@ -250,7 +250,7 @@ CHANGES = Table(
         Column("old", TEXT, "the value before, as text; missing for empty and absent"),
         Column("new_kind", ID, "kind of the value after; missing if AWS sent none"),
         Column("new", TEXT, "the value after, as text; missing for empty and absent"),
-        *ORDER,
+        *PLACED,
     ),
     needs=(
         *("domain_id", "case_id", "event_id", "sequence", "slot"),

@@ -237,7 +237,11 @@ class _Search:
         self.root: Node = (0, 0, self.stages[0].entered(nothing), 0)
         self.order: list[int] = []
         self.work = 0
-        self.limit = _WORK * len(ties) if len(self.at) > _SMALL else _NO_LIMIT
+        # One order is worth more work than to see that there are others.
+        self.more = 4 * min(len(self.at), 500) ** 2
+        self.limit = _WORK * len(ties) + self.more
+        if len(self.at) <= _SMALL:
+            self.limit = _NO_LIMIT
         # By place: the breaks that are to come at least when its tie is over.
         self.later: list[int] = []
         later = 0
@@ -257,7 +261,7 @@ class _Search:
 
     def groups(self, bound: int) -> list[list[int]]:
         """Return, by tie, which events change places in orders of so many breaks."""
-        self.work = 0
+        self.work = self.more
         taken: list[set[int]] = [set() for _ in self.at]
         passed: list[set[int]] = [set() for _ in self.at]
         self._walked(bound, taken, passed)
@@ -341,26 +345,30 @@ class _Search:
         self, node: Node, bound: int, known: dict[Node, bool]
     ) -> Iterator[Step]:
         """Yield what may come next within the bound."""
-        place, _, state, cost = node
-        stage = self.at[place]
-        if bound > cost:
-            self._looked_at(len(stage.events))
+        if bound > node[3]:
+            self._looked_at(len(self.at[node[0]].events))
         steps = sorted(self._steps(node, bound))
         if len(steps) == 1:  # nothing is to choose
             yield from steps
             return
-        left = self._left(node)
-        ends = sum(max(0, field.ends) for field in left.values())
+        steps = self._promising(node, steps, bound)
         for event, child in steps:
-            more = [
-                max(0, left[field].ends_after(old, state[field]))
-                - max(0, left[field].ends)
-                for field, old, _ in stage.changes[event]
-            ]
-            if child[3] + ends + sum(more) > bound:
-                continue
             if child in known or child[3] + self._least(child) <= bound:
                 yield event, child
+
+    def _promising(self, node: Node, steps: list[Step], bound: int) -> list[Step]:
+        """Return those steps that a glance at what is left does not rule out."""
+        stage, state, left = self.at[node[0]], node[2], self._left(node)
+        ends = sum(max(0, field.ends) for field in left.values())
+        found = []
+        for event, child in steps:
+            breaks = child[3] + ends
+            for field, old, _ in stage.changes[event]:
+                rest = left[field]
+                breaks += max(0, rest.ends_after(old, state[field])) - max(0, rest.ends)
+            if breaks <= bound:
+                found.append((event, child))
+        return found
 
     def _steps(self, node: Node, bound: int) -> Iterator[Step]:
         """Yield what may come next, if nothing after it breaks."""
