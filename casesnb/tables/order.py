@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from casesnb.tables.ties import LINKED, UNTOLD, Parts, Tie, solved
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from casesnb.tables.decode import Decoded
 
@@ -32,6 +32,8 @@ ORDER_BY = ("time", "creation", "chain", "page", "undecided")
 
 _TIME, _CREATION, _CHAIN, _PAGE, _UNDECIDED = range(len(ORDER_BY))
 _NO_KEY = _DECIDED = -1
+_SIDES = ("old", "new")
+_TEXT = pa.large_string()
 _NEWEST_FIRST, _SILENT, _OLDEST_FIRST, _MIXED = -1, 0, 1, 2
 _SEEN = {
     _NEWEST_FIRST: "newest first",
@@ -184,8 +186,9 @@ def _linked(
     event, change, chain = event[kept], change[kept], chain[kept]
     key = stage_of[event] * n_fields + field[change]
     key[~np.isin(key, keys)] = _NO_KEY
-    told = (chain.tolist(), key.tolist(), event.tolist(), *_values(found, change))
-    yield from _ties(zip(*told, strict=True), n_fields, position)
+    told = (chain, key, event, *_values(found, change))
+    listed = zip(*(column.tolist() for column in told), strict=True)
+    yield from _ties(listed, n_fields, position)
 
 
 def _ties(
@@ -235,22 +238,22 @@ def _ties(
     yield from clusters.values()
 
 
-def _values(found: Decoded, change: Array) -> tuple[list[int], list[int]]:
+def _values(found: Decoded, change: Array) -> tuple[Array, Array]:
     """Return the values before and after changes as numbers, alike if these are."""
     rows = pa.array(change)
-    numbers: dict[Hashable, int] = {(None, None): UNTOLD}
-
-    def numbered(side: str) -> list[int]:
-        kinds, texts = (
-            found.changes[name].take(rows).to_pylist()
-            for name in (f"{side}_kind", side)
+    kinds, texts = (
+        pa.concat_arrays(
+            [found.changes[side + part].take(rows).cast(_TEXT) for side in _SIDES]
         )
-        # A user is the same as an ARN and as text.
-        kinds = ["string" if kind == "user_arn" else kind for kind in kinds]
-        values = zip(kinds, texts, strict=True)
-        return [numbers.setdefault(value, len(numbers)) for value in values]
-
-    return numbered("old"), numbered("new")
+        for part in ("_kind", "")
+    )
+    # A user is the same as an ARN and as text.
+    kinds = pc.if_else(pc.equal(kinds, "user_arn"), pa.scalar("string", _TEXT), kinds)
+    said = pc.binary_join_element_wise(
+        kinds, pc.fill_null(texts, ""), pa.scalar("\n", _TEXT)
+    )
+    codes = said.dictionary_encode().indices.fill_null(UNTOLD - 1).to_numpy() + 1
+    return codes[: len(change)], codes[len(change) :]
 
 
 def _changes_of(found: Decoded, is_asked: Array) -> tuple[Array, Array]:
