@@ -233,14 +233,6 @@ def test_what_is_no_certificate_is_one_clear_error(hostile: Any) -> None:
             {"order_seen": "mixed"},
             "no order of time",
         ),
-        (
-            [
-                event(0, performedTime="2026-03-01T00:00:00Z", type="Case.Updated"),
-                event(9, performedTime="2026-03-01T00:00:00Z", fields=[]),
-            ],
-            {"n_ties": 2, "has_creation": False},
-            "2 events of one instant in an order that nothing decides",
-        ),
     ],
 )
 def test_each_thing_to_know_is_counted_and_said(
@@ -252,6 +244,15 @@ def test_each_thing_to_know_is_counted_and_said(
     assert {name: getattr(told, name) for name in counts} == counts
     clean = {"n_nulls", "n_duplicates", "n_unknowns", "n_ties"} - counts.keys()
     assert {name: getattr(told, name) for name in clean} == dict.fromkeys(clean, 0)
+
+
+def test_an_order_that_is_not_known_is_said_beside_the_verdict() -> None:
+    """It says nothing against the pages: they are all there."""
+    at_once = "2026-03-02T00:00:00Z"
+    two = [event(n, performedTime=at_once, fields=[]) for n in (1, 2)]
+    told = loaded(event(0, fields=[]), *two)
+    assert (told.verdict, told.reasons, told.n_ties) == ("complete", (), 2)
+    assert "2 events in undecided order" in str(told)
 
 
 def test_nothing_to_say_is_complete() -> None:

@@ -341,7 +341,7 @@ EDITS = {
     "extra_members": lambda found: "reviewedBy" in changed(found),
     "epoch_times": lambda found: isinstance(changed(found)["performedTime"], float),
     "offset_times": lambda found: changed(found)["performedTime"].endswith("+05:30"),
-    "nanosecond_times": lambda found: changed(found)["performedTime"][-7:] == "000789Z",
+    "nanosecond_times": lambda found: changed(found)["performedTime"][-7:] == "000000Z",
 }
 
 

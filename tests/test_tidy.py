@@ -86,7 +86,12 @@ SECOND = {
     "actor": ANNA,
     "actor_kind": "agent",
 }
-COMMON = {"domain_id": "d", "case_id": "c", "is_order_known": True}
+COMMON = {
+    "domain_id": "d",
+    "case_id": "c",
+    "is_order_known": True,
+    "order_by": "time",
+}
 
 
 def test_events_are_a_row_each_oldest_first() -> None:

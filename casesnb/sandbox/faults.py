@@ -421,5 +421,5 @@ _BREAKS: dict[str, Any] = {
     "extra_members": _each_event(_extra_members),
     "epoch_times": _every_time(_epoch),
     "offset_times": _every_time(_offset),
-    "nanosecond_times": _every_time(lambda time: time[:-1] + "000789Z"),
+    "nanosecond_times": _every_time(lambda time: time[:-1] + "000000Z"),
 }

@@ -30,7 +30,7 @@ class Content:
 
     n_breaks: int  # old values that no event before them explains
     n_late_starts: int  # cases whose creation is not told
-    n_ties: int  # events of one instant in an order that nothing decides
+    n_ties: int  # events of one instant whose order is not known
     n_future: int  # events later than their reading
     n_conflicts: int  # event ids that came twice with different content
 
@@ -306,9 +306,6 @@ class Certificate:
         if unknowns := self._unknowns():
             named = ", ".join(f"{name} ({n})" for name, n in sorted(unknowns.items()))
             yield f"unknown to casesnb, kept as they came: {named}"
-        if self.n_ties:
-            ties = counted(self.n_ties, "event")
-            yield f"{ties} of one instant in an order that nothing decides"
         if self.order_seen == "mixed":
             yield "pages in no order of time, put in order by time"
         yield from self.contradictions

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from casesnb.tables.values import KINDS, MEMBERS, Value, utc_text, value_text
+from casesnb.tables.values import KINDS, MEMBERS, Value, exact_time, value_text
 from casesnb.wire.pages import Page, PageError
 from casesnb.wire.text import shape
 
@@ -53,6 +53,7 @@ _MANY = 50_000  # rows from which on threads are worth it
 _WORKERS = min(4, os.cpu_count() or 1)
 _TEXT = pa.large_string()
 _TIME = pa.timestamp("us", "UTC")
+_FINER = pa.float64()
 
 # AWS's own shape. The reader refuses any other member and any other type.
 _VALUE = pa.struct(
@@ -97,7 +98,7 @@ _EVENT_PATHS = {
     "primary_case_id": ("mergeMetadata", "primaryCaseId"),
     "secondary_case_id": ("mergeMetadata", "secondaryCaseId"),
 }
-_EVENT_COLUMNS = (*_EVENT_PATHS, "performed_at", "extra")
+_EVENT_COLUMNS = (*_EVENT_PATHS, "performed_at", "finer", "extra")
 _CHANGE_COLUMNS = ("field_id", "old_kind", "old", "new_kind", "new")
 _IDS = {*_EVENT_PATHS, "field_id", "old_kind", "new_kind"} - {"event_id"}
 
@@ -334,7 +335,7 @@ def _standard(pages: Sequence[Page], of_page: Array) -> _Chunk:
     required = (columns["event_id"], columns["event_type"], columns["field_id"], time)
     if fields.null_count or any(map(_has_gaps, required)):
         raise _NotStandardError
-    columns["performed_at"] = pc.cast(time, _TIME)
+    columns["performed_at"], columns["finer"] = _times(time)
     columns["extra"] = pa.nulls(len(events), _TEXT)
     for side in ("old", "new"):
         columns[f"{side}_kind"], columns[side] = _value(changes, f"{side}Value")
@@ -343,6 +344,18 @@ def _standard(pages: Sequence[Page], of_page: Array) -> _Chunk:
     lengths = pc.list_value_length(listed).to_numpy(zero_copy_only=False)
     n_changes = pc.list_value_length(fields).to_numpy(zero_copy_only=False)
     return _Chunk(np.repeat(of_page, lengths), n_changes.astype(np.int64), columns)
+
+
+def _times(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Return times to the microsecond, and what they have below it."""
+    longest = pc.max(pc.binary_length(texts)).as_py() or 0
+    if longest <= len("2026-03-02T09:00:00.123456Z"):
+        return pc.cast(texts, _TIME), pa.nulls(len(texts), _FINER)
+    below = pc.extract_regex(texts, r"\.\d{6}(?P<digits>\d+)").field("digits")
+    zero, point = pa.scalar("0", _TEXT), pa.scalar(".", _TEXT)
+    finer = pc.binary_join_element_wise(zero, below, point).cast(_FINER)
+    cut = pc.replace_substring_regex(texts, r"(\.\d{6})\d+", r"\1")
+    return pc.cast(cut, _TIME), finer
 
 
 def _has_gaps(texts: pa.Array) -> bool:
@@ -412,6 +425,8 @@ def _chunk(case: Sequence[int], events: Sequence[_Careful]) -> _Chunk:
         array = pa.array(values, _TEXT)
         if name == "performed_at":
             array = pc.cast(array, _TIME)
+        elif name == "finer":
+            array = pc.cast(array, _FINER)
         elif name in _IDS:
             array = array.dictionary_encode()
         columns[name] = array
@@ -470,7 +485,7 @@ def _careful_event(event: _Reader) -> _Careful:
         else event.text(path[0], required=name in {"event_id", "event_type"})
         for name, path in _EVENT_PATHS.items()
     }
-    texts["performed_at"] = event.time("performedTime")
+    texts["performed_at"], texts["finer"] = event.time("performedTime")
     fields = []
     extra: dict[str, Any] = {}
     for item in event.list("fields"):
@@ -530,10 +545,10 @@ class _Reader:
             else:
                 yield item
 
-    def time(self, name: str) -> str:
+    def time(self, name: str) -> tuple[str, str | None]:
         value = self._take(name)
         try:
-            return utc_text(value)
+            return exact_time(value)
         except (ValueError, OverflowError, OSError, TypeError) as error:
             raise PageError(
                 f"{self.page} has {shape(value)} as the {name} of an {self._what}: "

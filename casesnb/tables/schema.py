@@ -160,10 +160,24 @@ ACTOR = (
     ),
     Column("actor_kind", ID, "`agent`, `custom`, `service`, `role` or `unknown`"),
 )
-ORDER_KNOWN = Column(
-    "is_order_known",
-    "bool",
-    "False where events at one instant could not be put in order",
+PLACED = (
+    Column(
+        "is_order_known",
+        "bool",
+        "False where the event's place among those of its instant is not decided",
+    ),
+    Column(
+        "order_by",
+        ID,
+        "what decided it: `time`, `creation` or `chain`; `page` is no more than a hint, "
+        "`undecided` none",
+    ),
+    Column(
+        "tie_id",
+        ID,
+        "the first of the events that may change places, for each of them; missing "
+        "where decided",
+    ),
 )
 
 OF_CASE = (
@@ -209,7 +223,7 @@ EVENTS = Table(
         Column("primary_case_id", ID, "the case that a merge kept"),
         Column("secondary_case_id", ID, "the case that a merge closed"),
         Column("n_changes", "int32", "fields that the event lists"),
-        ORDER_KNOWN,
+        *PLACED,
         Column(
             "extra", TEXT, "members of the event that casesnb does not know, as JSON"
         ),
@@ -236,7 +250,7 @@ CHANGES = Table(
         Column("old", TEXT, "the value before, as text; missing for empty and absent"),
         Column("new_kind", ID, "kind of the value after; missing if AWS sent none"),
         Column("new", TEXT, "the value after, as text; missing for empty and absent"),
-        ORDER_KNOWN,
+        *PLACED,
     ),
     needs=(
         *("domain_id", "case_id", "event_id", "sequence", "slot"),

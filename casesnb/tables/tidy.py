@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from casesnb.tables.decode import Counts, Decoded, decode, side_by_side
-from casesnb.tables.order import in_order
+from casesnb.tables.order import ORDER_BY, in_order
 from casesnb.tables.schema import CHANGES, EVENTS, ID, TEXT, Table
 from casesnb.wire.pages import Page, as_body
 
@@ -139,6 +139,11 @@ def tidy(
     events["sequence"] = order.sequence
     events["n_changes"] = n_changes = found.n_changes[place]
     events["is_order_known"] = order.known[place]
+    events["order_by"] = pa.DictionaryArray.from_arrays(
+        pa.array(order.by[place]), pa.array(ORDER_BY, pa.large_string())
+    )
+    tie = pa.array(order.tie[place], mask=order.tie[place] < 0)
+    events["tie_id"] = found.events["event_id"].take(tie).dictionary_encode()
 
     # Each change follows its event; within it, the order of AWS's list holds.
     event = np.repeat(np.arange(len(place)), n_changes)

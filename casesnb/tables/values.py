@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -29,6 +30,7 @@ MEMBERS = {
 _ISO = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII
 )
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _SECONDS = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 KINDS = tuple(MEMBERS.values())
@@ -67,20 +69,29 @@ def value_text(value: Mapping[str, Any] | None) -> Value:
 
 
 def utc_text(value: object) -> str:
-    """Return a time as AWS may send it as ISO 8601 text in UTC."""
-    if isinstance(value, str) and _ISO.fullmatch(value):
+    """Return a time as AWS may send it as ISO 8601 text in UTC, to the microsecond."""
+    return exact_time(value)[0]
+
+
+def exact_time(value: object) -> tuple[str, str | None]:
+    """Return a time as `utc_text` does, and the part of a microsecond that is cut."""
+    if isinstance(value, str) and (written := _ISO.fullmatch(value)):
         moment = dt.datetime.fromisoformat(value)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=dt.UTC)
         moment = moment.astimezone(dt.UTC)
+        digits = (written[3] or "")[7:]
+        below = f"0.{digits}" if digits else None
     elif isinstance(value, str) and not _SECONDS.fullmatch(value):
         # No other parser is asked: pandas reads "now" and "09:00" by the clock.
         raise ValueError(f"{shape(value)} is not a time")
     elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
-        moment = dt.datetime.fromtimestamp(float(value), dt.UTC)
+        micros, left = divmod(Fraction(str(value)) * 1_000_000, 1)
+        moment = _EPOCH + dt.timedelta(microseconds=micros)
+        below = str(float(left)) if left else None
     else:
         raise TypeError(f"{shape(value)} is not a time")
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z"), below
 
 
 def utc_texts(times: pd.Series[Any]) -> pd.Series[Any]:
