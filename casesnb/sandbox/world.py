@@ -8,7 +8,6 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from casesnb.sandbox import truth
-from casesnb.sandbox.acts import Plan
 from casesnb.sandbox.case_life import DAY, HOUR, Merge
 from casesnb.sandbox.contact_centre import (
     ACCOUNT,
@@ -21,7 +20,7 @@ from casesnb.sandbox.contact_centre import (
 )
 from casesnb.sandbox.randomness import Dice, as_uuid, digest
 from casesnb.sandbox.rates import Rates
-from casesnb.sandbox.simulate import tell
+from casesnb.sandbox.simulate import Plan, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
