@@ -80,7 +80,7 @@ class Act:
     is_served: bool = True
 
 
-class Plant(NamedTuple):
+class Oddity(NamedTuple):
     """Something odd that was done on purpose."""
 
     kind: str  # what it is
@@ -122,7 +122,7 @@ class Life:
     # what was done, in the order in which it was done
     acts: list[Act] = field(default_factory=list)
     items: list[Item] = field(default_factory=list)  # its related items
-    plants: list[Plant] = field(default_factory=list)  # what is odd about it on purpose
+    oddities: list[Oddity] = field(default_factory=list)  # what is odd about it
     tags: dict[str, str] = field(default_factory=dict)  # its tags
 
     def state(self, ms: int) -> dict[str, Value]:

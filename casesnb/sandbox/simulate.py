@@ -1,7 +1,7 @@
-"""Tells a case's life forwards: what people and programs do to it, step by step.
+"""A case's life, forwards: what people and programs do to it, step by step.
 
-A life is told from the seed and the case's place alone, so that any case of a
-hundred thousand can be told by itself. Nothing in it comes from a response.
+A life follows from the seed and the case's place alone, so that any case of a
+hundred thousand can be simulated by itself. Nothing in it comes from a response.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from casesnb.sandbox.case_life import (
     Item,
     Life,
     Merge,
-    Plant,
+    Oddity,
     Value,
     Who,
 )
@@ -46,13 +46,13 @@ BATCH = "BatchUpdate"
 """The role that edits in bulk."""
 
 
-def tell(plan: Plan) -> Life:
-    """Tell a case's life."""
-    return _Teller(plan).write()
+def simulate(plan: Plan) -> Life:
+    """Return what happens to a case."""
+    return _Case(plan).run()
 
 
 class Plan(NamedTuple):
-    """What is settled about a case before its life is told."""
+    """What is settled about a case before its life begins."""
 
     domain: Domain  # its domain
     number: int  # its place in the domain
@@ -62,18 +62,15 @@ class Plan(NamedTuple):
     customer: str  # the customer's profile ARN
     manner: str  # who does most of it: ``people``, ``automation`` or ``integration``
     neighbour: str  # an older case's id, to link to
-    # when it is merged, the merge and the other case's life, if it is told
+    # when it is merged, the merge and the other case's life, if it is known
     merge: tuple[int, Merge, Life | None] | None = None
     bulk_ms: int | None = None  # when a bulk edit reaches it
     is_showcase: bool = False  # whether it is the one to show
     n_events: int | None = None  # exactly how many events it shall have
 
 
-class Pen:
-    """Keeps a case's state and writes the acts that change it."""
-
-    life: Life
-    """What is written, once somebody has begun it."""
+class _Case:
+    """One case as it goes; each method is something that people or programs do."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -91,194 +88,9 @@ class Pen:
             for t in self.domain.templates
             if t.retired_ms is None or plan.start_ms < t.retired_ms
         ]
-        self.template = templates[0] if plan.is_showcase else self.dice.pick(templates)
+        template = templates[0] if plan.is_showcase else self.dice.pick(templates)
         self.customer_writes = HOSTILE if self.dice.chance(self.rates.hostile) else None
         self.bookkeeping = self.dice.chance(self.rates.bookkeeping)
-
-    def wait(self, minutes: int) -> None:
-        """Let about so many minutes go by, now and then many more."""
-        ms = minutes * MINUTE
-        if self.plan.n_events is not None:  # in even steps, to be done in time
-            span = self.domain.end_ms - DAY - self.plan.start_ms
-            step = span * len(self.life.acts) // self.plan.n_events
-            self.now = max(self.now, self.plan.start_ms + step)
-        elif self.plan.is_showcase:
-            self.now += ms // 2 + self.dice.below(ms)
-        elif self.dice.chance(self.rates.same_instant):
-            self.tie = True
-        else:
-            self.now += 1 + self.dice.tail(ms, 30 * ms)
-
-    def set(self, who: Who, **values: object) -> bool:
-        """Change fields of the case."""
-        changes = []
-        for key, new in values.items():
-            the_field = self.domain.fields[key]
-            if the_field.deleted_at(self.now):
-                continue
-            value = self.value(new)
-            before = self.state.get(the_field.field_id, EMPTY)
-            if value != before:
-                changes.append(Change(the_field.field_id, before, value))
-        return bool(changes) and self.act("Case.Updated", who, tuple(changes))
-
-    def add(
-        self,
-        item_type: str,
-        who: Who,
-        content: Mapping[str, Any],
-        *,
-        listed: bool = True,
-        merge: Merge | None = None,
-    ) -> Item | None:
-        """Add a related item to the case."""
-        changes = tuple(
-            Change(f"{item_type[0].lower()}{item_type[1:]}.{name}", ABSENT, value)
-            for name, text in content.items()
-            if listed
-            for value in [
-                ("double", repr(float(text)))
-                if isinstance(text, int)
-                else ("string", text)
-            ]
-        )
-        if not self.act("RelatedItem.Created", who, changes, item_type, merge=merge):
-            return None
-        item_id = as_uuid(digest(self.plan.case_id, "item", len(self.life.items)))
-        item = Item(item_id, item_type, self.now, who, [(self.now, dict(content))])
-        self.life.items.append(item)
-        return item
-
-    def act(
-        self,
-        event_type: str,
-        who: Who,
-        changes: tuple[Change, ...],
-        item_type: str | None = None,
-        *,
-        merge: Merge | None = None,
-    ) -> bool:
-        """Write one act, after whatever was due before it."""
-        if merge is None:
-            asked = self.now
-            while self.due and self.due[0][0] <= asked and not self.over:
-                ms, what = self.due.pop(0)
-                last = self.life.acts[-1].ms if self.life.acts else ms
-                self.now = max(ms, last)
-                what(self.now)
-                self.now = max(asked, self.now)
-        if self.over:
-            return False
-        if event_type == "Case.Updated" and merge is None:
-            # What was due may have changed the same fields a moment ago.
-            fresh = []
-            for change in changes:
-                before = self.state.get(change.field_id, EMPTY)
-                if before != change.new:
-                    fresh.append(change._replace(old=before))
-                    self.state[change.field_id] = change.new
-            if not fresh:
-                return False
-            changes = (*fresh, *self._kept_books(who))
-        acts = self.life.acts
-        if acts and acts[-1].ms == self.now and not self.tie:
-            self.now += 40 + self.dice.below(900)
-        self.tie = False
-        event_id = as_uuid(digest(self.plan.case_id, len(acts)))
-        acts.append(Act(event_id, self.now, event_type, item_type, who, changes, merge))
-        self._notice(acts[-1])
-        return True
-
-    def _notice(self, act: Act) -> None:
-        """Note what is odd about an act that was just written."""
-        acts = self.life.acts
-        if len(acts) > 1 and acts[-2].ms == act.ms:
-            self.plant("same_instant", None, f"as {acts[-2].event_id}")
-        agent = self.domain.agents_by_arn.get(act.who.user or "")
-        if agent is not None and not at_work(act.ms, agent.zone):
-            self.plant("out_of_hours", None, f"{agent.username}, {agent.zone}")
-        if act.who.principal == self.domain.role(BATCH):
-            self.plant("bulk_edit", None, "many cases at this very moment")
-        if act.who.principal is None:
-            self.plant("unnamed", None, f"done by {act.who.doer}")
-        changed = {change.field_id for change in act.changes}
-        if act.type == "Case.Updated" and self.was_closed and "status" not in changed:
-            self.plant("edited_after_close", None, f"by {act.who.doer}")
-        for change in act.changes:
-            text = change.new[1]
-            if text in _HOSTILE:
-                self.plant("hostile_text", change.field_id, "never to be run")
-            if text == "":
-                self.plant("empty_text", change.field_id, "no characters")
-            if text is not None and len(text) == LONGEST:
-                self.plant("long_text", change.field_id, "4,100 characters")
-        if act.type.startswith("Case."):
-            self.was_closed = self.state.get("status") == CLOSED
-
-    def _kept_books(self, who: Who) -> list[Change]:
-        if not self.bookkeeping:
-            return []
-        changes = []
-        values: dict[str, Value] = {
-            "last_updated_datetime": ("string", to_iso(self.now)),
-            "last_updated_user": ("user_arn", who.user) if who.user else EMPTY,
-        }
-        for name, value in values.items():
-            before = self.state.get(name, EMPTY)
-            if before != value:
-                changes.append(Change(name, before, value))
-                self.state[name] = value
-        return changes
-
-    def said(self, text: str) -> str:
-        """Return what a customer made of `text`."""
-        if self.customer_writes is None or self.plan.is_showcase:
-            return text
-        return self.dice.pick(self.customer_writes)
-
-    def value(self, new: object) -> Value:
-        """Return what AWS would make of a value."""
-        if new is None:
-            return EMPTY
-        if isinstance(new, bool):
-            return "boolean", "true" if new else "false"
-        if isinstance(new, float):
-            return "double", repr(new)
-        if isinstance(new, str):
-            return "string", new
-        return "user_arn", new.arn  # type: ignore[attr-defined]
-
-    def plant(self, kind: str, field_id: str | None, note: str) -> None:
-        """Note something odd about the last act."""
-        act = self.life.acts[-1]
-        self.life.plants.append(Plant(kind, act.ms, act.event_id, field_id, note))
-
-    def hide(self) -> None:
-        """Leave out of the served history what rates say it lacks."""
-        if self.plan.is_showcase or self.plan.n_events is not None:
-            return
-        if self.dice.chance(self.rates.no_event):
-            self.hide_all()
-        elif self.dice.chance(self.rates.without_creation):
-            for act in self.life.acts[: self.dice.between(1, 4)]:
-                act.is_served = False
-            self._plant_for_all("without_creation", "begins in mid-life")
-
-    def hide_all(self) -> None:
-        """Leave the whole history out."""
-        for act in self.life.acts:
-            act.is_served = False
-        self._plant_for_all("no_event", "the history is empty")
-
-    def _plant_for_all(self, kind: str, note: str) -> None:
-        self.life.plants.append(Plant(kind, self.plan.start_ms, None, None, note))
-
-
-class _Teller(Pen):
-    """Tells one life; each method is something that people or programs do."""
-
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
         if plan.bulk_ms is not None:
             self.due.append((plan.bulk_ms, self.bulk_edit))
         if plan.merge is not None:
@@ -289,17 +101,17 @@ class _Teller(Pen):
         self.holder: Agent | None = None
         self.sla: Item | None = None
         self.life = Life(
-            self.domain, plan.case_id, self.template, plan.start_ms, self.creator()
+            self.domain, plan.case_id, template, plan.start_ms, self.creator()
         )
 
-    def write(self) -> Life:
+    def run(self) -> Life:
         plan = self.plan
         if plan.n_events is not None:
-            self.write_exactly(plan.n_events)
+            self.run_exactly(plan.n_events)
         elif plan.is_showcase:
-            self.write_showcase()
+            self.run_showcase()
         else:
-            self.write_usual()
+            self.run_usual()
         if plan.n_events is None:
             while self.due and not self.over:
                 ms, what = self.due.pop(0)
@@ -308,7 +120,7 @@ class _Teller(Pen):
         self.hide()
         return self.life
 
-    def write_usual(self) -> None:
+    def run_usual(self) -> None:
         dice, rates = self.dice, self.rates
         self.create()
         self.contact(self.service())
@@ -320,7 +132,7 @@ class _Teller(Pen):
         n = 1 + dice.tail(5, 120)
         if dice.chance(rates.thousands):
             self.chatter(dice.between(1000, 3000))
-            self.plant("thousands_of_events", None, "an integration that chats")
+            self.note("thousands_of_events", None, "an integration that chats")
         for _ in range(n):
             self.step()
         if dice.chance(rates.ping_pong):
@@ -340,8 +152,8 @@ class _Teller(Pen):
         if dice.chance(rates.edit_after_close):
             self.edit_after_close()
 
-    def write_showcase(self) -> None:
-        """Tell the case that is shown first: a bit of everything, in plain words."""
+    def run_showcase(self) -> None:
+        """Do what the case that is shown first is for: a bit of everything, readable."""
         self.create()
         self.contact(self.service())
         self.add_sla()
@@ -383,7 +195,7 @@ class _Teller(Pen):
         self.comment(self.agent(), COMMENTS[13])
         self.close()
 
-    def write_exactly(self, n: int) -> None:
+    def run_exactly(self, n: int) -> None:
         if n == 0:
             self.create()
             self.hide_all()
@@ -397,7 +209,7 @@ class _Teller(Pen):
             self.step()
         del self.life.acts[n:]
         last = self.life.acts[-1].ms
-        self.life.plants = [p for p in self.life.plants if p.ms <= last]
+        self.life.oddities = [p for p in self.life.oddities if p.ms <= last]
         for item in self.life.items:
             item.versions = [v for v in item.versions if v[0] <= last]
 
@@ -734,7 +546,7 @@ class _Teller(Pen):
             item.versions.append((self.now, None))
         self.add("ConnectCase", who, {"caseId": merge.primary_case_id}, merge=merge)
         self.act("Case.Merged", who, (), merge=merge)
-        self.plant("merge_close", "status", f"into {merge.primary_case_id}")
+        self.note("merge_close", "status", f"into {merge.primary_case_id}")
         if self.dice.chance(0.2):  # a closed case may be opened again
             self.now += self.dice.between(1, 3) * DAY
             self.set(self.agent(), status="open")
@@ -770,7 +582,187 @@ class _Teller(Pen):
             )
         self.add("ConnectCase", who, {"caseId": merge.secondary_case_id}, merge=merge)
         self.act("Case.Merged", who, (), merge=merge)
-        self.plant("merge", None, f"from {merge.secondary_case_id}")
+        self.note("merge", None, f"from {merge.secondary_case_id}")
+
+    # --------------------------------------------------------- how it is recorded
+
+    def wait(self, minutes: int) -> None:
+        """Let about so many minutes go by, now and then many more."""
+        ms = minutes * MINUTE
+        if self.plan.n_events is not None:  # in even steps, to be done in time
+            span = self.domain.end_ms - DAY - self.plan.start_ms
+            step = span * len(self.life.acts) // self.plan.n_events
+            self.now = max(self.now, self.plan.start_ms + step)
+        elif self.plan.is_showcase:
+            self.now += ms // 2 + self.dice.below(ms)
+        elif self.dice.chance(self.rates.same_instant):
+            self.tie = True
+        else:
+            self.now += 1 + self.dice.tail(ms, 30 * ms)
+
+    def set(self, who: Who, **values: object) -> bool:
+        """Change fields of the case."""
+        changes = []
+        for key, new in values.items():
+            the_field = self.domain.fields[key]
+            if the_field.deleted_at(self.now):
+                continue
+            value = self.value(new)
+            before = self.state.get(the_field.field_id, EMPTY)
+            if value != before:
+                changes.append(Change(the_field.field_id, before, value))
+        return bool(changes) and self.act("Case.Updated", who, tuple(changes))
+
+    def add(
+        self,
+        item_type: str,
+        who: Who,
+        content: Mapping[str, Any],
+        *,
+        listed: bool = True,
+        merge: Merge | None = None,
+    ) -> Item | None:
+        """Add a related item to the case."""
+        changes = tuple(
+            Change(f"{item_type[0].lower()}{item_type[1:]}.{name}", ABSENT, value)
+            for name, text in content.items()
+            if listed
+            for value in [
+                ("double", repr(float(text)))
+                if isinstance(text, int)
+                else ("string", text)
+            ]
+        )
+        if not self.act("RelatedItem.Created", who, changes, item_type, merge=merge):
+            return None
+        item_id = as_uuid(digest(self.plan.case_id, "item", len(self.life.items)))
+        item = Item(item_id, item_type, self.now, who, [(self.now, dict(content))])
+        self.life.items.append(item)
+        return item
+
+    def act(
+        self,
+        event_type: str,
+        who: Who,
+        changes: tuple[Change, ...],
+        item_type: str | None = None,
+        *,
+        merge: Merge | None = None,
+    ) -> bool:
+        """Write one act, after whatever was due before it."""
+        if merge is None:
+            asked = self.now
+            while self.due and self.due[0][0] <= asked and not self.over:
+                ms, what = self.due.pop(0)
+                last = self.life.acts[-1].ms if self.life.acts else ms
+                self.now = max(ms, last)
+                what(self.now)
+                self.now = max(asked, self.now)
+        if self.over:
+            return False
+        if event_type == "Case.Updated" and merge is None:
+            # What was due may have changed the same fields a moment ago.
+            fresh = []
+            for change in changes:
+                before = self.state.get(change.field_id, EMPTY)
+                if before != change.new:
+                    fresh.append(change._replace(old=before))
+                    self.state[change.field_id] = change.new
+            if not fresh:
+                return False
+            changes = (*fresh, *self._kept_books(who))
+        acts = self.life.acts
+        if acts and acts[-1].ms == self.now and not self.tie:
+            self.now += 40 + self.dice.below(900)
+        self.tie = False
+        event_id = as_uuid(digest(self.plan.case_id, len(acts)))
+        acts.append(Act(event_id, self.now, event_type, item_type, who, changes, merge))
+        self._notice(acts[-1])
+        return True
+
+    def _notice(self, act: Act) -> None:
+        """Note what is odd about an act that was just written."""
+        acts = self.life.acts
+        if len(acts) > 1 and acts[-2].ms == act.ms:
+            self.note("same_instant", None, f"as {acts[-2].event_id}")
+        agent = self.domain.agents_by_arn.get(act.who.user or "")
+        if agent is not None and not at_work(act.ms, agent.zone):
+            self.note("out_of_hours", None, f"{agent.username}, {agent.zone}")
+        if act.who.principal == self.domain.role(BATCH):
+            self.note("bulk_edit", None, "many cases at this very moment")
+        if act.who.principal is None:
+            self.note("unnamed", None, f"done by {act.who.doer}")
+        changed = {change.field_id for change in act.changes}
+        if act.type == "Case.Updated" and self.was_closed and "status" not in changed:
+            self.note("edited_after_close", None, f"by {act.who.doer}")
+        for change in act.changes:
+            text = change.new[1]
+            if text in _HOSTILE:
+                self.note("hostile_text", change.field_id, "never to be run")
+            if text == "":
+                self.note("empty_text", change.field_id, "no characters")
+            if text is not None and len(text) == LONGEST:
+                self.note("long_text", change.field_id, "4,100 characters")
+        if act.type.startswith("Case."):
+            self.was_closed = self.state.get("status") == CLOSED
+
+    def _kept_books(self, who: Who) -> list[Change]:
+        if not self.bookkeeping:
+            return []
+        changes = []
+        values: dict[str, Value] = {
+            "last_updated_datetime": ("string", to_iso(self.now)),
+            "last_updated_user": ("user_arn", who.user) if who.user else EMPTY,
+        }
+        for name, value in values.items():
+            before = self.state.get(name, EMPTY)
+            if before != value:
+                changes.append(Change(name, before, value))
+                self.state[name] = value
+        return changes
+
+    def said(self, text: str) -> str:
+        """Return what a customer made of `text`."""
+        if self.customer_writes is None or self.plan.is_showcase:
+            return text
+        return self.dice.pick(self.customer_writes)
+
+    def value(self, new: object) -> Value:
+        """Return what AWS would make of a value."""
+        if new is None:
+            return EMPTY
+        if isinstance(new, bool):
+            return "boolean", "true" if new else "false"
+        if isinstance(new, float):
+            return "double", repr(new)
+        if isinstance(new, str):
+            return "string", new
+        return "user_arn", new.arn  # type: ignore[attr-defined]
+
+    def note(self, kind: str, field_id: str | None, note: str) -> None:
+        """Note something odd about the last act."""
+        act = self.life.acts[-1]
+        self.life.oddities.append(Oddity(kind, act.ms, act.event_id, field_id, note))
+
+    def hide(self) -> None:
+        """Leave out of the served history what rates say it lacks."""
+        if self.plan.is_showcase or self.plan.n_events is not None:
+            return
+        if self.dice.chance(self.rates.no_event):
+            self.hide_all()
+        elif self.dice.chance(self.rates.without_creation):
+            for act in self.life.acts[: self.dice.between(1, 4)]:
+                act.is_served = False
+            self._note_for_all("without_creation", "begins in mid-life")
+
+    def hide_all(self) -> None:
+        """Leave the whole history out."""
+        for act in self.life.acts:
+            act.is_served = False
+        self._note_for_all("no_event", "the history is empty")
+
+    def _note_for_all(self, kind: str, note: str) -> None:
+        self.life.oddities.append(Oddity(kind, self.plan.start_ms, None, None, note))
 
 
 def _movable(life: Life, ms: int) -> list[Item]:
@@ -783,51 +775,51 @@ def _movable(life: Life, ms: int) -> list[Item]:
     ]
 
 
-_STEPS: tuple[tuple[int, Callable[[_Teller], Any]], ...] = (
-    (8, lambda pen: pen.comment(pen.agent())),
+_STEPS: tuple[tuple[int, Callable[[_Case], Any]], ...] = (
+    (8, lambda case: case.comment(case.agent())),
     (
         6,
-        lambda pen: pen.set(
-            pen.agent(),
-            status=pen.dice.pick(("in_progress", "waiting_on_customer", "escalated"))
-            if pen.now > pen.domain.middle_ms or pen.dice.chance(0.8)
+        lambda case: case.set(
+            case.agent(),
+            status=case.dice.pick(("in_progress", "waiting_on_customer", "escalated"))
+            if case.now > case.domain.middle_ms or case.dice.chance(0.8)
             else "on_hold",
         ),
     ),
-    (4, _Teller.pass_on),
-    (1, _Teller.drop),
-    (3, lambda pen: pen.contact(pen.service())),
-    (2, lambda pen: pen.attach_file(pen.agent())),
+    (4, _Case.pass_on),
+    (1, _Case.drop),
+    (3, lambda case: case.contact(case.service())),
+    (2, lambda case: case.attach_file(case.agent())),
     (
         3,
-        lambda pen: pen.set(
-            pen.agent(),
-            priority=pen.dice.pick(("low", "normal", "high", "critical"))
-            if pen.now < pen.domain.middle_ms
-            else pen.dice.pick(("low", "normal", "high")),
+        lambda case: case.set(
+            case.agent(),
+            priority=case.dice.pick(("low", "normal", "high", "critical"))
+            if case.now < case.domain.middle_ms
+            else case.dice.pick(("low", "normal", "high")),
         ),
     ),
-    (2, lambda pen: pen.set(pen.agent(), summary=pen.longer_summary())),
-    (2, lambda pen: pen.set(pen.agent(), amount=pen.dice.below(400_000) / 100)),
-    (1, lambda pen: pen.set(pen.agent(), checked=pen.dice.chance(0.7))),
-    (1, lambda pen: pen.set(pen.agent(), due=to_iso(pen.now + 3 * DAY))),
-    (1, lambda pen: pen.set(pen.agent(), due=None)),
-    (1, lambda pen: pen.set(pen.agent(), cause=pen.said("Wear and tear"))),
-    (1, lambda pen: pen.set(pen.agent(), segment="gold")),
+    (2, lambda case: case.set(case.agent(), summary=case.longer_summary())),
+    (2, lambda case: case.set(case.agent(), amount=case.dice.below(400_000) / 100)),
+    (1, lambda case: case.set(case.agent(), checked=case.dice.chance(0.7))),
+    (1, lambda case: case.set(case.agent(), due=to_iso(case.now + 3 * DAY))),
+    (1, lambda case: case.set(case.agent(), due=None)),
+    (1, lambda case: case.set(case.agent(), cause=case.said("Wear and tear"))),
+    (1, lambda case: case.set(case.agent(), segment="gold")),
     (
         1,
-        lambda pen: pen.set(
-            pen.agent(),
-            specialist=pen.colleague(pen.domain.queues[2].arn),
+        lambda case: case.set(
+            case.agent(),
+            specialist=case.colleague(case.domain.queues[2].arn),
         ),
     ),
-    (1, lambda pen: pen.retract()),
-    (1, lambda pen: pen.link(pen.agent())),
-    (1, lambda pen: pen.custom_item(pen.integration())),
+    (1, lambda case: case.retract()),
+    (1, lambda case: case.link(case.agent())),
+    (1, lambda case: case.custom_item(case.integration())),
     (
         1,
-        lambda pen: pen.set(
-            pen.program(), link=f"https://portal.example/{pen.dice.below(10**7)}"
+        lambda case: case.set(
+            case.program(), link=f"https://portal.example/{case.dice.below(10**7)}"
         ),
     ),
 )

@@ -326,9 +326,9 @@ def anomalies(life: Life, now: int) -> Iterator[Anomaly]:
         return Anomaly(kind, *case, act.event_id, field_id, to_moment(act.ms), note)
 
     case = (life.domain.domain_id, life.case_id)
-    for plant in life.plants:
-        if plant.ms <= now:
-            kind, ms, event_id, field_id, note = plant
+    for oddity in life.oddities:
+        if oddity.ms <= now:
+            kind, ms, event_id, field_id, note = oddity
             yield Anomaly(kind, *case, event_id, field_id, to_moment(ms), note)
     by_id = {act.event_id: act for act in _acts(life, now)}
     for reopen in reopens(life, now):

@@ -20,7 +20,7 @@ from casesnb.sandbox.contact_centre import (
 )
 from casesnb.sandbox.randomness import Dice, as_uuid, digest
 from casesnb.sandbox.rates import Rates
-from casesnb.sandbox.simulate import Plan, tell
+from casesnb.sandbox.simulate import Plan, simulate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,7 +120,7 @@ class World:
             "end": end.isoformat(),
             "agents": agents,
         }
-        self._life = lru_cache(maxsize=1024)(self._tell)
+        self._life = lru_cache(maxsize=1024)(self._simulate)
 
     def __repr__(self) -> str:
         return f"World(seed={self.seed}, cases={self.n_cases}) at {self.now}"
@@ -615,9 +615,9 @@ class World:
         """Time at the end in which no case is created."""
         return min(6 * DAY, (self._end - self._start) // 10)
 
-    def _tell(self, number_of_domain: int, number: int) -> Life:
+    def _simulate(self, number_of_domain: int, number: int) -> Life:
         domain = self._domains[number_of_domain]
-        return tell(self._plan(domain, number, with_merge=True))
+        return simulate(self._plan(domain, number, with_merge=True))
 
     def _plan(self, domain: Domain, number: int, *, with_merge: bool) -> Plan:
         start, manner = self._created(domain, number)
