@@ -6,6 +6,8 @@ hundred thousand can be simulated by itself. Nothing in it comes from a response
 
 from __future__ import annotations
 
+from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from casesnb.sandbox.case_life import (
@@ -23,9 +25,11 @@ from casesnb.sandbox.case_life import (
     Merge,
     Oddity,
     Value,
+    Version,
     Who,
+    sla_status,
 )
-from casesnb.sandbox.contact_centre import at_work, next_shift, to_iso
+from casesnb.sandbox.contact_centre import at_work, next_shift, to_iso, to_ms
 from casesnb.sandbox.randomness import Dice, as_uuid, digest
 from casesnb.sandbox.texts import COMMENTS, HOSTILE, NEXT_STEPS, TEMPLATES
 
@@ -41,6 +45,9 @@ _HOSTILE = frozenset(HOSTILE)
 
 LONGEST = 4100
 """Characters that AWS allows in a value."""
+
+LONGEST_SLA = 1_051_200
+"""Minutes that AWS allows an SLA."""
 
 BATCH = "BatchUpdate"
 """The role that edits in bulk."""
@@ -99,7 +106,6 @@ class _Case:
         self.manner = plan.manner
         self.queue = self.domain.queues[0].arn
         self.holder: Agent | None = None
-        self.sla: Item | None = None
         self.life = Life(
             self.domain, plan.case_id, template, plan.start_ms, self.creator()
         )
@@ -125,7 +131,7 @@ class _Case:
         self.create()
         self.contact(self.service())
         if dice.chance(rates.sla):
-            self.add_sla()
+            self.add_slas()
         self.take()
         if dice.chance(rates.long_text):
             self.long_note()
@@ -156,7 +162,7 @@ class _Case:
         """Do what the case that is shown first is for: a bit of everything, readable."""
         self.create()
         self.contact(self.service())
-        self.add_sla()
+        self.add_slas()
         self.wait(4)
         self.route(1)
         self.take(now_and_then=False)
@@ -211,7 +217,7 @@ class _Case:
         last = self.life.acts[-1].ms
         self.life.oddities = [p for p in self.life.oddities if p.ms <= last]
         for item in self.life.items:
-            item.versions = [v for v in item.versions if v[0] <= last]
+            item.versions = [v for v in item.versions if v.ms <= last]
 
     def step(self) -> None:
         """Do one of the things that fill a working day."""
@@ -410,12 +416,12 @@ class _Case:
         if self.dice.chance(0.5):
             gone = (Change("comment.body", text, EMPTY),)
             if self.act("RelatedItem.Deleted", who, gone, "Comment"):
-                item.versions.append((self.now, None))
+                self.becomes(item, None)
             return
         body = content["body"][:200] + " (corrected)"
         changes = (Change("comment.body", text, ("string", body)),)
         if self.act("RelatedItem.Updated", who, changes, "Comment"):
-            item.versions.append((self.now, {**content, "body": body}))
+            self.becomes(item, {**content, "body": body})
 
     def contact(self, who: Who) -> None:
         contact = as_uuid(digest(self.plan.case_id, "contact", len(self.life.items)))
@@ -445,20 +451,85 @@ class _Case:
     def link(self, who: Who) -> None:
         self.add("ConnectCase", who, {"caseId": self.plan.neighbour})
 
-    def add_sla(self) -> None:
-        status = self.domain.fields["status"].field_id
-        target = self.now + self.life.template.sla_hours * HOUR
-        self.sla = self.add(
+    def add_slas(self) -> None:
+        hours = self.life.template.sla_hours
+        self.add_sla(f"Resolve in {hours} hours", "closed", hours * 60)
+        if not self.plan.is_showcase and self.happens(self.rates.sla_second):
+            self.add_sla(f"Begin in {hours * 5} minutes", "in_progress", hours * 5)
+
+    def add_sla(self, name: str, status: str, minutes: int) -> None:
+        item = self.add(
             "Sla",
             self.service(),
             {
-                "name": f"Resolve in {self.life.template.sla_hours} hours",
+                "name": name,
                 "status": "Active",
-                "fieldId": status,
-                "targetFieldValues": "closed",
-                "targetTime": to_iso(target),
+                "fieldId": self.domain.fields["status"].field_id,
+                "targetFieldValues": status,
+                "targetTime": to_iso(self.now + minutes * MINUTE),
             },
         )
+        if item is None or self.plan.is_showcase:
+            return
+        while self.happens(self.rates.sla_edit):
+            # Before the deadline or after it, whether the case is closed by then or not.
+            ms = self.now + self.dice.between(5, 3 * minutes) * MINUTE
+            self.due.append((ms, partial(self.edit_sla, item)))
+        self.due.sort(key=lambda due: due[0])
+
+    def edit_sla(self, item: Item, _: int) -> None:
+        """Give an SLA another target, which counts from when it was made."""
+        who = self.dice.weighted(
+            ((6, self.agent), (2, self.program), (1, self.integration))
+        )()
+        self.do_what_is_due()
+        before = item.content(self.now) or {}
+        made, now = item.associated_ms, to_iso(self.now)
+        over = to_ms(datetime.fromisoformat(before.get("completionTime", now)))
+        if sla_status(before, now) in {"Overdue", "NotMet"} and self.dice.chance(0.7):
+            spent = -(-(over - made) // MINUTE)
+            minutes = spent + self.dice.between(1, 600)  # so that it is met after all
+        else:
+            minutes = self.dice.between(5, 120) * self.life.template.sla_hours
+        target = made + min(minutes, LONGEST_SLA) * MINUTE
+        after = {**before, "targetTime": to_iso(target)}
+        after["status"] = sla_status(after, now)
+        self.update_sla(item, who, before, after)
+
+    def end_slas(self, status: str) -> None:
+        """End the SLAs that waited for a status."""
+        over = to_iso(self.now)
+        self.do_what_is_due()
+        for item in self.life.items:
+            before = item.content(self.now) or {}
+            if (
+                item.type != "Sla"
+                or before["targetFieldValues"] != status
+                or "completionTime" in before
+            ):
+                continue
+            after = {**before, "completionTime": over}
+            after["status"] = sla_status(after, over)
+            self.update_sla(item, self.service(), before, after)
+
+    def update_sla(
+        self, item: Item, who: Who, before: dict[str, Any], after: dict[str, Any]
+    ) -> None:
+        names = ("targetTime", "status", "completionTime")
+        changes = tuple(
+            Change(
+                f"sla.{name}",
+                ("string", before[name]) if name in before else EMPTY,
+                ("string", after[name]),
+            )
+            for name in names
+            if after.get(name) != before.get(name)
+        )
+        if changes and self.act("RelatedItem.Updated", who, changes, "Sla"):
+            if not self.rates.sla_edit:
+                # Worlds without edits stay as they were: the item is a moment late.
+                after = {**after, "completionTime": to_iso(self.now)}
+            self.becomes(item, after)
 
     def close(self) -> None:
         self.wait(self.dice.pick((20, 120, 600)))
@@ -466,20 +537,7 @@ class _Case:
             self.now = max(self.now, self.plan.merge[0] + HOUR)
         by_rule = self.manner != "people" and self.dice.chance(0.5)
         who = self.service() if by_rule else self.agent()
-        if not self.set(who, status="closed") or self.sla is None:
-            return
-        content = self.sla.content(self.now) or {}
-        if content.get("status") != "Active":
-            return
-        met = to_iso(self.now) <= content["targetTime"]
-        status = "Met" if met else "NotMet"
-        changes = (
-            Change("sla.status", ("string", "Active"), ("string", status)),
-            Change("sla.completionTime", EMPTY, ("string", to_iso(self.now))),
-        )
-        if self.act("RelatedItem.Updated", self.service(), changes, "Sla"):
-            done = {**content, "status": status, "completionTime": to_iso(self.now)}
-            self.sla.versions.append((self.now, done))
+        self.set(who, status="closed")
 
     def reopen(self) -> None:
         self.wait(self.dice.pick((60, 900, 3000)))
@@ -543,7 +601,7 @@ class _Case:
         self.act("Case.Updated", who, (change,), merge=merge)
         for item in _movable(self.life, self.now):
             self.act("RelatedItem.Deleted", who, (), item.type, merge=merge)
-            item.versions.append((self.now, None))
+            self.becomes(item, None)
         self.add("ConnectCase", who, {"caseId": merge.primary_case_id}, merge=merge)
         self.act("Case.Merged", who, (), merge=merge)
         self.note("merge_close", "status", f"into {merge.primary_case_id}")
@@ -577,7 +635,7 @@ class _Case:
                     item.type,
                     item.associated_ms,
                     item.who,
-                    [(self.now, content)],
+                    [Version(self.now, content, self.life.acts[-1])],
                 )
             )
         self.add("ConnectCase", who, {"caseId": merge.secondary_case_id}, merge=merge)
@@ -611,7 +669,11 @@ class _Case:
             before = self.state.get(the_field.field_id, EMPTY)
             if value != before:
                 changes.append(Change(the_field.field_id, before, value))
-        return bool(changes) and self.act("Case.Updated", who, tuple(changes))
+        if not changes or not self.act("Case.Updated", who, tuple(changes)):
+            return False
+        if "status" in values:
+            self.end_slas(str(values["status"]))
+        return True
 
     def add(
         self,
@@ -636,9 +698,14 @@ class _Case:
         if not self.act("RelatedItem.Created", who, changes, item_type, merge=merge):
             return None
         item_id = as_uuid(digest(self.plan.case_id, "item", len(self.life.items)))
-        item = Item(item_id, item_type, self.now, who, [(self.now, dict(content))])
+        item = Item(item_id, item_type, self.now, who, [])
+        self.becomes(item, dict(content))
         self.life.items.append(item)
         return item
+
+    def becomes(self, item: Item, content: dict[str, Any] | None) -> None:
+        """Note what the last act made of a related item."""
+        item.versions.append(Version(self.now, content, self.life.acts[-1]))
 
     def act(
         self,
@@ -651,13 +718,7 @@ class _Case:
     ) -> bool:
         """Write one act, after whatever was due before it."""
         if merge is None:
-            asked = self.now
-            while self.due and self.due[0][0] <= asked and not self.over:
-                ms, what = self.due.pop(0)
-                last = self.life.acts[-1].ms if self.life.acts else ms
-                self.now = max(ms, last)
-                what(self.now)
-                self.now = max(asked, self.now)
+            self.do_what_is_due()
         if self.over:
             return False
         if event_type == "Case.Updated" and merge is None:
@@ -679,6 +740,21 @@ class _Case:
         acts.append(Act(event_id, self.now, event_type, item_type, who, changes, merge))
         self._notice(acts[-1])
         return True
+
+    def do_what_is_due(self) -> None:
+        """Do what was to be done by now, each at its time."""
+        asked = self.now
+        while self.due and self.due[0][0] <= asked and not self.over:
+            ms, what = self.due.pop(0)
+            last = self.life.acts[-1].ms if self.life.acts else ms
+            self.now = max(ms, last)
+            what(self.now)
+            self.now = max(asked, self.now)
+
+    def happens(self, rate: float) -> bool:
+        """Whether something that few worlds have happens now."""
+        # No die is cast where there is none of it: other worlds stay as they were.
+        return rate > 0 and self.dice.chance(rate)
 
     def _notice(self, act: Act) -> None:
         """Note what is odd about an act that was just written."""
@@ -754,6 +830,13 @@ class _Case:
             for act in self.life.acts[: self.dice.between(1, 4)]:
                 act.is_served = False
             self._note_for_all("without_creation", "begins in mid-life")
+        about_slas = [act for act in self.life.acts if act.item_type == "Sla"]
+        if self.happens(self.rates.sla_without_events):
+            for act in about_slas:
+                act.is_served = False
+        elif self.happens(self.rates.sla_without_fields):
+            for act in about_slas:
+                act.changes = ()
 
     def hide_all(self) -> None:
         """Leave the whole history out."""

@@ -8,16 +8,17 @@ forwards; nothing is read back from what the service answers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from casesnb.sandbox.case_life import CLOSED, EMPTY, Value
-from casesnb.sandbox.contact_centre import to_moment
+from casesnb.sandbox.case_life import CLOSED, EMPTY, Value, sla_status
+from casesnb.sandbox.contact_centre import to_iso, to_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
-    from casesnb.sandbox.case_life import Act, Life
+    from casesnb.sandbox.case_life import Act, Item, Life
 
 HOLDERS = ("assigned_user", "assigned_queue")
 """The fields that say who holds a case."""
@@ -116,6 +117,49 @@ class TrueReopen(NamedTuple):
     is_served: bool  # whether the case's audit history has both events
 
 
+class TrueSla(NamedTuple):
+    """One row per SLA of a case, as it stands."""
+
+    domain_id: str  # the case
+    case_id: str
+    related_item_id: str  # the SLA
+    event_id: str  # the event that added it
+    name: str  # its name
+    field_id: str  # the field that it waits for, and the value that ends it
+    target_value: str
+    created_at: datetime  # when it was made
+    first_target_at: datetime  # its deadline when it was made
+    target_at: datetime  # its deadline now
+    completed_at: datetime | None  # when the field got the value, if it did
+    status: str  # ``Active``, ``Overdue``, ``Met`` or ``NotMet``, as AWS says it
+    first_status: str  # what it would be, had nobody edited the target
+    n_edits: int  # how often that was done
+    # whether the audit history has each of its events, with their fields; if not,
+    # what happened to it can't be checked there
+    is_told: bool
+
+
+class TrueSlaEdit(NamedTuple):
+    """One row per edit of an SLA's target."""
+
+    domain_id: str  # the case
+    case_id: str
+    related_item_id: str  # the SLA
+    event_id: str  # the event
+    edited_at: datetime  # when
+    actor: str | None  # who, as in `TrueEvent`
+    actor_kind: str  # what kind of actor, as in `TrueEvent`
+    doer: str  # who it really was, as in `TrueEvent`
+    old_minutes: int  # from when the SLA was made to its deadline, before and after
+    new_minutes: int
+    old_target_at: datetime  # the deadline before and after
+    new_target_at: datetime
+    old_status: str  # the SLA's status before and after, as AWS works it out
+    new_status: str
+    hours_late: float  # from the deadline before to the edit; below zero if before it
+    is_told: bool  # whether the audit history has the event, with its fields
+
+
 class TrueMerge(NamedTuple):
     """One row per merge of two cases."""
 
@@ -158,6 +202,7 @@ ANOMALIES = {
     "renamed_field": "a change of a field that now has another name",
     "reopen": "opened again",
     "same_instant": "at the very time of the event before it",
+    "sla_edited": "the target of an SLA was edited",
     "sla_met": "the start of an SLA that was met",
     "sla_missed": "the start of an SLA that was missed",
     "sla_running": "the start of an SLA that still runs, or is overdue and open",
@@ -367,28 +412,95 @@ def anomalies(life: Life, now: int) -> Iterator[Anomaly]:
                 retired = option.retired_ms is not None and option.retired_ms <= now
                 if retired and new == ("string", option.value):
                     yield found("inactive_option", act, field_id, option.name)
-    yield from _slas(life, now)
+    for sla in slas(life, now):
+        kind, at = _SLA_KINDS[sla.status], sla.created_at
+        yield Anomaly(kind, *case, sla.event_id, None, at, sla.name)
+    for edit in sla_edits(life, now):
+        note = f"{edit.old_status} to {edit.new_status}"
+        yield found("sla_edited", by_id[edit.event_id], "sla.targetTime", note)
 
 
-def _slas(life: Life, now: int) -> Iterator[Anomaly]:
-    kinds = {"Active": "sla_running", "Met": "sla_met", "NotMet": "sla_missed"}
-    added = {
-        act.ms: act.event_id
-        for act in _acts(life, now)
-        if (act.type, act.item_type) == ("RelatedItem.Created", "Sla")
-    }
-    for item in life.items:
-        content = item.content(now)
-        if item.type == "Sla" and content is not None:
-            yield Anomaly(
-                kinds[content["status"]],
+_SLA_KINDS = {
+    "Active": "sla_running",
+    "Overdue": "sla_running",
+    "Met": "sla_met",
+    "NotMet": "sla_missed",
+}
+
+
+def slas(life: Life, now: int) -> Iterator[TrueSla]:
+    """One row per SLA of the case, as it stands."""
+    for item, versions in _slas(life, now):
+        (made, first), (_, last) = versions[0], versions[-1]
+        edits = [
+            after["targetTime"] != before["targetTime"]
+            for (_, before), (_, after) in pairwise(versions)
+        ]
+        over = last.get("completionTime")
+        status = last["status"] if over else sla_status(last, to_iso(now))
+        unedited = {**last, "targetTime": first["targetTime"]}
+        yield TrueSla(
+            life.domain.domain_id,
+            life.case_id,
+            item.item_id,
+            made.event_id,
+            first["name"],
+            first["fieldId"],
+            first["targetFieldValues"],
+            to_moment(item.associated_ms),
+            datetime.fromisoformat(first["targetTime"]),
+            datetime.fromisoformat(last["targetTime"]),
+            datetime.fromisoformat(over) if over else None,
+            status,
+            sla_status(unedited, to_iso(now)) if any(edits) else status,
+            sum(edits),
+            all(_is_told(act) for act, _ in versions),
+        )
+
+
+def sla_edits(life: Life, now: int) -> Iterator[TrueSlaEdit]:
+    """One row per edit of the target of one of the case's SLAs."""
+    for item, versions in _slas(life, now):
+        made = to_moment(item.associated_ms)
+        for (_, before), (act, after) in pairwise(versions):
+            if after["targetTime"] == before["targetTime"]:
+                continue
+            at = to_moment(act.ms)
+            old, new = (
+                datetime.fromisoformat(each["targetTime"]) for each in (before, after)
+            )
+            yield TrueSlaEdit(
                 life.domain.domain_id,
                 life.case_id,
-                added[item.associated_ms],
-                None,
-                to_moment(item.associated_ms),
-                content["name"],
+                item.item_id,
+                act.event_id,
+                at,
+                act.who.actor,
+                act.who.kind,
+                act.who.doer,
+                round((old - made) / timedelta(minutes=1)),
+                round((new - made) / timedelta(minutes=1)),
+                old,
+                new,
+                sla_status(before, to_iso(act.ms)),
+                after["status"],
+                (at - old) / timedelta(hours=1),
+                _is_told(act),
             )
+
+
+def _slas(
+    life: Life, now: int
+) -> Iterator[tuple[Item, list[tuple[Act, dict[str, Any]]]]]:
+    """Yield each SLA with the acts about it and what it was after each."""
+    for item in life.items:
+        versions = [(v.act, v.content) for v in item.versions if v.ms <= now]
+        if item.type == "Sla" and versions:
+            yield item, [(act, content or {}) for act, content in versions]
+
+
+def _is_told(act: Act) -> bool:
+    return act.is_served and bool(act.changes)
 
 
 def _acts(life: Life, now: int) -> Iterator[Act]:

@@ -467,6 +467,43 @@ class World:
             for row in truth.reopens(life, self._now)
         ]
 
+    def true_slas(self, case_id: str | None = None) -> list[truth.TrueSla]:
+        """One row per SLA of a case, as it stands.
+
+        Parameters
+        ----------
+        case_id : str, optional
+            Only this case.
+
+        Returns
+        -------
+        list of TrueSla
+            ``first_status`` is what it would be, had nobody edited its target;
+            ``is_told``: whether the audit history can show what happened to it.
+        """
+        return [
+            row for life in self._lives(case_id) for row in truth.slas(life, self._now)
+        ]
+
+    def true_sla_edits(self, case_id: str | None = None) -> list[truth.TrueSlaEdit]:
+        """One row per edit of an SLA's target.
+
+        Parameters
+        ----------
+        case_id : str, optional
+            Only this case.
+
+        Returns
+        -------
+        list of TrueSlaEdit
+            None, unless the world's `Rates` have an ``sla_edit``.
+        """
+        return [
+            row
+            for life in self._lives(case_id)
+            for row in truth.sla_edits(life, self._now)
+        ]
+
     def true_actor_kind(self, case_id: str) -> dict[str, str]:
         """Return what kind of actor each of a case's events names.
 

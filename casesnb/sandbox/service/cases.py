@@ -6,7 +6,7 @@ import json
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from casesnb.sandbox.case_life import ABSENT, CLOSED, EMPTY
+from casesnb.sandbox.case_life import ABSENT, CLOSED, EMPTY, sla_status
 from casesnb.sandbox.contact_centre import to_iso, to_ms
 from casesnb.sandbox.randomness import Dice
 from casesnb.sandbox.service.filters import (
@@ -229,7 +229,7 @@ class CasesAnswers:
             content["targetTime"]
             for item in life.items
             for content in [item.content(self.now)]
-            if item.type == "Sla" and content and content["status"] == "Active"
+            if item.type == "Sla" and content and "completionTime" not in content
         ]
         kept: dict[str, Value] = {
             "case_id": ("string", life.case_id),
@@ -359,8 +359,8 @@ class CasesAnswers:
         name = item.type[:1].lower() + item.type[1:]
         inner: dict[str, Any] = dict(content)
         if item.type == "Sla":
-            if inner["status"] == "Active" and inner["targetTime"] < to_iso(self.now):
-                inner["status"] = "Overdue"
+            if "completionTime" not in inner:
+                inner["status"] = sla_status(inner, to_iso(self.now))
             inner["targetFieldValues"] = [{"stringValue": inner["targetFieldValues"]}]
             inner = {"slaConfiguration": {**inner, "type": "CaseField"}}
         elif item.type == "Custom":
