@@ -29,7 +29,7 @@ from casesnb.sandbox.case_life import (
     Who,
     sla_status,
 )
-from casesnb.sandbox.contact_centre import at_work, next_shift, to_iso, to_ms
+from casesnb.sandbox.contact_centre import at_work, has_come, next_shift, to_iso, to_ms
 from casesnb.sandbox.randomness import Dice, as_uuid, digest
 from casesnb.sandbox.texts import COMMENTS, HOSTILE, NEXT_STEPS, TEMPLATES
 
@@ -93,7 +93,7 @@ class _Case:
         templates = [
             t
             for t in self.domain.templates
-            if t.retired_ms is None or plan.start_ms < t.retired_ms
+            if not has_come(t.retired_ms, plan.start_ms)
         ]
         template = templates[0] if plan.is_showcase else self.dice.pick(templates)
         self.customer_writes = HOSTILE if self.dice.chance(self.rates.hostile) else None
@@ -274,8 +274,7 @@ class _Case:
 
     def leaves(self, agent: Agent) -> bool:
         """Whether somebody is gone, or will be before the next shift."""
-        left = agent.deleted_ms
-        return left is not None and left <= self.now + WEEKEND
+        return has_come(agent.deleted_ms, self.now + WEEKEND)
 
     def service(self) -> Who:
         return Who(self.domain.service_role, None, None, "automation")
@@ -317,7 +316,7 @@ class _Case:
             values["checked"] = False
         if dice.chance(0.3):
             values["amount"] = 0.0 if dice.chance(0.3) else dice.below(400_000) / 100
-        if not self.domain.fields["segment"].deleted_at(self.now):
+        if not has_come(self.domain.fields["segment"].deleted_ms, self.now):
             values["segment"] = dice.pick(("standard", "gold"))
         if dice.chance(0.15):
             values["link"] = f"https://portal.example/{values['number']}"
@@ -663,7 +662,7 @@ class _Case:
         changes = []
         for key, new in values.items():
             the_field = self.domain.fields[key]
-            if the_field.deleted_at(self.now):
+            if has_come(the_field.deleted_ms, self.now):
                 continue
             value = self.value(new)
             before = self.state.get(the_field.field_id, EMPTY)

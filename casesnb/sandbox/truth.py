@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from casesnb.sandbox.case_life import CLOSED, EMPTY, Value, sla_status
-from casesnb.sandbox.contact_centre import to_iso, to_moment
+from casesnb.sandbox.contact_centre import has_come, to_iso, to_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ class TrueEvent(NamedTuple):
     """One row per thing that was done to a case."""
 
     domain_id: str  # the case
-    case_id: str  # the case
+    case_id: str
     event_id: str  # the audit event
     # its place among all that was done to the case, from 0, the order in which
     # it was done, also at one instant and also if it is not served
@@ -43,8 +43,8 @@ class TrueEvent(NamedTuple):
     actor_kind: str
     doer: str  # who it really was: ``person``, ``automation`` or ``integration``
     merge_event_id: str | None  # the merge that it belongs to
-    primary_case_id: str | None  # the merge that it belongs to
-    secondary_case_id: str | None  # the merge that it belongs to
+    primary_case_id: str | None
+    secondary_case_id: str | None
     n_changes: int  # fields that it lists
     is_served: bool  # whether the case's audit history has it
 
@@ -53,8 +53,8 @@ class TrueChange(NamedTuple):
     """One row per field of something that was done to a case."""
 
     domain_id: str  # the event
-    case_id: str  # the event
-    event_id: str  # the event
+    case_id: str
+    event_id: str
     sequence: int  # the event's place, as in `TrueEvent`
     slot: int  # the field's place in the event, from 0
     performed_at: datetime  # when
@@ -63,9 +63,9 @@ class TrueChange(NamedTuple):
     actor_kind: str  # what kind of actor, as in `TrueEvent`
     field_id: str  # the field; of a related item it is a path such as ``comment.body``
     old_kind: str | None  # the value before
-    old: str | None  # the value before
+    old: str | None
     new_kind: str | None  # the value after
-    new: str | None  # the value after
+    new: str | None
     is_served: bool  # whether the case's audit history has it
 
 
@@ -73,10 +73,10 @@ class TrueSpell(NamedTuple):
     """One row per interval during which a case's field held one value."""
 
     domain_id: str  # the field of the case
-    case_id: str  # the field of the case
-    field_id: str  # the field of the case
+    case_id: str
+    field_id: str
     kind: str | None  # what it held
-    value: str | None  # what it held
+    value: str | None
     start_at: datetime  # when it began
     end_at: datetime  # when it ended, or the world's now if it had not
     is_open: bool  # whether it still held then
@@ -90,10 +90,10 @@ class TrueHandoff(NamedTuple):
     """One row per change of who holds a case."""
 
     domain_id: str  # the case
-    case_id: str  # the case
+    case_id: str
     field_id: str  # ``assigned_user`` or ``assigned_queue``
     from_value: str | None  # who held it and who holds it then; None is nobody
-    to_value: str | None  # who held it and who holds it then; None is nobody
+    to_value: str | None
     at: datetime  # when
     held_hours: float  # how long the one before held it, or how long nobody did
     event_id: str  # the event
@@ -106,7 +106,7 @@ class TrueReopen(NamedTuple):
     """One row per time that a closed case was opened again."""
 
     domain_id: str  # the case
-    case_id: str  # the case
+    case_id: str
     closed_at: datetime  # when it was closed
     reopened_at: datetime  # when it was opened again
     hours: float  # how long it was closed
@@ -169,7 +169,7 @@ class TrueMerge(NamedTuple):
     secondary_case_id: str  # the case that was closed
     at: datetime  # when it began
     primary_event_ids: tuple[str, ...]  # its events on the two cases
-    secondary_event_ids: tuple[str, ...]  # its events on the two cases
+    secondary_event_ids: tuple[str, ...]
 
 
 class Anomaly(NamedTuple):
@@ -177,7 +177,7 @@ class Anomaly(NamedTuple):
 
     kind: str  # one of `ANOMALIES`
     domain_id: str  # the case
-    case_id: str  # the case
+    case_id: str
     event_id: str | None  # the event; None where the whole history is meant
     field_id: str | None  # the field, where one is meant
     at: datetime  # when
@@ -383,11 +383,8 @@ def anomalies(life: Life, now: int) -> Iterator[Anomaly]:
         if handoff.is_ping_pong:
             note = f"back to {handoff.to_value}"
             yield found("ping_pong", by_id[handoff.event_id], handoff.field_id, note)
-    gone = {
-        agent.arn
-        for agent in life.domain.agents
-        if agent.deleted_ms is not None and agent.deleted_ms <= now
-    }
+    agents = life.domain.agents
+    gone = {agent.arn for agent in agents if has_come(agent.deleted_ms, now)}
     fields = life.domain.fields_by_id
     before: dict[str, list[Value]] = {}
     for act in by_id.values():
@@ -404,12 +401,12 @@ def anomalies(life: Life, now: int) -> Iterator[Anomaly]:
             field = fields.get(field_id)
             if field is None:
                 continue
-            if field.deleted_at(now):
+            if has_come(field.deleted_ms, now):
                 yield found("deleted_field", act, field_id, field.name)
             if field.name_at(now) != field.name_at(act.ms):
                 yield found("renamed_field", act, field_id, f"was {field.former_name}")
             for option in field.options:
-                retired = option.retired_ms is not None and option.retired_ms <= now
+                retired = has_come(option.retired_ms, now)
                 if retired and new == ("string", option.value):
                     yield found("inactive_option", act, field_id, option.name)
     for sla in slas(life, now):

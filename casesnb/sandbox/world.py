@@ -45,9 +45,9 @@ class World:
     """Contact centres in which everything that happened is known.
 
     The same arguments give the same world, to the byte, on every machine. Hand
-    it to ``connect`` and it answers as Amazon Connect Cases would. What is called
-    ``true_...`` tells what really happened by `now`: to one case, or to all of them
-    where no ``case_id`` is given.
+    it to ``connect`` and it answers as Amazon Connect Cases would. What is
+    called ``true_...`` tells what really happened by `now`: to one case, or to
+    all of them where no ``case_id`` is given.
 
     Parameters
     ----------
@@ -207,6 +207,11 @@ class World:
         """Yield the cases that exist by now, about in the order of creation.
 
         Of one domain, or of all; those of `awkward` are not among them.
+
+        Yields
+        ------
+        str
+            A case's id.
         """
         domains = self._domains if domain_id is None else [self.domain(domain_id)]
         for domain in domains:
