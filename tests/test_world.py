@@ -404,7 +404,7 @@ def test_the_truths_agree_with_each_other(seed: int) -> None:
                     for spell in reversed(spells)
                     if spell.start_at <= when
                 ]
-                state = world.true_state(case_id, when)
+                state = world.true_state(case_id, as_of=when)
                 assert state.get(field_id, ("empty", None)) == (kind, value)
         for row in world.true_handoffs(case_id):
             spells = world.true_spells(case_id, row.field_id)
@@ -575,7 +575,7 @@ def test_each_planted_anomaly_is_where_the_world_says(seed: int) -> None:
                 assert as_value(field["oldValue"]) == ("string", "closed")
             case "edited_after_close":
                 assert "status" not in new
-                before = world.true_state(row.case_id, row.at)
+                before = world.true_state(row.case_id, as_of=row.at)
                 assert before["status"] == ("string", "closed")
             case "bulk_edit":
                 bulk[row.domain_id, row.at] += 1
@@ -637,10 +637,10 @@ def test_a_merge_is_on_both_cases_and_its_thread_is_one_story(seed: int) -> None
         assert secondary[merge.secondary_event_ids[-1]].event_type == "Case.Merged"
         before = merge.at - dt.timedelta(milliseconds=1)
         for case_id in ids:
-            assert world.true_state(case_id, before)["status"][1] != "closed"
+            assert world.true_state(case_id, as_of=before)["status"][1] != "closed"
         assert (
-            world.true_state(merge.primary_case_id, before)["customer_id"]
-            == world.true_state(merge.secondary_case_id, before)["customer_id"]
+            world.true_state(merge.primary_case_id, as_of=before)["customer_id"]
+            == world.true_state(merge.secondary_case_id, as_of=before)["customer_id"]
         )
         thread = world.true_thread(merge.primary_case_id)
         assert {event.case_id for event in thread} == ids
@@ -851,7 +851,9 @@ def test_the_world_seen_earlier_is_the_beginning_of_the_same_story(seed: int) ->
             now = list(world.true_events(case_id))
             assert now[: len(events)] == events
             assert all(event.performed_at > moment for event in now[len(events) :])
-            assert earlier.true_state(case_id) == world.true_state(case_id, moment)
+            assert earlier.true_state(case_id) == world.true_state(
+                case_id, as_of=moment
+            )
         later = set(world.case_ids()) - set(ids)
         assert all(earlier.find(case_id) is None for case_id in later)
     with pytest.raises(ValueError, match="has no time zone"):

@@ -169,12 +169,12 @@ class World:
         """The world's own time: when it is looked at."""
         return to_moment(self._now)
 
-    def at(self, moment: datetime) -> World:
+    def at(self, as_of: datetime) -> World:
         """Return the same world seen at another moment.
 
         Parameters
         ----------
-        moment : datetime
+        as_of : datetime
             With a time zone. After `end`, nothing more happens.
 
         Returns
@@ -185,10 +185,10 @@ class World:
         Raises
         ------
         ValueError
-            If `moment` has no time zone.
+            If `as_of` has no time zone.
         """
         other = copy.copy(self)
-        other._now = to_ms(moment)
+        other._now = to_ms(as_of)
         other.__dict__.pop("_service", None)
         return other
 
@@ -305,7 +305,7 @@ class World:
         return self._rows(truth.changes, case_id)
 
     def true_state(
-        self, case_id: str, when: datetime | None = None
+        self, case_id: str, *, as_of: datetime | None = None
     ) -> dict[str, Value]:
         """Return the values of a case's fields at a moment.
 
@@ -313,7 +313,7 @@ class World:
         ----------
         case_id : str
             The case.
-        when : datetime, optional
+        as_of : datetime, optional
             The moment, all that was done at it included; now by default.
 
         Returns
@@ -323,7 +323,7 @@ class World:
             cleared it. Related items and what Cases keeps by itself (such as
             ``last_updated_datetime``) are not in it, unless an event lists them.
         """
-        ms = self._now if when is None else min(self._now, to_ms(when))
+        ms = self._now if as_of is None else min(self._now, to_ms(as_of))
         return self.life(case_id).state(ms)
 
     def true_spells(self, case_id: str, field_id: str) -> list[truth.TrueSpell]:
