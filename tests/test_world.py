@@ -795,6 +795,11 @@ def test_ten_thousand_slas_are_what_the_rule_says() -> None:
     assert n["Met to NotMet"] > 30
 
 
+def test_an_sla_is_edited_five_times_at_most() -> None:
+    world = World(1, cases=20, rates=dataclasses.replace(EDITED, sla_edit=1.0))
+    assert max(sla.n_edits for sla in world.true_slas()) == 5
+
+
 def test_no_world_has_edits_of_slas_unless_it_is_asked_to() -> None:
     world = world_of(1)
     assert world.true_sla_edits() == []

@@ -30,7 +30,8 @@ class Rates:
     sla_second : float
         Of cases with an SLA: has another, for the beginning of the work.
     sla_edit : float
-        Of SLAs: somebody edits the target, and then perhaps once more.
+        Of SLAs: somebody edits the target; of those that were edited, once more,
+        and so on, at most five times.
     sla_without_fields : float
         The events about its SLAs list no field.
     sla_without_events : float

@@ -49,6 +49,9 @@ LONGEST = 4100
 LONGEST_SLA = 1_051_200
 """Minutes that AWS allows an SLA."""
 
+MOST_EDITS = 5
+"""Edits of one SLA's target."""
+
 BATCH = "BatchUpdate"
 """The role that edits in bulk."""
 
@@ -470,7 +473,9 @@ class _Case:
         )
         if item is None or self.plan.is_showcase:
             return
-        while self.happens(self.rates.sla_edit):
+        for _ in range(MOST_EDITS):
+            if not self.happens(self.rates.sla_edit):
+                break
             # Before the deadline or after it, whether the case is closed by then or not.
             ms = self.now + self.dice.between(5, 3 * minutes) * MINUTE
             self.due.append((ms, partial(self.edit_sla, item)))
