@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 CONSTRAINTS := binder/constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
-.PHONY: help demo lab test lint check slow browser spark awscli pm4py bench nightly binder notebooks pictures readme clean
+.PHONY: help demo lab test lint check slow browser spark awscli pm4py lowest newest bench nightly mutants binder \
+  notebooks pictures readme clean
 
 help:  ## show what there is to do
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -73,6 +74,31 @@ $(VENV)-pm4py/.done: pyproject.toml
 pm4py: $(VENV)-pm4py/.done  ## pm4py reads what we write and counts as we count
 	$(VENV)-pm4py/bin/pytest tests -m pm4py
 
+# Each dependency at the lower bound that pyproject claims, and at its newest release:
+# botocore's model of Cases among them. Notebooks show the pinned versions' outputs.
+$(VENV)-lowest/.done: pyproject.toml tests/lowest_bounds.py $(VENV)/.test
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(BIN)/python tests/lowest_bounds.py > $(VENV)-lowest/constraints.txt
+	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c $(VENV)-lowest/constraints.txt -e '.[test]'
+	@touch $@
+
+lowest: $(VENV)-lowest/.done  ## every test but the notebooks with the oldest that we claim
+	$(VENV)-lowest/bin/pytest tests casesnb -n 2 --dist loadscope --deselect tests/test_notebooks.py
+
+newest:  ## every test but the notebooks with the newest of everything
+	$(PYTHON) -m venv $(VENV)-newest
+	$(VENV)-newest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager -e '.[test]'
+	$(VENV)-newest/bin/python -c 'import botocore; print("botocore", botocore.__version__)'
+	$(VENV)-newest/bin/pytest tests casesnb -n 2 --dist loadscope --deselect tests/test_notebooks.py
+
+$(VENV)-mutants/.done: pyproject.toml $(CONSTRAINTS)
+	$(PYTHON) -m venv $(VENV)-mutants
+	$(VENV)-mutants/bin/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[test]' cosmic-ray
+	@touch $@
+
+mutants: $(VENV)-mutants/.done  ## the code changed in one place at a time: do the tests notice?
+	$(VENV)-mutants/bin/python tests/mutants.py
+
 binder:  ## what Binder does, without its image
 	rm -rf .binder-venv && $(PYTHON) -m venv .binder-venv
 	.binder-venv/bin/python -m pip install --quiet --disable-pip-version-check -r binder/requirements.txt
@@ -95,4 +121,4 @@ readme: $(VENV)/.test  ## write the README's column tables again
 	$(BIN)/python tests/refresh_readme.py
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(VENV)-awscli $(VENV)-pm4py demo artifacts .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-awscli $(VENV)-pm4py $(VENV)-lowest $(VENV)-newest $(VENV)-mutants demo artifacts .pytest_cache .mypy_cache .ruff_cache

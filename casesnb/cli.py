@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import casesnb as cn
+from casesnb.sandbox.server import SandboxServer, serve
 from casesnb.sandbox.server import add_arguments as add_sandbox_arguments
-from casesnb.sandbox.server import serve
 from casesnb.wire.client import AWS_ERRORS, recording_of
 from casesnb.wire.recording import Recording
 from casesnb.wire.redact.redactor import Redactor
@@ -178,7 +178,7 @@ def _sandbox(arguments: argparse.Namespace) -> int:
     world = cn.sandbox.World(
         arguments.seed, domains=arguments.domains, cases=arguments.cases
     )
-    serve(
+    server = SandboxServer(
         world,
         host=arguments.host,
         port=arguments.port,
@@ -187,6 +187,7 @@ def _sandbox(arguments: argparse.Namespace) -> int:
         latency=arguments.latency,
         faults=arguments.fault,
     )
+    serve(server)
     return 0
 
 

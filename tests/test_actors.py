@@ -92,6 +92,18 @@ def agent(name: str = ANN) -> dict[str, Any]:
 NOBODY = {"actor_kind": "unknown"}
 
 
+def test_the_moment_at_which_work_begins_is_in_it_and_its_end_is_off() -> None:
+    events = events_of(
+        event(0, "2026-03-02T09:00Z", **agent()),  # a Monday
+        event(1, "2026-03-02T16:59:59.999999Z", **agent()),
+        event(2, "2026-03-02T17:00Z", **agent()),
+        event(3, "2026-03-02T08:59:59.999999Z", **agent()),
+    )
+    found = off_hours(events, calendar=cn.Calendar({1: ("09:00", "17:00")}))
+    assert found["n_events"].tolist() == [4]
+    assert found["n_off_hours"].tolist() == [2]
+
+
 def test_activity_counts_events_changes_and_cases_by_actor_and_day() -> None:
     events = events_of(
         {**event(0, "2026-03-02T09:00Z", **agent()), "n_changes": 3},

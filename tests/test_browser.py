@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
@@ -116,6 +117,9 @@ def page(browser: Any) -> Iterator[Page]:
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
     page.set_default_timeout(60_000)
     page.faults = []
+    page.asked = []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("websocket", lambda socket: page.asked.append(socket.url))
     page.on("pageerror", lambda error: page.faults.append(str(error)))
     page.on(
         "console",
@@ -268,6 +272,38 @@ def test_a_walk_in_voila(page: Page, service: str, tmp_path: Path) -> None:
         page.goto(address)
         page.get_by_label("Case", exact=True).wait_for()
         walk(page, "voila")
+        hosts = Counter(urlsplit(asked).hostname for asked in page.asked)  # type: ignore[attr-defined]
+        assert hosts.pop("127.0.0.1") > 50
+        hosts.pop(None, None)  # what a page holds itself, as data
+        assert not hosts
+
+
+def test_the_page_answers_to_this_machines_names_alone(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/"
+    command = [sys.executable, "-u", "-m", "casesnb", "explore", "--no-browser"]
+    command += ["--sandbox", "0", "--port", str(port)]
+    with running(command, url, tmp_path / "log") as said:
+        token = said.partition("?token=")[2].split()[0]
+
+        def status(path: str, host: str) -> int:
+            asked = urllib.request.Request(f"{url}{path}?token={token}")
+            asked.add_header("Host", host)
+            try:
+                with urllib.request.urlopen(asked, timeout=30) as answer:
+                    policy = answer.headers["Content-Security-Policy"]
+                    assert policy.startswith("default-src 'self' ")
+                    return int(answer.status)
+            except urllib.error.HTTPError as error:
+                with error:
+                    return error.code
+
+        kernel = "api/kernels/00000000-0000-0000-0000-000000000000"
+        for path, found in (("", 200), ("login", 200), (kernel, 404)):
+            assert status(path, f"127.0.0.1:{port}") == found
+            assert status(path, f"localhost:{port}") == found
+            for host in ("evil.example", f"127.0.0.1.evil.example:{port}", "10.0.0.1"):
+                assert status(path, host) == 403
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,7 @@ def test_a_terminal_obeys_nothing_that_is_in_it() -> None:
     line = str(loaded(event(0), event(1, type="Case.\x1b[2JSang\nnow\u202e")))
     assert line.isprintable()
     assert r"Case.\x1b[2JSang\nnow\u202e" in line
+    assert line.startswith("complete")
 
 
 @pytest.mark.parametrize("with_tables", [True, False])

@@ -354,7 +354,7 @@ def test_the_state_then_is_the_true_state(client: Any) -> None:
             explorer.as_of_tab.table.value,
         )
         held = dict(rows)
-        true = WORLD.true_state(SHOWN, when)
+        true = WORLD.true_state(SHOWN, as_of=when)
         assert {"title", "status", "summary"} <= true.keys()
         for name in ("Title", "Summary"):
             assert held[name] == true[name.lower()][1]

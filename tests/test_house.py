@@ -99,7 +99,7 @@ FLOORS = {
     "view": (("text", "wording", "table"), ("plots",), ("report",), ("explorer",)),
     "sandbox": (
         ("randomness", "texts", "rates", "contact_centre", "case_life"),
-        ("acts", "simulate", "truth"),
+        ("simulate", "truth"),
         ("service",),
         ("world", "faults"),
         ("server",),

@@ -62,6 +62,11 @@ def test_a_request_spelled_otherwise_is_the_same_request() -> None:
     )
 
 
+def test_a_body_that_is_not_json_is_told_by_its_text() -> None:
+    asked = cn.raw.Request("X", "POST", "/", body=b'{"half": \xff').canonical()
+    assert json.loads(asked)[-1] == '{"half": \\xff'
+
+
 @pytest.mark.parametrize(
     "body",
     [

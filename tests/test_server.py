@@ -145,14 +145,110 @@ def test_it_listens_on_loopback_unless_told_otherwise_and_says_so() -> None:
     said: list[str] = []
     stop = threading.Event()
     stop.set()
-    serve(WORLD, port=0, say=said.append, until=stop)
+    serve(SandboxServer(WORLD, port=0), say=said.append, until=stop)
     text = "\n".join(said)
     assert "http://127.0.0.1:" in text
     assert "This machine only." in text
     assert "AWS_ENDPOINT_URL_CONNECTCASES=" in text
     said.clear()
-    serve(WORLD, host="0.0.0.0", port=0, say=said.append, until=stop)  # noqa: S104
+    everywhere = SandboxServer(WORLD, host="0.0.0.0", port=0)  # noqa: S104
+    serve(everywhere, say=said.append, until=stop)
     assert "ANYBODY WHO REACHES 0.0.0.0 CAN ASK" in "\n".join(said)
+
+
+HOSTS = {
+    "127.0.0.1": True,
+    "127.0.0.1:8700": True,
+    "localhost:1": True,
+    "LOCALHOST": True,
+    "[::1]:8700": True,
+    "127.1.2.3": True,
+    "evil.example": False,
+    "evil.example:8700": False,
+    "127.0.0.1.evil.example": False,
+    "localhost.evil.example": False,
+    "0.0.0.0:8700": False,
+    "10.0.0.1": False,
+    "": False,
+    "[::1": False,
+}
+
+
+def asked_as(server: SandboxServer, host: str) -> tuple[int, str | None, bytes]:
+    """The status, the error's name and the body of an answer."""
+    asked = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    asked.putrequest("POST", "/domains-list", skip_host=True)
+    asked.putheader("Host", host)
+    asked.putheader("Content-Length", "2")
+    asked.endheaders(b"{}")
+    answer = asked.getresponse()
+    found = answer.status, answer.getheader("x-amzn-errortype"), answer.read()
+    asked.close()
+    return found
+
+
+def test_a_page_that_calls_this_machine_by_another_name_learns_nothing() -> None:
+    with SandboxServer(WORLD) as server:
+        for host, is_here in HOSTS.items():
+            status, error, body = asked_as(server, host)
+            assert status == (200 if is_here else 403), host
+            assert (DOMAIN in str(body)) == is_here
+            if not is_here:
+                said = f"names another machine. Ask at {server.url}."
+                assert json.loads(body)["message"].endswith(said)
+                assert error == "AccessDeniedException"
+    with SandboxServer(WORLD, host="0.0.0.0") as server:  # noqa: S104
+        assert asked_as(server, "cases.test:8700")[0] == 200
+
+
+WITHOUT_TORNADO = """
+import pkgutil, sys
+from importlib import import_module
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "tornado":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Blocked())
+import casesnb as cn
+
+for each in pkgutil.walk_packages(cn.__path__, "casesnb."):
+    if not each.name.endswith("__main__"):
+        import_module(each.name)
+world = cn.sandbox.World(seed=7)
+history = cn.load_history(cn.connect(world), *world.showcase)
+print(len(cn.spells(history.changes)) > 10, len(cn.story(history)) > 100)
+print(cn.plot_changes(history.changes) is not None, cn.write_report(history, "r.html"))
+cn.CaseExplorer(cn.connect(world))
+for start in (lambda: cn.sandbox.SandboxServer(world), lambda: main(["sandbox"])):
+    try:
+        from casesnb.cli import main
+        print(start())
+    except ModuleNotFoundError as error:
+        print(error)
+print("tornado" in sys.modules)
+"""
+
+
+def test_all_but_the_server_works_without_tornado(tmp_path: Path) -> None:
+    # As in Pyodide, whose Python has pandas but no tornado.
+    code = tmp_path / "code.py"
+    code.write_text(WITHOUT_TORNADO, "utf-8")
+    done = subprocess.run(
+        [sys.executable, code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(cn.__file__).parents[1])},
+    )
+    needs = "The sandbox over HTTP needs tornado: pip install tornado."
+    first, second, error, status, is_there = done.stdout.splitlines()
+    assert (first, second.split()[0]) == ("True True", "True")
+    assert error.startswith(needs)
+    assert (status, done.stderr.startswith(needs)) == ("2", True)
+    assert is_there == "False"
 
 
 def test_latency_is_before_each_answer_and_holds_up_nobody_else() -> None:
@@ -456,18 +552,15 @@ def test_no_setting_of_this_machine_keeps_the_sandbox_away(tmp_path: Path) -> No
 def test_the_command_line_serves_what_it_was_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked: dict[str, Any] = {}
-
-    def noted(world: World, **how: Any) -> None:
-        asked.update(world=world, **how)
-
-    monkeypatch.setattr(cli, "serve", noted)
+    asked: list[SandboxServer] = []
+    monkeypatch.setattr(cli, "serve", asked.append)
     words = "--seed 3 --cases 5 --domains 1 --order oldest --fault reset:2 --port 0"
     assert cli.main(["sandbox", *words.split()]) == 0
-    assert asked["world"].provenance == World(3, cases=5, domains=1).provenance
-    assert (asked["order"], asked["port"]) == ("oldest first", 0)
-    assert asked["faults"] == [Fault("reset", 2)]
-    assert asked["host"] == "127.0.0.1"
+    (server,) = asked
+    assert server.world.provenance == World(3, cases=5, domains=1).provenance
+    assert server.faulty.provenance["order"] == "oldest first"
+    assert server.faulty.faults == (Fault("reset", 2),)
+    assert (server.host, server.port) == ("127.0.0.1", 0)
     for wrong in (["--fault", "nope"], ["--order", "best"]):
         with pytest.raises(SystemExit):
             cli.main(["sandbox", *wrong])

@@ -463,6 +463,7 @@ def test_a_handoff_tells_the_working_hours_that_the_case_was_held() -> None:
     ("hours", "told"),
     [
         ({8: ("09:00", "17:00")}, "no weekday"),
+        ({0: ("09:00", "17:00")}, "no weekday"),
         ({1: ("17:00", "09:00")}, "not in order"),
         ({1: ("09:00", "25:00")}, "not in order"),
         ({1: ("nine", "five")}, "no time of day"),

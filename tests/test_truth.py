@@ -92,7 +92,7 @@ def check_states(found: Loaded, dice: random.Random) -> None:
         states = Cases(cn.state_at(found.changes, as_of=when))
         for case_id in found.whole:
             rows = told(states[case_id], "field_id", "kind", "value")
-            state = found.worlds[case_id].true_state(case_id, when)
+            state = found.worlds[case_id].true_state(case_id, as_of=when)
             assert {field: (kind, text) for field, kind, text in rows} == state
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from voila.paths import collect_template_paths
 
 from casesnb.cli import main
 from casesnb.view.explorer import web
@@ -47,16 +50,33 @@ def test_the_page_asks_whom_the_command_names(
 def test_it_listens_on_loopback_behind_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[list[str]] = []
 
-    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+    def run(
+        command: list[str], *, env: dict[str, str], **_: Any
+    ) -> subprocess.CompletedProcess[str]:
         ran.append(command)
-        assert json.loads(Path(command[3]).read_text("utf-8"))["nbformat"] == 4
+        notebook = Path(command[3])
+        assert json.loads(notebook.read_text("utf-8"))["nbformat"] == 4
+        ours, *theirs = env["JUPYTER_PATH"].split(os.pathsep)
+        assert (ours, theirs) == (str(notebook.parent), ["/their/own"])
+        assert set(collect_template_paths(["voila"], "casesnb", root_dirs=[ours])) >= {
+            f"{ours}/voila/templates/casesnb",
+            f"{ours}/voila/templates/lab",
+        }
         return subprocess.CompletedProcess(command, 3)
 
     monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setenv("JUPYTER_PATH", "/their/own")
     assert web.serve(web.explorer_notebook(), port=1234, open_browser=False) == 3
     assert {"--Voila.ip=127.0.0.1", "--token", "--port=1234", "--no-browser"} <= {
         *ran[0]
     }
+    assert "--template=casesnb" in ran[0]
+    (settings,) = [a.partition("=")[2] for a in ran[0] if "tornado_settings" in a]
+    settings = ast.literal_eval(settings)
+    assert settings["allow_remote_access"] is False
+    assert settings["headers"]["Content-Security-Policy"].startswith(
+        "default-src 'self'"
+    )
     assert not Path(ran[0][3]).exists()
 
 

@@ -404,7 +404,7 @@ def test_the_truths_agree_with_each_other(seed: int) -> None:
                     for spell in reversed(spells)
                     if spell.start_at <= when
                 ]
-                state = world.true_state(case_id, when)
+                state = world.true_state(case_id, as_of=when)
                 assert state.get(field_id, ("empty", None)) == (kind, value)
         for row in world.true_handoffs(case_id):
             spells = world.true_spells(case_id, row.field_id)
@@ -575,7 +575,7 @@ def test_each_planted_anomaly_is_where_the_world_says(seed: int) -> None:
                 assert as_value(field["oldValue"]) == ("string", "closed")
             case "edited_after_close":
                 assert "status" not in new
-                before = world.true_state(row.case_id, row.at)
+                before = world.true_state(row.case_id, as_of=row.at)
                 assert before["status"] == ("string", "closed")
             case "bulk_edit":
                 bulk[row.domain_id, row.at] += 1
@@ -637,10 +637,10 @@ def test_a_merge_is_on_both_cases_and_its_thread_is_one_story(seed: int) -> None
         assert secondary[merge.secondary_event_ids[-1]].event_type == "Case.Merged"
         before = merge.at - dt.timedelta(milliseconds=1)
         for case_id in ids:
-            assert world.true_state(case_id, before)["status"][1] != "closed"
+            assert world.true_state(case_id, as_of=before)["status"][1] != "closed"
         assert (
-            world.true_state(merge.primary_case_id, before)["customer_id"]
-            == world.true_state(merge.secondary_case_id, before)["customer_id"]
+            world.true_state(merge.primary_case_id, as_of=before)["customer_id"]
+            == world.true_state(merge.secondary_case_id, as_of=before)["customer_id"]
         )
         thread = world.true_thread(merge.primary_case_id)
         assert {event.case_id for event in thread} == ids
@@ -666,6 +666,177 @@ def test_the_merges_fields_are_those_that_a_merge_may_take() -> None:
     assert {name for name, is_primary in taken if not is_primary} == {"status"}
 
 
+# --------------------------------------------------------------------------- SLAs
+
+EDITED = Rates(
+    sla=1.0,
+    sla_second=0.7,
+    sla_edit=0.5,
+    sla_without_fields=0.2,
+    sla_without_events=0.2,
+    without_creation=0.1,
+    merge=0.3,
+    reopen=0.4,
+)
+
+
+def sla_status(target: dt.datetime, over: dt.datetime | None, now: dt.datetime) -> str:
+    """AWS's rule, written out once more for the tests."""
+    if over is None:
+        return "Overdue" if now > target else "Active"
+    return "NotMet" if over > target else "Met"
+
+
+def check_slas(world: World) -> Counter[str]:
+    """Compare the truth about SLAs with AWS's rule and with what is served."""
+    service, seen = world.service(order="oldest first"), Counter[str]()
+    for domain_id, case_id in cases_of(world):
+        path = f"/domains/{domain_id}/cases/{case_id}/related-items-search"
+        items = ask(service, "SearchRelatedItems", path, filters=[{"sla": {}}])
+        served = {item["relatedItemId"]: item for item in items["relatedItems"]}
+        told = {
+            event["eventId"]: {
+                field["eventFieldId"]: (
+                    as_value(field.get("oldValue"))[1],
+                    as_value(field["newValue"])[1],
+                )
+                for field in event["fields"]
+            }
+            for event in audit(service, domain_id, case_id)
+            if event.get("relatedItemType") == "Sla"
+        }
+        slas, edits = world.true_slas(case_id), world.true_sla_edits(case_id)
+        assert {sla.related_item_id for sla in slas} == set(served)
+        for sla in slas:
+            item = served[sla.related_item_id]
+            shown = item["content"]["sla"]["slaConfiguration"]
+            assert as_time(item["associationTime"]) == sla.created_at
+            assert as_time(shown["targetTime"]) == sla.target_at
+            assert as_time(shown.get("completionTime")) == sla.completed_at
+            assert shown["status"] == sla.status
+            assert (shown["name"], shown["fieldId"]) == (sla.name, "status")
+            assert shown["targetFieldValues"] == [{"stringValue": sla.target_value}]
+            over, now = sla.completed_at, world.now
+            assert sla.status == sla_status(sla.target_at, over, now)
+            assert sla.first_status == sla_status(sla.first_target_at, over, now)
+            mine = [e for e in edits if e.related_item_id == sla.related_item_id]
+            assert len(mine) == sla.n_edits
+            targets = [sla.first_target_at, *(e.new_target_at for e in mine)]
+            assert targets[-1] == sla.target_at
+            for edit, before in zip(mine, targets, strict=False):
+                check_edit(edit, before, sla, told.get(edit.event_id), world)
+            mine_told = [told.get(e.event_id) for e in mine]
+            mine_told.append(told.get(sla.event_id))
+            if over is not None:
+                (end,) = [
+                    event.event_id
+                    for event in world.true_events(case_id)
+                    if over <= event.performed_at < over + dt.timedelta(seconds=1)
+                    and (event.related_item_type, event.doer) == ("Sla", "automation")
+                    and event.event_type == "RelatedItem.Updated"
+                ]
+                mine_told.append(told.get(end))
+            assert sla.is_told == all(mine_told)
+            seen[f"{sla.first_status} to {sla.status}"] += 1
+            seen["told" if sla.is_told else "not told"] += 1
+        seen["without fields"] += sum(not fields for fields in told.values())
+    return seen
+
+
+def check_edit(
+    edit: Any, before: dt.datetime, sla: Any, told: Any, world: World
+) -> None:
+    """An edit counts anew from when the SLA was made, and its status follows."""
+    assert edit.old_target_at == before
+    assert edit.new_target_at == sla.created_at + dt.timedelta(minutes=edit.new_minutes)
+    assert 1 <= edit.new_minutes <= 1_051_200
+    at, over = edit.edited_at, sla.completed_at
+    over = over if over and over <= at else None
+    assert edit.old_status == sla_status(before, over, at)
+    assert edit.new_status == sla_status(edit.new_target_at, over, at)
+    assert (edit.hours_late > 0) == (at > before)
+    assert edit.is_told == bool(told)
+    if told:
+        old, new = told["sla.targetTime"]
+        assert (as_time(old), as_time(new)) == (before, edit.new_target_at)
+        assert told.get("sla.status", ("", edit.new_status))[1] == edit.new_status
+    (event,) = [
+        e for e in world.true_events(edit.case_id) if e.event_id == edit.event_id
+    ]
+    assert (event.performed_at, event.actor, event.actor_kind, event.doer) == (
+        (at, edit.actor, edit.actor_kind, edit.doer)
+    )
+
+
+def as_time(text: str | None) -> dt.datetime | None:
+    return None if text is None else dt.datetime.fromisoformat(text)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_became_of_an_sla_is_what_the_rule_says_and_what_is_served(
+    seed: int,
+) -> None:
+    world = World(seed, cases=60, rates=EDITED)
+    seen = check_slas(world)
+    assert {"NotMet to Met", "Met to Met", "told", "not told", "without fields"} <= {
+        kind for kind, n in seen.items() if n
+    }
+    earlier = world.at(dt.datetime(2026, 2, 10, 12, tzinfo=dt.UTC))
+    check_slas(earlier)
+    assert 0 < len(earlier.true_sla_edits()) < len(world.true_sla_edits())
+    assert set(earlier.true_sla_edits()) <= set(world.true_sla_edits())
+
+
+@pytest.mark.slow
+def test_ten_thousand_slas_are_what_the_rule_says() -> None:
+    n = check_slas(World(9, cases=6000, rates=EDITED))
+    assert n["told"] + n["not told"] > 10_000
+    assert n["NotMet to Met"] > 300
+    assert n["Met to NotMet"] > 30
+
+
+def test_an_sla_is_edited_five_times_at_most() -> None:
+    world = World(1, cases=20, rates=dataclasses.replace(EDITED, sla_edit=1.0))
+    assert max(sla.n_edits for sla in world.true_slas()) == 5
+
+
+def test_no_world_has_edits_of_slas_unless_it_is_asked_to() -> None:
+    world = world_of(1)
+    assert world.true_sla_edits() == []
+    slas = world.true_slas()
+    assert slas
+    assert all(sla.status == sla.first_status for sla in slas)
+
+
+@pytest.mark.parametrize("rate", ["sla_without_fields", "sla_without_events"])
+def test_what_a_history_does_not_tell_of_slas_is_not_told(rate: str) -> None:
+    rates = dataclasses.replace(EDITED, sla_without_fields=0, sla_without_events=0)
+    world = World(2, cases=20, rates=dataclasses.replace(rates, **{rate: 1.0}))
+    service = world.service()
+    _, shown = world.showcase  # which tells everything
+    fields = [
+        event["fields"]
+        for domain_id, case_id in cases_of(world)
+        if case_id != shown
+        for event in audit(service, domain_id, case_id)
+        if event.get("relatedItemType") == "Sla"
+    ]
+    assert not any(fields)
+    assert bool(fields) == (rate == "sla_without_fields")
+    told = {sla.is_told for sla in world.true_slas() if sla.case_id != shown}
+    assert told == {False}
+    assert {edit.is_told for edit in world.true_sla_edits()} == {False}
+
+
+def test_each_edit_of_an_sla_is_an_anomaly() -> None:
+    world = World(3, cases=30, rates=EDITED)
+    edits = {(e.event_id, e.edited_at) for e in world.true_sla_edits()}
+    assert edits
+    rows = world.true_anomalies(kind="sla_edited")
+    assert {(row.event_id, row.at) for row in rows} == edits
+    assert {row.note for row in rows} >= {"Overdue to Active", "NotMet to Met"}
+
+
 # ------------------------------------------------------------------- seen earlier
 
 
@@ -685,7 +856,9 @@ def test_the_world_seen_earlier_is_the_beginning_of_the_same_story(seed: int) ->
             now = list(world.true_events(case_id))
             assert now[: len(events)] == events
             assert all(event.performed_at > moment for event in now[len(events) :])
-            assert earlier.true_state(case_id) == world.true_state(case_id, moment)
+            assert earlier.true_state(case_id) == world.true_state(
+                case_id, as_of=moment
+            )
         later = set(world.case_ids()) - set(ids)
         assert all(earlier.find(case_id) is None for case_id in later)
     with pytest.raises(ValueError, match="has no time zone"):

@@ -22,7 +22,15 @@ from casesnb.tables.frames import (
     told_apart,
     windowed,
 )
-from casesnb.tables.schema import CHANGES, EVENTS, TEXT, TIME, Column, Table
+from casesnb.tables.schema import (
+    CHANGES,
+    EVENTS,
+    SERVICE_ROLE,
+    TEXT,
+    TIME,
+    Column,
+    Table,
+)
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoFrameT
@@ -153,7 +161,6 @@ WORKERS = {
 }
 """Whose work an event is, by the kind of its actor: what `attribution` finds."""
 
-_SERVICE_ROLE = "AWSServiceRoleForAmazonConnect"
 _MINUTE = 60_000_000  # microseconds
 _COUNTS = ("n_events", "n_changes", "n_cases")
 
@@ -370,7 +377,7 @@ def attributed(frame: Any) -> Any:
     frame = frame.with_columns(
         by_connect=nw.col("iam_principal_arn")
         .fill_null("")
-        .str.contains(_SERVICE_ROLE, literal=True)
+        .str.contains(SERVICE_ROLE, literal=True)
     )
     connect = nw.col("by_connect")
     classes = (

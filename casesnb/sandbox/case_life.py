@@ -80,7 +80,7 @@ class Act:
     is_served: bool = True
 
 
-class Plant(NamedTuple):
+class Oddity(NamedTuple):
     """Something odd that was done on purpose."""
 
     kind: str  # what it is
@@ -88,6 +88,14 @@ class Plant(NamedTuple):
     event_id: str | None  # the act
     field_id: str | None  # the field
     note: str  # what exactly, for a person
+
+
+class Version(NamedTuple):
+    """What a related item is from one act on."""
+
+    ms: int  # since when
+    content: dict[str, Any] | None  # what it holds; None once it is gone
+    act: Act  # what made it so
 
 
 @dataclass(slots=True)
@@ -98,15 +106,14 @@ class Item:
     type: str  # its type, as AWS names it
     associated_ms: int  # when it was first tied to a case
     who: Who  # who did that
-    # since when it has been what: a time and its content, None once gone
-    versions: list[tuple[int, dict[str, Any] | None]]
+    versions: list[Version]  # what it was, oldest first
 
     def content(self, ms: int) -> dict[str, Any] | None:
         """Return its content at a time."""
         found = None
-        for since, content in self.versions:
-            if since <= ms:
-                found = content
+        for version in self.versions:
+            if version.ms <= ms:
+                found = version.content
         return found
 
 
@@ -122,7 +129,7 @@ class Life:
     # what was done, in the order in which it was done
     acts: list[Act] = field(default_factory=list)
     items: list[Item] = field(default_factory=list)  # its related items
-    plants: list[Plant] = field(default_factory=list)  # what is odd about it on purpose
+    oddities: list[Oddity] = field(default_factory=list)  # what is odd about it
     tags: dict[str, str] = field(default_factory=dict)  # its tags
 
     def state(self, ms: int) -> dict[str, Value]:
@@ -135,3 +142,11 @@ class Life:
                 for change in act.changes:
                     state[change.field_id] = change.new
         return state
+
+
+def sla_status(content: dict[str, Any], now: str) -> str:
+    """Return an SLA's status as AWS works it out, from its target and its end."""
+    over = content.get("completionTime")
+    if over is None:
+        return "Active" if now <= content["targetTime"] else "Overdue"
+    return "Met" if over <= content["targetTime"] else "NotMet"

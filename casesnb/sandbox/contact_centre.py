@@ -44,6 +44,11 @@ def to_iso(ms: int) -> str:
     return text.removesuffix("+00:00") + "Z"
 
 
+def has_come(ms: int | None, now: int) -> bool:
+    """Whether a moment has come; one that there is not never does."""
+    return ms is not None and ms <= now
+
+
 @dataclass(frozen=True, slots=True)
 class Agent:
     """One person who works cases."""
@@ -92,13 +97,9 @@ class Field:
 
     def name_at(self, ms: int) -> str:
         """Return its name at a time."""
-        if self.former_name and self.renamed_ms is not None and ms < self.renamed_ms:
+        if self.former_name and not has_come(self.renamed_ms, ms):
             return self.former_name
         return self.name
-
-    def deleted_at(self, ms: int) -> bool:
-        """Whether it had been deleted by then."""
-        return self.deleted_ms is not None and self.deleted_ms <= ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +235,10 @@ class Domain:
             )
         return tuple(agents)
 
+    def agents_at(self, ms: int) -> list[Agent]:
+        """Return the people who are there at a time."""
+        return [agent for agent in self.agents if not has_come(agent.deleted_ms, ms)]
+
     @cached_property
     def agents_by_arn(self) -> dict[str, Agent]:
         """Its people by their ARN."""
@@ -250,8 +255,8 @@ class Domain:
 
     def colleague(self, dice: Dice, queue: str, ms: int) -> Agent:
         """Return somebody of a queue's team who is still there."""
-        there = [a for a in self.teams[queue] if _there(a, ms)]
-        return dice.pick(there or [a for a in self.agents if _there(a, ms)])
+        there = [a for a in self.teams[queue] if not has_come(a.deleted_ms, ms)]
+        return dice.pick(there or self.agents_at(ms))
 
     @cached_property
     def fields(self) -> dict[str, Field]:
@@ -352,10 +357,6 @@ class Domain:
             self.middle_ms,
         )
         return (*active, old)
-
-
-def _there(agent: Agent, ms: int) -> bool:
-    return agent.deleted_ms is None or ms < agent.deleted_ms
 
 
 SYSTEM_FIELDS = {

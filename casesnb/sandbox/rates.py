@@ -27,6 +27,15 @@ class Rates:
         Of the doings of people: outside working hours.
     sla : float
         Has an SLA.
+    sla_second : float
+        Of cases with an SLA: has another, for the beginning of the work.
+    sla_edit : float
+        Of SLAs: somebody edits the target; of those that were edited, once more,
+        and so on, at most five times.
+    sla_without_fields : float
+        The events about its SLAs list no field.
+    sla_without_events : float
+        The history has no event about its SLAs.
     same_instant : float
         Of acts: at the very time of the act before.
     automation : float
@@ -61,6 +70,10 @@ class Rates:
     edit_after_close: float = 0.08
     out_of_hours: float = 0.02
     sla: float = 0.5
+    sla_second: float = 0.0
+    sla_edit: float = 0.0
+    sla_without_fields: float = 0.0
+    sla_without_events: float = 0.0
     same_instant: float = 0.02
     automation: float = 0.3
     integration: float = 0.15

@@ -20,9 +20,7 @@ import time
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
-
-from tornado.httpserver import HTTPServer
-from tornado.httputil import HTTPHeaders, ResponseStartLine
+from urllib.parse import urlsplit
 
 from casesnb.sandbox.faults import FAULTS, ON_THE_WIRE, Fault, Faulty
 from casesnb.sandbox.service.cases import ORDERS
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
+    from tornado.httpserver import HTTPServer
     from tornado.httputil import HTTPServerRequest
     from tornado.iostream import IOStream
 
@@ -70,6 +69,9 @@ class Buckets:
 class SandboxServer:
     """The simulated service over HTTP, for as long as the block lasts.
 
+    On loopback it refuses requests whose ``Host`` names another machine, so that
+    no page of a stranger can read it through your browser.
+
     Parameters
     ----------
     world : World
@@ -86,6 +88,11 @@ class SandboxServer:
         Seconds before each answer.
     faults : iterable of Fault or str
         What goes wrong: see `casesnb.sandbox.faults.FAULTS`.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If tornado is not installed.
 
     Examples
     --------
@@ -107,6 +114,13 @@ class SandboxServer:
         latency: float = 0.0,
         faults: Iterable[Fault | str] = (),
     ) -> None:
+        try:
+            import tornado.httpserver  # noqa: F401 - or say now that it is missing
+        except ModuleNotFoundError:
+            raise ModuleNotFoundError(
+                "The sandbox over HTTP needs tornado: pip install tornado. "
+                "In this process cn.connect(world) needs nothing."
+            ) from None
         if not 0 <= port <= 65_535:
             raise ValueError(
                 f"port={port}: give 1 to 65535, or 0 for any that is free."
@@ -119,6 +133,7 @@ class SandboxServer:
             raise TypeError(
                 f"faults={faults!r} is one text. Give several in a list: [{faults!r}]."
             )
+        self.world = world
         self.host = host
         self.port = port
         self.n_requests = 0
@@ -198,6 +213,8 @@ class SandboxServer:
         self._thread.join()
 
     def _listen(self) -> None:
+        from tornado.httpserver import HTTPServer
+
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         listening = socket.create_server(
             (self.host, self.port), family=family, backlog=256, reuse_port=False
@@ -215,6 +232,14 @@ class SandboxServer:
         request = Request(
             operation, str(http.method), http.path, http.query, http.body, service
         )
+        if is_loopback(self.host) and not _is_asked_here(http.headers.get("host")):
+            response = self.faulty.service.error(
+                request,
+                "AccessDeniedException",
+                f"The Host header names another machine. Ask at {self.url}.",
+            )
+            _send(http, response)
+            return
         if self._buckets is not None and not self._buckets.take(service, operation):
             response = self.faulty.service.error(
                 request, "ThrottlingException", "Rate exceeded"
@@ -273,7 +298,17 @@ def _route(method: str, path: str) -> tuple[str, str]:
     return "connectcases", "Unknown"
 
 
+def _is_asked_here(host: str | None) -> bool:
+    """Whether a Host header names this machine; a client of old may send none."""
+    try:
+        return host is None or is_loopback(urlsplit(f"//{host}").hostname or "")
+    except ValueError:  # such as a bracket without its other half
+        return False
+
+
 def _send(http: HTTPServerRequest, response: Response) -> None:
+    from tornado.httputil import HTTPHeaders, ResponseStartLine
+
     connection: Any = http.connection
     headers = HTTPHeaders(
         {**response.headers, "content-length": str(len(response.body))}
@@ -344,33 +379,19 @@ def _order(word: str) -> str:
 
 
 def serve(
-    world: World,
+    server: SandboxServer,
     *,
-    host: str = "127.0.0.1",
-    port: int = 8700,
-    order: str = "newest first",
-    quotas: bool | float = False,
-    latency: float = 0.0,
-    faults: Iterable[Fault | str] = (),
     say: Callable[[str], object] = print,
     until: threading.Event | None = None,
 ) -> None:
     """Serve a world over HTTP until it is interrupted."""
-    server = SandboxServer(
-        world,
-        host=host,
-        port=port,
-        order=order,
-        quotas=quotas,
-        latency=latency,
-        faults=faults,
-    )
+    world = server.world
     with server:
         domain_id, case_id = world.showcase if world.n_cases else ("-", "-")
         reach = (
             "This machine only."
-            if is_loopback(host)
-            else f"ANYBODY WHO REACHES {host} CAN ASK. It holds invented data only."
+            if is_loopback(server.host)
+            else f"ANYBODY WHO REACHES {server.host} CAN ASK. It holds invented data only."
         )
         say(f"A simulated Amazon Connect Cases service (seed {world.seed}) answers at")
         say(f"  {server.url}   {reach} Ctrl-C stops it.\n")

@@ -1,14 +1,15 @@
-"""Tells a case's life forwards: what people and programs do to it, step by step.
+"""A case's life, forwards: what people and programs do to it, step by step.
 
-A life is told from the seed and the case's place alone, so that any case of a
-hundred thousand can be told by itself. Nothing in it comes from a response.
+A life follows from the seed and the case's place alone, so that any case of a
+hundred thousand can be simulated by itself. Nothing in it comes from a response.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from casesnb.sandbox.acts import BATCH, LONGEST, Pen, Plan
 from casesnb.sandbox.case_life import (
     ABSENT,
     CLOSED,
@@ -17,36 +18,89 @@ from casesnb.sandbox.case_life import (
     HOUR,
     MINUTE,
     WEEKEND,
+    Act,
     Change,
     Item,
     Life,
     Merge,
+    Oddity,
+    Value,
+    Version,
     Who,
+    sla_status,
 )
-from casesnb.sandbox.contact_centre import at_work, next_shift, to_iso
-from casesnb.sandbox.randomness import as_uuid, digest
-from casesnb.sandbox.texts import COMMENTS, NEXT_STEPS, TEMPLATES
+from casesnb.sandbox.contact_centre import at_work, has_come, next_shift, to_iso, to_ms
+from casesnb.sandbox.randomness import Dice, as_uuid, digest
+from casesnb.sandbox.texts import COMMENTS, HOSTILE, NEXT_STEPS, TEMPLATES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from casesnb.sandbox.contact_centre import Agent
-
-
-def tell(plan: Plan) -> Life:
-    """Tell a case's life."""
-    return _Teller(plan).write()
-
+    from casesnb.sandbox.contact_centre import Agent, Domain
+    from casesnb.sandbox.rates import Rates
 
 _MERGEABLE = ("assigned_queue", "assigned_user", "summary", "case_reason")
 _CHANNELS = ("VOICE", "CHAT", "TASK", "EMAIL")
+_HOSTILE = frozenset(HOSTILE)
+
+LONGEST = 4100
+"""Characters that AWS allows in a value."""
+
+LONGEST_SLA = 1_051_200
+"""Minutes that AWS allows an SLA."""
+
+MOST_EDITS = 5
+"""Edits of one SLA's target."""
+
+BATCH = "BatchUpdate"
+"""The role that edits in bulk."""
 
 
-class _Teller(Pen):
-    """Tells one life; each method is something that people or programs do."""
+def simulate(plan: Plan) -> Life:
+    """Return what happens to a case."""
+    return _Case(plan).run()
+
+
+class Plan(NamedTuple):
+    """What is settled about a case before its life begins."""
+
+    domain: Domain  # its domain
+    number: int  # its place in the domain
+    case_id: str  # its id
+    start_ms: int  # when it is created
+    rates: Rates  # how often odd things happen
+    customer: str  # the customer's profile ARN
+    manner: str  # who does most of it: ``people``, ``automation`` or ``integration``
+    neighbour: str  # an older case's id, to link to
+    # when it is merged, the merge and the other case's life, if it is known
+    merge: tuple[int, Merge, Life | None] | None = None
+    bulk_ms: int | None = None  # when a bulk edit reaches it
+    is_showcase: bool = False  # whether it is the one to show
+    n_events: int | None = None  # exactly how many events it shall have
+
+
+class _Case:
+    """One case as it goes; each method is something that people or programs do."""
 
     def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
+        self.plan = plan
+        self.rates = plan.rates
+        self.domain = plan.domain
+        self.dice = Dice(plan.domain.seed, plan.domain.number, plan.number)
+        self.now = plan.start_ms
+        self.state: dict[str, Value] = {}
+        self.due: list[tuple[int, Callable[[int], None]]] = []
+        self.over = False
+        self.was_closed = False
+        self.tie = False
+        templates = [
+            t
+            for t in self.domain.templates
+            if not has_come(t.retired_ms, plan.start_ms)
+        ]
+        template = templates[0] if plan.is_showcase else self.dice.pick(templates)
+        self.customer_writes = HOSTILE if self.dice.chance(self.rates.hostile) else None
+        self.bookkeeping = self.dice.chance(self.rates.bookkeeping)
         if plan.bulk_ms is not None:
             self.due.append((plan.bulk_ms, self.bulk_edit))
         if plan.merge is not None:
@@ -55,19 +109,18 @@ class _Teller(Pen):
         self.manner = plan.manner
         self.queue = self.domain.queues[0].arn
         self.holder: Agent | None = None
-        self.sla: Item | None = None
         self.life = Life(
-            self.domain, plan.case_id, self.template, plan.start_ms, self.creator()
+            self.domain, plan.case_id, template, plan.start_ms, self.creator()
         )
 
-    def write(self) -> Life:
+    def run(self) -> Life:
         plan = self.plan
         if plan.n_events is not None:
-            self.write_exactly(plan.n_events)
+            self.run_exactly(plan.n_events)
         elif plan.is_showcase:
-            self.write_showcase()
+            self.run_showcase()
         else:
-            self.write_usual()
+            self.run_usual()
         if plan.n_events is None:
             while self.due and not self.over:
                 ms, what = self.due.pop(0)
@@ -76,19 +129,19 @@ class _Teller(Pen):
         self.hide()
         return self.life
 
-    def write_usual(self) -> None:
+    def run_usual(self) -> None:
         dice, rates = self.dice, self.rates
         self.create()
         self.contact(self.service())
         if dice.chance(rates.sla):
-            self.add_sla()
+            self.add_slas()
         self.take()
         if dice.chance(rates.long_text):
             self.long_note()
         n = 1 + dice.tail(5, 120)
         if dice.chance(rates.thousands):
             self.chatter(dice.between(1000, 3000))
-            self.plant("thousands_of_events", None, "an integration that chats")
+            self.note("thousands_of_events", None, "an integration that chats")
         for _ in range(n):
             self.step()
         if dice.chance(rates.ping_pong):
@@ -108,11 +161,11 @@ class _Teller(Pen):
         if dice.chance(rates.edit_after_close):
             self.edit_after_close()
 
-    def write_showcase(self) -> None:
-        """Tell the case that is shown first: a bit of everything, in plain words."""
+    def run_showcase(self) -> None:
+        """Do what the case that is shown first is for: a bit of everything, readable."""
         self.create()
         self.contact(self.service())
-        self.add_sla()
+        self.add_slas()
         self.wait(4)
         self.route(1)
         self.take(now_and_then=False)
@@ -151,7 +204,7 @@ class _Teller(Pen):
         self.comment(self.agent(), COMMENTS[13])
         self.close()
 
-    def write_exactly(self, n: int) -> None:
+    def run_exactly(self, n: int) -> None:
         if n == 0:
             self.create()
             self.hide_all()
@@ -165,9 +218,9 @@ class _Teller(Pen):
             self.step()
         del self.life.acts[n:]
         last = self.life.acts[-1].ms
-        self.life.plants = [p for p in self.life.plants if p.ms <= last]
+        self.life.oddities = [p for p in self.life.oddities if p.ms <= last]
         for item in self.life.items:
-            item.versions = [v for v in item.versions if v[0] <= last]
+            item.versions = [v for v in item.versions if v.ms <= last]
 
     def step(self) -> None:
         """Do one of the things that fill a working day."""
@@ -224,8 +277,7 @@ class _Teller(Pen):
 
     def leaves(self, agent: Agent) -> bool:
         """Whether somebody is gone, or will be before the next shift."""
-        left = agent.deleted_ms
-        return left is not None and left <= self.now + WEEKEND
+        return has_come(agent.deleted_ms, self.now + WEEKEND)
 
     def service(self) -> Who:
         return Who(self.domain.service_role, None, None, "automation")
@@ -267,7 +319,7 @@ class _Teller(Pen):
             values["checked"] = False
         if dice.chance(0.3):
             values["amount"] = 0.0 if dice.chance(0.3) else dice.below(400_000) / 100
-        if not self.domain.fields["segment"].deleted_at(self.now):
+        if not has_come(self.domain.fields["segment"].deleted_ms, self.now):
             values["segment"] = dice.pick(("standard", "gold"))
         if dice.chance(0.15):
             values["link"] = f"https://portal.example/{values['number']}"
@@ -366,12 +418,12 @@ class _Teller(Pen):
         if self.dice.chance(0.5):
             gone = (Change("comment.body", text, EMPTY),)
             if self.act("RelatedItem.Deleted", who, gone, "Comment"):
-                item.versions.append((self.now, None))
+                self.becomes(item, None)
             return
         body = content["body"][:200] + " (corrected)"
         changes = (Change("comment.body", text, ("string", body)),)
         if self.act("RelatedItem.Updated", who, changes, "Comment"):
-            item.versions.append((self.now, {**content, "body": body}))
+            self.becomes(item, {**content, "body": body})
 
     def contact(self, who: Who) -> None:
         contact = as_uuid(digest(self.plan.case_id, "contact", len(self.life.items)))
@@ -401,20 +453,87 @@ class _Teller(Pen):
     def link(self, who: Who) -> None:
         self.add("ConnectCase", who, {"caseId": self.plan.neighbour})
 
-    def add_sla(self) -> None:
-        status = self.domain.fields["status"].field_id
-        target = self.now + self.life.template.sla_hours * HOUR
-        self.sla = self.add(
+    def add_slas(self) -> None:
+        hours = self.life.template.sla_hours
+        self.add_sla(f"Resolve in {hours} hours", "closed", hours * 60)
+        if not self.plan.is_showcase and self.happens(self.rates.sla_second):
+            self.add_sla(f"Begin in {hours * 5} minutes", "in_progress", hours * 5)
+
+    def add_sla(self, name: str, status: str, minutes: int) -> None:
+        item = self.add(
             "Sla",
             self.service(),
             {
-                "name": f"Resolve in {self.life.template.sla_hours} hours",
+                "name": name,
                 "status": "Active",
-                "fieldId": status,
-                "targetFieldValues": "closed",
-                "targetTime": to_iso(target),
+                "fieldId": self.domain.fields["status"].field_id,
+                "targetFieldValues": status,
+                "targetTime": to_iso(self.now + minutes * MINUTE),
             },
         )
+        if item is None or self.plan.is_showcase:
+            return
+        for _ in range(MOST_EDITS):
+            if not self.happens(self.rates.sla_edit):
+                break
+            # Before the deadline or after it, whether the case is closed by then or not.
+            ms = self.now + self.dice.between(5, 3 * minutes) * MINUTE
+            self.due.append((ms, partial(self.edit_sla, item)))
+        self.due.sort(key=lambda due: due[0])
+
+    def edit_sla(self, item: Item, _: int) -> None:
+        """Give an SLA another target, which counts from when it was made."""
+        who = self.dice.weighted(
+            ((6, self.agent), (2, self.program), (1, self.integration))
+        )()
+        self.do_what_is_due()
+        before = item.content(self.now) or {}
+        made, now = item.associated_ms, to_iso(self.now)
+        over = to_ms(datetime.fromisoformat(before.get("completionTime", now)))
+        if sla_status(before, now) in {"Overdue", "NotMet"} and self.dice.chance(0.7):
+            spent = -(-(over - made) // MINUTE)
+            minutes = spent + self.dice.between(1, 600)  # so that it is met after all
+        else:
+            minutes = self.dice.between(5, 120) * self.life.template.sla_hours
+        target = made + min(minutes, LONGEST_SLA) * MINUTE
+        after = {**before, "targetTime": to_iso(target)}
+        after["status"] = sla_status(after, now)
+        self.update_sla(item, who, before, after)
+
+    def end_slas(self, status: str) -> None:
+        """End the SLAs that waited for a status."""
+        over = to_iso(self.now)
+        self.do_what_is_due()
+        for item in self.life.items:
+            before = item.content(self.now) or {}
+            if (
+                item.type != "Sla"
+                or before["targetFieldValues"] != status
+                or "completionTime" in before
+            ):
+                continue
+            after = {**before, "completionTime": over}
+            after["status"] = sla_status(after, over)
+            self.update_sla(item, self.service(), before, after)
+
+    def update_sla(
+        self, item: Item, who: Who, before: dict[str, Any], after: dict[str, Any]
+    ) -> None:
+        names = ("targetTime", "status", "completionTime")
+        changes = tuple(
+            Change(
+                f"sla.{name}",
+                ("string", before[name]) if name in before else EMPTY,
+                ("string", after[name]),
+            )
+            for name in names
+            if after.get(name) != before.get(name)
+        )
+        if changes and self.act("RelatedItem.Updated", who, changes, "Sla"):
+            if not self.rates.sla_edit:
+                # Worlds without edits stay as they were: the item is a moment late.
+                after = {**after, "completionTime": to_iso(self.now)}
+            self.becomes(item, after)
 
     def close(self) -> None:
         self.wait(self.dice.pick((20, 120, 600)))
@@ -422,20 +541,7 @@ class _Teller(Pen):
             self.now = max(self.now, self.plan.merge[0] + HOUR)
         by_rule = self.manner != "people" and self.dice.chance(0.5)
         who = self.service() if by_rule else self.agent()
-        if not self.set(who, status="closed") or self.sla is None:
-            return
-        content = self.sla.content(self.now) or {}
-        if content.get("status") != "Active":
-            return
-        met = to_iso(self.now) <= content["targetTime"]
-        status = "Met" if met else "NotMet"
-        changes = (
-            Change("sla.status", ("string", "Active"), ("string", status)),
-            Change("sla.completionTime", EMPTY, ("string", to_iso(self.now))),
-        )
-        if self.act("RelatedItem.Updated", self.service(), changes, "Sla"):
-            done = {**content, "status": status, "completionTime": to_iso(self.now)}
-            self.sla.versions.append((self.now, done))
+        self.set(who, status="closed")
 
     def reopen(self) -> None:
         self.wait(self.dice.pick((60, 900, 3000)))
@@ -499,10 +605,10 @@ class _Teller(Pen):
         self.act("Case.Updated", who, (change,), merge=merge)
         for item in _movable(self.life, self.now):
             self.act("RelatedItem.Deleted", who, (), item.type, merge=merge)
-            item.versions.append((self.now, None))
+            self.becomes(item, None)
         self.add("ConnectCase", who, {"caseId": merge.primary_case_id}, merge=merge)
         self.act("Case.Merged", who, (), merge=merge)
-        self.plant("merge_close", "status", f"into {merge.primary_case_id}")
+        self.note("merge_close", "status", f"into {merge.primary_case_id}")
         if self.dice.chance(0.2):  # a closed case may be opened again
             self.now += self.dice.between(1, 3) * DAY
             self.set(self.agent(), status="open")
@@ -533,12 +639,217 @@ class _Teller(Pen):
                     item.type,
                     item.associated_ms,
                     item.who,
-                    [(self.now, content)],
+                    [Version(self.now, content, self.life.acts[-1])],
                 )
             )
         self.add("ConnectCase", who, {"caseId": merge.secondary_case_id}, merge=merge)
         self.act("Case.Merged", who, (), merge=merge)
-        self.plant("merge", None, f"from {merge.secondary_case_id}")
+        self.note("merge", None, f"from {merge.secondary_case_id}")
+
+    # --------------------------------------------------------- how it is recorded
+
+    def wait(self, minutes: int) -> None:
+        """Let about so many minutes go by, now and then many more."""
+        ms = minutes * MINUTE
+        if self.plan.n_events is not None:  # in even steps, to be done in time
+            span = self.domain.end_ms - DAY - self.plan.start_ms
+            step = span * len(self.life.acts) // self.plan.n_events
+            self.now = max(self.now, self.plan.start_ms + step)
+        elif self.plan.is_showcase:
+            self.now += ms // 2 + self.dice.below(ms)
+        elif self.dice.chance(self.rates.same_instant):
+            self.tie = True
+        else:
+            self.now += 1 + self.dice.tail(ms, 30 * ms)
+
+    def set(self, who: Who, **values: object) -> bool:
+        """Change fields of the case."""
+        changes = []
+        for key, new in values.items():
+            the_field = self.domain.fields[key]
+            if has_come(the_field.deleted_ms, self.now):
+                continue
+            value = self.value(new)
+            before = self.state.get(the_field.field_id, EMPTY)
+            if value != before:
+                changes.append(Change(the_field.field_id, before, value))
+        if not changes or not self.act("Case.Updated", who, tuple(changes)):
+            return False
+        if "status" in values:
+            self.end_slas(str(values["status"]))
+        return True
+
+    def add(
+        self,
+        item_type: str,
+        who: Who,
+        content: Mapping[str, Any],
+        *,
+        listed: bool = True,
+        merge: Merge | None = None,
+    ) -> Item | None:
+        """Add a related item to the case."""
+        changes = tuple(
+            Change(f"{item_type[0].lower()}{item_type[1:]}.{name}", ABSENT, value)
+            for name, text in content.items()
+            if listed
+            for value in [
+                ("double", repr(float(text)))
+                if isinstance(text, int)
+                else ("string", text)
+            ]
+        )
+        if not self.act("RelatedItem.Created", who, changes, item_type, merge=merge):
+            return None
+        item_id = as_uuid(digest(self.plan.case_id, "item", len(self.life.items)))
+        item = Item(item_id, item_type, self.now, who, [])
+        self.becomes(item, dict(content))
+        self.life.items.append(item)
+        return item
+
+    def becomes(self, item: Item, content: dict[str, Any] | None) -> None:
+        """Note what the last act made of a related item."""
+        item.versions.append(Version(self.now, content, self.life.acts[-1]))
+
+    def act(
+        self,
+        event_type: str,
+        who: Who,
+        changes: tuple[Change, ...],
+        item_type: str | None = None,
+        *,
+        merge: Merge | None = None,
+    ) -> bool:
+        """Write one act, after whatever was due before it."""
+        if merge is None:
+            self.do_what_is_due()
+        if self.over:
+            return False
+        if event_type == "Case.Updated" and merge is None:
+            # What was due may have changed the same fields a moment ago.
+            fresh = []
+            for change in changes:
+                before = self.state.get(change.field_id, EMPTY)
+                if before != change.new:
+                    fresh.append(change._replace(old=before))
+                    self.state[change.field_id] = change.new
+            if not fresh:
+                return False
+            changes = (*fresh, *self._kept_books(who))
+        acts = self.life.acts
+        if acts and acts[-1].ms == self.now and not self.tie:
+            self.now += 40 + self.dice.below(900)
+        self.tie = False
+        event_id = as_uuid(digest(self.plan.case_id, len(acts)))
+        acts.append(Act(event_id, self.now, event_type, item_type, who, changes, merge))
+        self._notice(acts[-1])
+        return True
+
+    def do_what_is_due(self) -> None:
+        """Do what was to be done by now, each at its time."""
+        asked = self.now
+        while self.due and self.due[0][0] <= asked and not self.over:
+            ms, what = self.due.pop(0)
+            last = self.life.acts[-1].ms if self.life.acts else ms
+            self.now = max(ms, last)
+            what(self.now)
+            self.now = max(asked, self.now)
+
+    def happens(self, rate: float) -> bool:
+        """Whether something that few worlds have happens now."""
+        # No die is cast where there is none of it: other worlds stay as they were.
+        return rate > 0 and self.dice.chance(rate)
+
+    def _notice(self, act: Act) -> None:
+        """Note what is odd about an act that was just written."""
+        acts = self.life.acts
+        if len(acts) > 1 and acts[-2].ms == act.ms:
+            self.note("same_instant", None, f"as {acts[-2].event_id}")
+        agent = self.domain.agents_by_arn.get(act.who.user or "")
+        if agent is not None and not at_work(act.ms, agent.zone):
+            self.note("out_of_hours", None, f"{agent.username}, {agent.zone}")
+        if act.who.principal == self.domain.role(BATCH):
+            self.note("bulk_edit", None, "many cases at this very moment")
+        if act.who.principal is None:
+            self.note("unnamed", None, f"done by {act.who.doer}")
+        changed = {change.field_id for change in act.changes}
+        if act.type == "Case.Updated" and self.was_closed and "status" not in changed:
+            self.note("edited_after_close", None, f"by {act.who.doer}")
+        for change in act.changes:
+            text = change.new[1]
+            if text in _HOSTILE:
+                self.note("hostile_text", change.field_id, "never to be run")
+            if text == "":
+                self.note("empty_text", change.field_id, "no characters")
+            if text is not None and len(text) == LONGEST:
+                self.note("long_text", change.field_id, "4,100 characters")
+        if act.type.startswith("Case."):
+            self.was_closed = self.state.get("status") == CLOSED
+
+    def _kept_books(self, who: Who) -> list[Change]:
+        if not self.bookkeeping:
+            return []
+        changes = []
+        values: dict[str, Value] = {
+            "last_updated_datetime": ("string", to_iso(self.now)),
+            "last_updated_user": ("user_arn", who.user) if who.user else EMPTY,
+        }
+        for name, value in values.items():
+            before = self.state.get(name, EMPTY)
+            if before != value:
+                changes.append(Change(name, before, value))
+                self.state[name] = value
+        return changes
+
+    def said(self, text: str) -> str:
+        """Return what a customer made of `text`."""
+        if self.customer_writes is None or self.plan.is_showcase:
+            return text
+        return self.dice.pick(self.customer_writes)
+
+    def value(self, new: object) -> Value:
+        """Return what AWS would make of a value."""
+        if new is None:
+            return EMPTY
+        if isinstance(new, bool):
+            return "boolean", "true" if new else "false"
+        if isinstance(new, float):
+            return "double", repr(new)
+        if isinstance(new, str):
+            return "string", new
+        return "user_arn", new.arn  # type: ignore[attr-defined]
+
+    def note(self, kind: str, field_id: str | None, note: str) -> None:
+        """Note something odd about the last act."""
+        act = self.life.acts[-1]
+        self.life.oddities.append(Oddity(kind, act.ms, act.event_id, field_id, note))
+
+    def hide(self) -> None:
+        """Leave out of the served history what rates say it lacks."""
+        if self.plan.is_showcase or self.plan.n_events is not None:
+            return
+        if self.dice.chance(self.rates.no_event):
+            self.hide_all()
+        elif self.dice.chance(self.rates.without_creation):
+            for act in self.life.acts[: self.dice.between(1, 4)]:
+                act.is_served = False
+            self._note_for_all("without_creation", "begins in mid-life")
+        about_slas = [act for act in self.life.acts if act.item_type == "Sla"]
+        if self.happens(self.rates.sla_without_events):
+            for act in about_slas:
+                act.is_served = False
+        elif self.happens(self.rates.sla_without_fields):
+            for act in about_slas:
+                act.changes = ()
+
+    def hide_all(self) -> None:
+        """Leave the whole history out."""
+        for act in self.life.acts:
+            act.is_served = False
+        self._note_for_all("no_event", "the history is empty")
+
+    def _note_for_all(self, kind: str, note: str) -> None:
+        self.life.oddities.append(Oddity(kind, self.plan.start_ms, None, None, note))
 
 
 def _movable(life: Life, ms: int) -> list[Item]:
@@ -551,51 +862,51 @@ def _movable(life: Life, ms: int) -> list[Item]:
     ]
 
 
-_STEPS: tuple[tuple[int, Callable[[_Teller], Any]], ...] = (
-    (8, lambda pen: pen.comment(pen.agent())),
+_STEPS: tuple[tuple[int, Callable[[_Case], Any]], ...] = (
+    (8, lambda case: case.comment(case.agent())),
     (
         6,
-        lambda pen: pen.set(
-            pen.agent(),
-            status=pen.dice.pick(("in_progress", "waiting_on_customer", "escalated"))
-            if pen.now > pen.domain.middle_ms or pen.dice.chance(0.8)
+        lambda case: case.set(
+            case.agent(),
+            status=case.dice.pick(("in_progress", "waiting_on_customer", "escalated"))
+            if case.now > case.domain.middle_ms or case.dice.chance(0.8)
             else "on_hold",
         ),
     ),
-    (4, _Teller.pass_on),
-    (1, _Teller.drop),
-    (3, lambda pen: pen.contact(pen.service())),
-    (2, lambda pen: pen.attach_file(pen.agent())),
+    (4, _Case.pass_on),
+    (1, _Case.drop),
+    (3, lambda case: case.contact(case.service())),
+    (2, lambda case: case.attach_file(case.agent())),
     (
         3,
-        lambda pen: pen.set(
-            pen.agent(),
-            priority=pen.dice.pick(("low", "normal", "high", "critical"))
-            if pen.now < pen.domain.middle_ms
-            else pen.dice.pick(("low", "normal", "high")),
+        lambda case: case.set(
+            case.agent(),
+            priority=case.dice.pick(("low", "normal", "high", "critical"))
+            if case.now < case.domain.middle_ms
+            else case.dice.pick(("low", "normal", "high")),
         ),
     ),
-    (2, lambda pen: pen.set(pen.agent(), summary=pen.longer_summary())),
-    (2, lambda pen: pen.set(pen.agent(), amount=pen.dice.below(400_000) / 100)),
-    (1, lambda pen: pen.set(pen.agent(), checked=pen.dice.chance(0.7))),
-    (1, lambda pen: pen.set(pen.agent(), due=to_iso(pen.now + 3 * DAY))),
-    (1, lambda pen: pen.set(pen.agent(), due=None)),
-    (1, lambda pen: pen.set(pen.agent(), cause=pen.said("Wear and tear"))),
-    (1, lambda pen: pen.set(pen.agent(), segment="gold")),
+    (2, lambda case: case.set(case.agent(), summary=case.longer_summary())),
+    (2, lambda case: case.set(case.agent(), amount=case.dice.below(400_000) / 100)),
+    (1, lambda case: case.set(case.agent(), checked=case.dice.chance(0.7))),
+    (1, lambda case: case.set(case.agent(), due=to_iso(case.now + 3 * DAY))),
+    (1, lambda case: case.set(case.agent(), due=None)),
+    (1, lambda case: case.set(case.agent(), cause=case.said("Wear and tear"))),
+    (1, lambda case: case.set(case.agent(), segment="gold")),
     (
         1,
-        lambda pen: pen.set(
-            pen.agent(),
-            specialist=pen.colleague(pen.domain.queues[2].arn),
+        lambda case: case.set(
+            case.agent(),
+            specialist=case.colleague(case.domain.queues[2].arn),
         ),
     ),
-    (1, lambda pen: pen.retract()),
-    (1, lambda pen: pen.link(pen.agent())),
-    (1, lambda pen: pen.custom_item(pen.integration())),
+    (1, lambda case: case.retract()),
+    (1, lambda case: case.link(case.agent())),
+    (1, lambda case: case.custom_item(case.integration())),
     (
         1,
-        lambda pen: pen.set(
-            pen.program(), link=f"https://portal.example/{pen.dice.below(10**7)}"
+        lambda case: case.set(
+            case.program(), link=f"https://portal.example/{case.dice.below(10**7)}"
         ),
     ),
 )

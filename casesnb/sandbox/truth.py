@@ -8,16 +8,17 @@ forwards; nothing is read back from what the service answers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from casesnb.sandbox.case_life import CLOSED, EMPTY, Value
-from casesnb.sandbox.contact_centre import to_moment
+from casesnb.sandbox.case_life import CLOSED, EMPTY, Value, sla_status
+from casesnb.sandbox.contact_centre import has_come, to_iso, to_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
-    from casesnb.sandbox.case_life import Act, Life
+    from casesnb.sandbox.case_life import Act, Item, Life
 
 HOLDERS = ("assigned_user", "assigned_queue")
 """The fields that say who holds a case."""
@@ -27,7 +28,7 @@ class TrueEvent(NamedTuple):
     """One row per thing that was done to a case."""
 
     domain_id: str  # the case
-    case_id: str  # the case
+    case_id: str
     event_id: str  # the audit event
     # its place among all that was done to the case, from 0, the order in which
     # it was done, also at one instant and also if it is not served
@@ -42,8 +43,8 @@ class TrueEvent(NamedTuple):
     actor_kind: str
     doer: str  # who it really was: ``person``, ``automation`` or ``integration``
     merge_event_id: str | None  # the merge that it belongs to
-    primary_case_id: str | None  # the merge that it belongs to
-    secondary_case_id: str | None  # the merge that it belongs to
+    primary_case_id: str | None
+    secondary_case_id: str | None
     n_changes: int  # fields that it lists
     is_served: bool  # whether the case's audit history has it
 
@@ -52,8 +53,8 @@ class TrueChange(NamedTuple):
     """One row per field of something that was done to a case."""
 
     domain_id: str  # the event
-    case_id: str  # the event
-    event_id: str  # the event
+    case_id: str
+    event_id: str
     sequence: int  # the event's place, as in `TrueEvent`
     slot: int  # the field's place in the event, from 0
     performed_at: datetime  # when
@@ -62,9 +63,9 @@ class TrueChange(NamedTuple):
     actor_kind: str  # what kind of actor, as in `TrueEvent`
     field_id: str  # the field; of a related item it is a path such as ``comment.body``
     old_kind: str | None  # the value before
-    old: str | None  # the value before
+    old: str | None
     new_kind: str | None  # the value after
-    new: str | None  # the value after
+    new: str | None
     is_served: bool  # whether the case's audit history has it
 
 
@@ -72,10 +73,10 @@ class TrueSpell(NamedTuple):
     """One row per interval during which a case's field held one value."""
 
     domain_id: str  # the field of the case
-    case_id: str  # the field of the case
-    field_id: str  # the field of the case
+    case_id: str
+    field_id: str
     kind: str | None  # what it held
-    value: str | None  # what it held
+    value: str | None
     start_at: datetime  # when it began
     end_at: datetime  # when it ended, or the world's now if it had not
     is_open: bool  # whether it still held then
@@ -89,10 +90,10 @@ class TrueHandoff(NamedTuple):
     """One row per change of who holds a case."""
 
     domain_id: str  # the case
-    case_id: str  # the case
+    case_id: str
     field_id: str  # ``assigned_user`` or ``assigned_queue``
     from_value: str | None  # who held it and who holds it then; None is nobody
-    to_value: str | None  # who held it and who holds it then; None is nobody
+    to_value: str | None
     at: datetime  # when
     held_hours: float  # how long the one before held it, or how long nobody did
     event_id: str  # the event
@@ -105,7 +106,7 @@ class TrueReopen(NamedTuple):
     """One row per time that a closed case was opened again."""
 
     domain_id: str  # the case
-    case_id: str  # the case
+    case_id: str
     closed_at: datetime  # when it was closed
     reopened_at: datetime  # when it was opened again
     hours: float  # how long it was closed
@@ -114,6 +115,49 @@ class TrueReopen(NamedTuple):
     actor: str | None  # who opened it
     is_after_merge: bool  # whether a merge had closed it, which resolves nothing
     is_served: bool  # whether the case's audit history has both events
+
+
+class TrueSla(NamedTuple):
+    """One row per SLA of a case, as it stands."""
+
+    domain_id: str  # the case
+    case_id: str
+    related_item_id: str  # the SLA
+    event_id: str  # the event that added it
+    name: str  # its name
+    field_id: str  # the field that it waits for, and the value that ends it
+    target_value: str
+    created_at: datetime  # when it was made
+    first_target_at: datetime  # its deadline when it was made
+    target_at: datetime  # its deadline now
+    completed_at: datetime | None  # when the field got the value, if it did
+    status: str  # ``Active``, ``Overdue``, ``Met`` or ``NotMet``, as AWS says it
+    first_status: str  # what it would be, had nobody edited the target
+    n_edits: int  # how often that was done
+    # whether the audit history has each of its events, with their fields; if not,
+    # what happened to it can't be checked there
+    is_told: bool
+
+
+class TrueSlaEdit(NamedTuple):
+    """One row per edit of an SLA's target."""
+
+    domain_id: str  # the case
+    case_id: str
+    related_item_id: str  # the SLA
+    event_id: str  # the event
+    edited_at: datetime  # when
+    actor: str | None  # who, as in `TrueEvent`
+    actor_kind: str  # what kind of actor, as in `TrueEvent`
+    doer: str  # who it really was, as in `TrueEvent`
+    old_minutes: int  # from when the SLA was made to its deadline, before and after
+    new_minutes: int
+    old_target_at: datetime  # the deadline before and after
+    new_target_at: datetime
+    old_status: str  # the SLA's status before and after, as AWS works it out
+    new_status: str
+    hours_late: float  # from the deadline before to the edit; below zero if before it
+    is_told: bool  # whether the audit history has the event, with its fields
 
 
 class TrueMerge(NamedTuple):
@@ -125,7 +169,7 @@ class TrueMerge(NamedTuple):
     secondary_case_id: str  # the case that was closed
     at: datetime  # when it began
     primary_event_ids: tuple[str, ...]  # its events on the two cases
-    secondary_event_ids: tuple[str, ...]  # its events on the two cases
+    secondary_event_ids: tuple[str, ...]
 
 
 class Anomaly(NamedTuple):
@@ -133,7 +177,7 @@ class Anomaly(NamedTuple):
 
     kind: str  # one of `ANOMALIES`
     domain_id: str  # the case
-    case_id: str  # the case
+    case_id: str
     event_id: str | None  # the event; None where the whole history is meant
     field_id: str | None  # the field, where one is meant
     at: datetime  # when
@@ -158,6 +202,7 @@ ANOMALIES = {
     "renamed_field": "a change of a field that now has another name",
     "reopen": "opened again",
     "same_instant": "at the very time of the event before it",
+    "sla_edited": "the target of an SLA was edited",
     "sla_met": "the start of an SLA that was met",
     "sla_missed": "the start of an SLA that was missed",
     "sla_running": "the start of an SLA that still runs, or is overdue and open",
@@ -326,9 +371,9 @@ def anomalies(life: Life, now: int) -> Iterator[Anomaly]:
         return Anomaly(kind, *case, act.event_id, field_id, to_moment(act.ms), note)
 
     case = (life.domain.domain_id, life.case_id)
-    for plant in life.plants:
-        if plant.ms <= now:
-            kind, ms, event_id, field_id, note = plant
+    for oddity in life.oddities:
+        if oddity.ms <= now:
+            kind, ms, event_id, field_id, note = oddity
             yield Anomaly(kind, *case, event_id, field_id, to_moment(ms), note)
     by_id = {act.event_id: act for act in _acts(life, now)}
     for reopen in reopens(life, now):
@@ -338,11 +383,8 @@ def anomalies(life: Life, now: int) -> Iterator[Anomaly]:
         if handoff.is_ping_pong:
             note = f"back to {handoff.to_value}"
             yield found("ping_pong", by_id[handoff.event_id], handoff.field_id, note)
-    gone = {
-        agent.arn
-        for agent in life.domain.agents
-        if agent.deleted_ms is not None and agent.deleted_ms <= now
-    }
+    agents = life.domain.agents
+    gone = {agent.arn for agent in agents if has_come(agent.deleted_ms, now)}
     fields = life.domain.fields_by_id
     before: dict[str, list[Value]] = {}
     for act in by_id.values():
@@ -359,36 +401,103 @@ def anomalies(life: Life, now: int) -> Iterator[Anomaly]:
             field = fields.get(field_id)
             if field is None:
                 continue
-            if field.deleted_at(now):
+            if has_come(field.deleted_ms, now):
                 yield found("deleted_field", act, field_id, field.name)
             if field.name_at(now) != field.name_at(act.ms):
                 yield found("renamed_field", act, field_id, f"was {field.former_name}")
             for option in field.options:
-                retired = option.retired_ms is not None and option.retired_ms <= now
+                retired = has_come(option.retired_ms, now)
                 if retired and new == ("string", option.value):
                     yield found("inactive_option", act, field_id, option.name)
-    yield from _slas(life, now)
+    for sla in slas(life, now):
+        kind, at = _SLA_KINDS[sla.status], sla.created_at
+        yield Anomaly(kind, *case, sla.event_id, None, at, sla.name)
+    for edit in sla_edits(life, now):
+        note = f"{edit.old_status} to {edit.new_status}"
+        yield found("sla_edited", by_id[edit.event_id], "sla.targetTime", note)
 
 
-def _slas(life: Life, now: int) -> Iterator[Anomaly]:
-    kinds = {"Active": "sla_running", "Met": "sla_met", "NotMet": "sla_missed"}
-    added = {
-        act.ms: act.event_id
-        for act in _acts(life, now)
-        if (act.type, act.item_type) == ("RelatedItem.Created", "Sla")
-    }
-    for item in life.items:
-        content = item.content(now)
-        if item.type == "Sla" and content is not None:
-            yield Anomaly(
-                kinds[content["status"]],
+_SLA_KINDS = {
+    "Active": "sla_running",
+    "Overdue": "sla_running",
+    "Met": "sla_met",
+    "NotMet": "sla_missed",
+}
+
+
+def slas(life: Life, now: int) -> Iterator[TrueSla]:
+    """One row per SLA of the case, as it stands."""
+    for item, versions in _slas(life, now):
+        (made, first), (_, last) = versions[0], versions[-1]
+        edits = [
+            after["targetTime"] != before["targetTime"]
+            for (_, before), (_, after) in pairwise(versions)
+        ]
+        over = last.get("completionTime")
+        status = last["status"] if over else sla_status(last, to_iso(now))
+        unedited = {**last, "targetTime": first["targetTime"]}
+        yield TrueSla(
+            life.domain.domain_id,
+            life.case_id,
+            item.item_id,
+            made.event_id,
+            first["name"],
+            first["fieldId"],
+            first["targetFieldValues"],
+            to_moment(item.associated_ms),
+            datetime.fromisoformat(first["targetTime"]),
+            datetime.fromisoformat(last["targetTime"]),
+            datetime.fromisoformat(over) if over else None,
+            status,
+            sla_status(unedited, to_iso(now)) if any(edits) else status,
+            sum(edits),
+            all(_is_told(act) for act, _ in versions),
+        )
+
+
+def sla_edits(life: Life, now: int) -> Iterator[TrueSlaEdit]:
+    """One row per edit of the target of one of the case's SLAs."""
+    for item, versions in _slas(life, now):
+        made = to_moment(item.associated_ms)
+        for (_, before), (act, after) in pairwise(versions):
+            if after["targetTime"] == before["targetTime"]:
+                continue
+            at = to_moment(act.ms)
+            old, new = (
+                datetime.fromisoformat(each["targetTime"]) for each in (before, after)
+            )
+            yield TrueSlaEdit(
                 life.domain.domain_id,
                 life.case_id,
-                added[item.associated_ms],
-                None,
-                to_moment(item.associated_ms),
-                content["name"],
+                item.item_id,
+                act.event_id,
+                at,
+                act.who.actor,
+                act.who.kind,
+                act.who.doer,
+                round((old - made) / timedelta(minutes=1)),
+                round((new - made) / timedelta(minutes=1)),
+                old,
+                new,
+                sla_status(before, to_iso(act.ms)),
+                after["status"],
+                (at - old) / timedelta(hours=1),
+                _is_told(act),
             )
+
+
+def _slas(
+    life: Life, now: int
+) -> Iterator[tuple[Item, list[tuple[Act, dict[str, Any]]]]]:
+    """Yield each SLA with the acts about it and what it was after each."""
+    for item in life.items:
+        versions = [(v.act, v.content) for v in item.versions if v.ms <= now]
+        if item.type == "Sla" and versions:
+            yield item, [(act, content or {}) for act, content in versions]
+
+
+def _is_told(act: Act) -> bool:
+    return act.is_served and bool(act.changes)
 
 
 def _acts(life: Life, now: int) -> Iterator[Act]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import copy
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from casesnb.sandbox import truth
-from casesnb.sandbox.acts import Plan
 from casesnb.sandbox.case_life import DAY, HOUR, Merge
 from casesnb.sandbox.contact_centre import (
     ACCOUNT,
@@ -21,14 +20,16 @@ from casesnb.sandbox.contact_centre import (
 )
 from casesnb.sandbox.randomness import Dice, as_uuid, digest
 from casesnb.sandbox.rates import Rates
-from casesnb.sandbox.simulate import tell
+from casesnb.sandbox.simulate import Plan, simulate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from casesnb.sandbox.case_life import Life, Value
     from casesnb.sandbox.service.service import Service
     from casesnb.wire.responder import Request, Response
+
+_Row = TypeVar("_Row")
 
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)
 END = datetime(2026, 3, 30, 17, tzinfo=UTC)
@@ -44,7 +45,9 @@ class World:
     """Contact centres in which everything that happened is known.
 
     The same arguments give the same world, to the byte, on every machine. Hand
-    it to ``connect`` and it answers as Amazon Connect Cases would.
+    it to ``connect`` and it answers as Amazon Connect Cases would. What is
+    called ``true_...`` tells what really happened by `now`: to one case, or to
+    all of them where no ``case_id`` is given.
 
     Parameters
     ----------
@@ -121,7 +124,7 @@ class World:
             "end": end.isoformat(),
             "agents": agents,
         }
-        self._life = lru_cache(maxsize=1024)(self._tell)
+        self._life = lru_cache(maxsize=1024)(self._simulate)
 
     def __repr__(self) -> str:
         return f"World(seed={self.seed}, cases={self.n_cases}) at {self.now}"
@@ -166,12 +169,12 @@ class World:
         """The world's own time: when it is looked at."""
         return to_moment(self._now)
 
-    def at(self, moment: datetime) -> World:
+    def at(self, as_of: datetime) -> World:
         """Return the same world seen at another moment.
 
         Parameters
         ----------
-        moment : datetime
+        as_of : datetime
             With a time zone. After `end`, nothing more happens.
 
         Returns
@@ -182,10 +185,10 @@ class World:
         Raises
         ------
         ValueError
-            If `moment` has no time zone.
+            If `as_of` has no time zone.
         """
         other = copy.copy(self)
-        other._now = to_ms(moment)
+        other._now = to_ms(as_of)
         other.__dict__.pop("_service", None)
         return other
 
@@ -197,37 +200,18 @@ class World:
         return self._domains
 
     def domain(self, domain_id: str) -> Domain:
-        """Return a contact centre.
-
-        Parameters
-        ----------
-        domain_id : str
-            Its id.
-
-        Returns
-        -------
-        Domain
-            The contact centre.
-
-        Raises
-        ------
-        KeyError
-            If there is none of that id.
-        """
+        """Return the contact centre of an id; KeyError if there is none."""
         return self._by_id[domain_id]
 
     def case_ids(self, domain_id: str | None = None) -> Iterator[str]:
         """Yield the cases that exist by now, about in the order of creation.
 
-        Parameters
-        ----------
-        domain_id : str, optional
-            Only this domain's cases.
+        Of one domain, or of all; those of `awkward` are not among them.
 
         Yields
         ------
         str
-            A case's id; those of `awkward` are not among them.
+            A case's id.
         """
         domains = self._domains if domain_id is None else [self.domain(domain_id)]
         for domain in domains:
@@ -236,18 +220,7 @@ class World:
                     yield self.case_id(domain, number)
 
     def size(self, domain: Domain) -> int:
-        """Return how many cases a domain ever gets.
-
-        Parameters
-        ----------
-        domain : Domain
-            The contact centre.
-
-        Returns
-        -------
-        int
-            The number of cases.
-        """
+        """Return how many cases a contact centre ever gets."""
         share, left = divmod(self.n_cases, len(self._domains))
         return share + (domain.number < left)
 
@@ -278,19 +251,9 @@ class World:
         }
 
     def case_id(self, domain: Domain, number: int) -> str:
-        """Return the id of a domain's case.
+        """Return the id of a case by its place in a contact centre.
 
-        Parameters
-        ----------
-        domain : Domain
-            The contact centre.
-        number : int
-            The case's place in it.
-
-        Returns
-        -------
-        str
-            A UUID from which the place can be told, so that no index is kept.
+        It is a UUID from which the place can be told, so that no index is kept.
         """
         place = (domain.number << _DOMAIN_BITS) | number
         low = (place + self._shift) * self._factor % (1 << _ID_BITS)
@@ -298,18 +261,7 @@ class World:
         return as_uuid((high << _ID_BITS) | low)
 
     def find(self, case_id: str) -> Life | None:
-        """Return a case's life, or None if there is no such case by now.
-
-        Parameters
-        ----------
-        case_id : str
-            The case.
-
-        Returns
-        -------
-        Life or None
-            All that ever happens to it, the future included.
-        """
+        """Return all that ever happens to a case; None if there is none by now."""
         try:
             low = int(case_id[-12:], 16)
         except ValueError:
@@ -330,23 +282,7 @@ class World:
         return self._life(d, number)
 
     def life(self, case_id: str) -> Life:
-        """Return a case's life.
-
-        Parameters
-        ----------
-        case_id : str
-            The case.
-
-        Returns
-        -------
-        Life
-            All that ever happens to it, the future included.
-
-        Raises
-        ------
-        KeyError
-            If there is no such case by now.
-        """
+        """Return all that ever happens to a case; KeyError if there is none by now."""
         life = self.find(case_id)
         if life is None:
             raise KeyError(f"This world has no case {case_id!r} at {self.now}.")
@@ -357,37 +293,19 @@ class World:
     def true_events(self, case_id: str | None = None) -> Iterator[truth.TrueEvent]:
         """One row per thing that was done, case by case, in the order it was done.
 
-        Parameters
-        ----------
-        case_id : str, optional
-            Only this case.
-
-        Yields
-        ------
-        TrueEvent
-            A row; also for what the audit history lacks (``is_served``).
+        What the audit history lacks is in it too, and not ``is_served``.
         """
-        for life in self._lives(case_id):
-            yield from truth.events(life, self._now)
+        return self._rows(truth.events, case_id)
 
     def true_changes(self, case_id: str | None = None) -> Iterator[truth.TrueChange]:
         """One row per field of what was done, case by case, in that order.
 
-        Parameters
-        ----------
-        case_id : str, optional
-            Only this case.
-
-        Yields
-        ------
-        TrueChange
-            A row; also for what the audit history lacks (``is_served``).
+        What the audit history lacks is in it too, and not ``is_served``.
         """
-        for life in self._lives(case_id):
-            yield from truth.changes(life, self._now)
+        return self._rows(truth.changes, case_id)
 
     def true_state(
-        self, case_id: str, when: datetime | None = None
+        self, case_id: str, *, as_of: datetime | None = None
     ) -> dict[str, Value]:
         """Return the values of a case's fields at a moment.
 
@@ -395,7 +313,7 @@ class World:
         ----------
         case_id : str
             The case.
-        when : datetime, optional
+        as_of : datetime, optional
             The moment, all that was done at it included; now by default.
 
         Returns
@@ -405,95 +323,58 @@ class World:
             cleared it. Related items and what Cases keeps by itself (such as
             ``last_updated_datetime``) are not in it, unless an event lists them.
         """
-        ms = self._now if when is None else min(self._now, to_ms(when))
+        ms = self._now if as_of is None else min(self._now, to_ms(as_of))
         return self.life(case_id).state(ms)
 
     def true_spells(self, case_id: str, field_id: str) -> list[truth.TrueSpell]:
         """One row per interval during which a field held one value, oldest first.
 
-        Parameters
-        ----------
-        case_id : str
-            The case.
-        field_id : str
-            The field.
-
-        Returns
-        -------
-        list of TrueSpell
-            From the case's creation on, without gaps: the value that the field
-            got then, or ``empty`` where its first change says that it had none.
-            A field that no event mentions has no spell.
+        They go from the case's creation on, without gaps: the value that the field
+        got then, or ``empty`` where its first change says that it had none. A field
+        that no event mentions has no spell.
         """
         return truth.spells(self.life(case_id), field_id, self._now)
 
     def true_handoffs(self, case_id: str | None = None) -> list[truth.TrueHandoff]:
-        """One row per change of ``assigned_user`` or ``assigned_queue``.
+        """One row per change of ``assigned_user`` or ``assigned_queue`` after creation.
 
-        Parameters
-        ----------
-        case_id : str, optional
-            Only this case.
-
-        Returns
-        -------
-        list of TrueHandoff
-            After creation. Rows with two names are handoffs in the strict
-            sense; None is nobody. ``is_ping_pong``: back to the holder before,
-            unassigned time between them left aside.
+        Rows with two names are handoffs in the strict sense; None is nobody.
+        ``is_ping_pong``: back to the holder before, unassigned time between them
+        left aside.
         """
-        return [
-            row
-            for life in self._lives(case_id)
-            for row in truth.handoffs(life, self._now)
-        ]
+        return list(self._rows(truth.handoffs, case_id))
 
     def true_reopens(self, case_id: str | None = None) -> list[truth.TrueReopen]:
         """One row per time that a closed case was opened again.
 
-        Parameters
-        ----------
-        case_id : str, optional
-            Only this case.
-
-        Returns
-        -------
-        list of TrueReopen
-            A merge closes a case too, though it resolves nothing: such rows are
-            ``is_after_merge``.
+        A merge closes a case too, though it resolves nothing: such rows are
+        ``is_after_merge``.
         """
-        return [
-            row
-            for life in self._lives(case_id)
-            for row in truth.reopens(life, self._now)
-        ]
+        return list(self._rows(truth.reopens, case_id))
+
+    def true_slas(self, case_id: str | None = None) -> list[truth.TrueSla]:
+        """One row per SLA of a case, as it stands.
+
+        ``first_status`` is what it would be, had nobody edited its target;
+        ``is_told``: whether the audit history can show what happened to it.
+        """
+        return list(self._rows(truth.slas, case_id))
+
+    def true_sla_edits(self, case_id: str | None = None) -> list[truth.TrueSlaEdit]:
+        """One row per edit of an SLA's target: none, unless `Rates` say ``sla_edit``."""
+        return list(self._rows(truth.sla_edits, case_id))
 
     def true_actor_kind(self, case_id: str) -> dict[str, str]:
-        """Return what kind of actor each of a case's events names.
+        """Return what kind of actor each of a case's events names, by event id.
 
-        Parameters
-        ----------
-        case_id : str
-            The case.
-
-        Returns
-        -------
-        dict of str to str
-            By event id: ``agent`` where a user ARN is named, ``custom`` where a
-            custom entity is, ``service`` for the service-linked role alone,
-            ``role`` for another principal alone, ``unknown`` where nobody is.
-            Who it really was is ``TrueEvent.doer``.
+        ``agent`` where a user ARN is named, ``custom`` where a custom entity is,
+        ``service`` for the service-linked role alone, ``role`` for another principal
+        alone, ``unknown`` where nobody is. Who it really was is ``TrueEvent.doer``.
         """
         return {event.event_id: event.actor_kind for event in self.true_events(case_id)}
 
     def true_merges(self) -> list[truth.TrueMerge]:
-        """One row per merge of two cases.
-
-        Returns
-        -------
-        list of TrueMerge
-            With its events on both.
-        """
+        """One row per merge of two cases, with its events on both."""
         found = {}
         for life in self._lives(None):
             for act in life.acts:
@@ -522,18 +403,10 @@ class World:
     def true_thread(self, case_id: str) -> list[truth.TrueEvent]:
         """One row per thing done to a case and to what was merged into it.
 
-        Parameters
-        ----------
-        case_id : str
-            The case that was kept.
-
-        Returns
-        -------
-        list of TrueEvent
-            The story as if it had never been two cases: both cases' events, each
-            with its own case, in the order of time; at one instant, the kept
-            case's first. What happens to the other case after the merge is its
-            own and is left out; the merge's own events are in it and named.
+        The story as if it had never been two cases: both cases' events, each with
+        its own case, in the order of time; at one instant, the kept case's first.
+        What happens to the other case after the merge is its own and is left out;
+        the merge's own events are in it and named.
         """
         rows = list(self.true_events(case_id))
         merged = {
@@ -552,24 +425,16 @@ class World:
     ) -> list[truth.Anomaly]:
         """One row per odd thing that the world holds on purpose.
 
-        Parameters
-        ----------
-        case_id : str, optional
-            Only this case.
-        kind : str, optional
-            Only this kind, one of ``truth.ANOMALIES``.
-
-        Returns
-        -------
-        list of Anomaly
-            All of each kind.
+        All of each kind, or of one of the kinds of ``truth.ANOMALIES``.
         """
-        return [
-            row
-            for life in self._lives(case_id)
-            for row in truth.anomalies(life, self._now)
-            if kind in (None, row.kind)
-        ]
+        found = self._rows(truth.anomalies, case_id)
+        return [row for row in found if kind in (None, row.kind)]
+
+    def _rows(
+        self, table: Callable[[Life, int], Iterable[_Row]], case_id: str | None
+    ) -> Iterator[_Row]:
+        for life in self._lives(case_id):
+            yield from table(life, self._now)
 
     def _lives(self, case_id: str | None) -> Iterator[Life]:
         if case_id is not None:
@@ -616,9 +481,9 @@ class World:
         """Time at the end in which no case is created."""
         return min(6 * DAY, (self._end - self._start) // 10)
 
-    def _tell(self, number_of_domain: int, number: int) -> Life:
+    def _simulate(self, number_of_domain: int, number: int) -> Life:
         domain = self._domains[number_of_domain]
-        return tell(self._plan(domain, number, with_merge=True))
+        return simulate(self._plan(domain, number, with_merge=True))
 
     def _plan(self, domain: Domain, number: int, *, with_merge: bool) -> Plan:
         start, manner = self._created(domain, number)

@@ -29,6 +29,7 @@ from casesnb.tables.schema import (
     FIELDS,
     OPTIONS,
     QUEUES,
+    SERVICE_ROLE,
     TEMPLATES,
     USERS,
 )
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 _INSTANCE = re.compile(r"(?:.*:instance/)?([^/:]+)(?:/.*)?")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SERVICE = "Amazon Connect"
-_SERVICE_ROLE = "AWSServiceRoleForAmazonConnect"
 _NOT_FOUND = frozenset({"ResourceNotFoundException"})
 _REFUSED = _NOT_FOUND | {
     "AccessDeniedException",
@@ -393,7 +393,7 @@ def tail(identifier: str) -> str:
     """Return what tells an id from its neighbours."""
     if identifier.startswith("arn:"):
         identifier = identifier.rpartition("/")[2] or identifier
-        if identifier.startswith(_SERVICE_ROLE):
+        if identifier.startswith(SERVICE_ROLE):
             return _SERVICE
     if _UUID.fullmatch(identifier):
         return f"{identifier[:8]}…"

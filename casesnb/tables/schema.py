@@ -18,6 +18,9 @@ VALUE_KINDS = ("string", "double", "boolean", "empty", "user_arn", "unknown")
 ACTOR_KINDS = ("agent", "custom", "service", "role", "unknown")
 """Who acted: a person, a named integration, Connect itself, an API caller, unknown."""
 
+SERVICE_ROLE = "AWSServiceRoleForAmazonConnect"
+"""How the name of the role begins that Connect itself acts under."""
+
 ID = "category"  # few distinct values in many rows: a small code a row, not a string
 TEXT = "str"
 TIME = "datetime64[us, UTC]"

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from casesnb.tables.decode import Counts, Decoded, decode, side_by_side
 from casesnb.tables.order import ORDER_BY, in_order
-from casesnb.tables.schema import CHANGES, EVENTS, ID, TEXT, Table
+from casesnb.tables.schema import CHANGES, EVENTS, ID, SERVICE_ROLE, TEXT, Table
 from casesnb.wire.pages import Page, as_body
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     RawPage = Page | bytes | str | Mapping[str, Any]
 
 OPERATION = "GetCaseAuditEvents"
-_SERVICE_ROLE = "AWSServiceRoleForAmazonConnect"
 
 
 def events_frame(
@@ -219,7 +218,7 @@ def _who(events: Mapping[str, pa.Array]) -> dict[str, pa.DictionaryArray]:
         codes = ids.indices.fill_null(0).to_numpy(zero_copy_only=False)
         actor[told] = codes[told] + last
         kind[told] = number
-    by_service = pc.match_substring(names, _SERVICE_ROLE).to_numpy(zero_copy_only=False)
+    by_service = pc.match_substring(names, SERVICE_ROLE).to_numpy(zero_copy_only=False)
     is_role = kind == 2
     kind[is_role] += by_service[actor[is_role]]
     once = names.dictionary_encode()  # an id may be in two of the three

@@ -6,8 +6,8 @@ import json
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from casesnb.sandbox.case_life import ABSENT, CLOSED, EMPTY
-from casesnb.sandbox.contact_centre import to_iso, to_ms
+from casesnb.sandbox.case_life import ABSENT, CLOSED, EMPTY, sla_status
+from casesnb.sandbox.contact_centre import has_come, to_iso, to_ms
 from casesnb.sandbox.randomness import Dice
 from casesnb.sandbox.service.filters import (
     MEMBERS,
@@ -67,7 +67,7 @@ class CasesAnswers:
         listed = [
             self._field_summary(domain, field)
             for field in domain.fields.values()
-            if not field.deleted_at(self.now)
+            if not has_come(field.deleted_ms, self.now)
         ]
         return asked.page("fields", listed, 100)
 
@@ -98,19 +98,16 @@ class CasesAnswers:
                     }
                 )
                 continue
-            renamed = (
-                field.renamed_ms if field.name_at(self.now) != field.name else None
-            )
             changed = [
                 ms
                 for ms in (field.renamed_ms, field.deleted_ms)
-                if ms is not None and ms <= self.now and renamed is None
+                if ms is not None and ms <= self.now
             ]
             found.append(
                 {
                     **self._field_summary(domain, field),
                     "tags": {},
-                    "deleted": field.deleted_at(self.now),
+                    "deleted": has_come(field.deleted_ms, self.now),
                     "createdTime": to_iso(domain.created_ms),
                     "lastModifiedTime": to_iso(max([domain.created_ms, *changed])),
                 }
@@ -132,7 +129,7 @@ class CasesAnswers:
             {
                 "name": option.name,
                 "value": option.value,
-                "active": option.retired_ms is None or self.now < option.retired_ms,
+                "active": not has_come(option.retired_ms, self.now),
             }
             for option in field.options
             if not wanted or option.value in wanted
@@ -156,8 +153,7 @@ class CasesAnswers:
         return asked.page("templates", listed, 100)
 
     def _template_status(self, template: Template) -> str:
-        retired = template.retired_ms is not None and template.retired_ms <= self.now
-        return "Inactive" if retired else "Active"
+        return "Inactive" if has_come(template.retired_ms, self.now) else "Active"
 
     def get_template(self, asked: Asked) -> dict[str, Any]:
         """Return a template."""
@@ -229,7 +225,7 @@ class CasesAnswers:
             content["targetTime"]
             for item in life.items
             for content in [item.content(self.now)]
-            if item.type == "Sla" and content and content["status"] == "Active"
+            if item.type == "Sla" and content and "completionTime" not in content
         ]
         kept: dict[str, Value] = {
             "case_id": ("string", life.case_id),
@@ -359,8 +355,8 @@ class CasesAnswers:
         name = item.type[:1].lower() + item.type[1:]
         inner: dict[str, Any] = dict(content)
         if item.type == "Sla":
-            if inner["status"] == "Active" and inner["targetTime"] < to_iso(self.now):
-                inner["status"] = "Overdue"
+            if "completionTime" not in inner:
+                inner["status"] = sla_status(inner, to_iso(self.now))
             inner["targetFieldValues"] = [{"stringValue": inner["targetFieldValues"]}]
             inner = {"slaConfiguration": {**inner, "type": "CaseField"}}
         elif item.type == "Custom":

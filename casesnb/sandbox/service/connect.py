@@ -66,7 +66,7 @@ class ConnectAnswers:
         domain = self._instance(asked)
         listed = [
             {"Id": agent.user_id, "Arn": agent.arn, "Username": agent.username}
-            for agent in self._agents(domain)
+            for agent in domain.agents_at(self.now)
         ]
         return asked.page("UserSummaryList", listed, 1000)
 
@@ -77,7 +77,7 @@ class ConnectAnswers:
         try:
             found = [
                 agent
-                for agent in self._agents(domain)
+                for agent in domain.agents_at(self.now)
                 if not criteria or user_holds(criteria, agent)
             ]
         except NotSimulatedError as error:
@@ -90,7 +90,7 @@ class ConnectAnswers:
     def describe_user(self, asked: Asked) -> dict[str, Any]:
         """Return a user."""
         domain = self._instance(asked)
-        for agent in self._agents(domain):
+        for agent in domain.agents_at(self.now):
             if agent.user_id == asked["UserId"]:
                 return {"User": _user(domain, agent, searched=False)}
         raise not_found("User", asked["UserId"])
@@ -110,13 +110,6 @@ class ConnectAnswers:
                 for queue in domain.queues
             ]
         return asked.page("QueueSummaryList", listed, 1000)
-
-    def _agents(self, domain: Domain) -> list[Agent]:
-        return [
-            agent
-            for agent in domain.agents
-            if agent.deleted_ms is None or self.now < agent.deleted_ms
-        ]
 
     def _instance(self, asked: Asked) -> Domain:
         wanted = asked["InstanceId"]
