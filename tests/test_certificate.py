@@ -89,7 +89,7 @@ def test_the_content_stands_beside_what_the_pages_say() -> None:
         "n_future": 0,
         "n_conflicts": 0,
     }
-    assert "complete · in its content 2 breaks (" in str(told)
+    assert "complete · 2 breaks (" in str(told)
     whole = loaded(event(0, fields=[]), event(1, fields=[]))
     assert "complete · no contradiction in its content (" in str(whole)
 

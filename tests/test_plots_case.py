@@ -39,7 +39,7 @@ def test_a_case_is_told_lane_by_lane(plain: cn.History) -> None:
         "  SLAs: 1 mark\n"
         "  changed by: agent 4, custom entity 1, service 3, API role 1, unknown 1\n"
         "10 changes in 6 lanes · 2026-02-02 09:00 to 2026-02-05 13:00 UTC · "
-        "as of 2026-03-02 12:00 · complete · in its content 1 break"
+        "as of 2026-03-02 12:00 · complete · 1 break"
     )
     assert lanes(ax) == [
         "status",

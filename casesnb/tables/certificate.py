@@ -45,7 +45,7 @@ class Content:
         said = [f"{counted(n, noun)}{what}" for n, noun, what in found if n]
         if not said:
             return "no contradiction in its content"
-        return f"in its content {', '.join(said)}"
+        return ", ".join(said)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
