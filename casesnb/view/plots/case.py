@@ -2,58 +2,46 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.collections import PolyCollection
 
-from casesnb.analysis.spells import spells
 from casesnb.analysis.timezones import zone
 from casesnb.tables.arguments import as_ids
 from casesnb.tables.field_chain import field_ids_of
 from casesnb.tables.frames import as_of_of, beside, is_history, to_pandas
 from casesnb.tables.schema import CHANGES, EVENTS
-from casesnb.view.plots.axis import (
-    day_numbers,
-    moment,
-    plain_times,
-    span,
-    time_axis,
-)
+from casesnb.view.plots.axis import span, time_axis
 from casesnb.view.plots.labels import drawable, literal
+from casesnb.view.plots.lanes import (
+    DENSE,
+    EMPTY,
+    EMPTY_WORD,
+    NOT_TOLD,
+    TINTS,
+    Lanes,
+    Rows,
+)
 from casesnb.view.plots.style import (
     GRID,
     INK,
     KINDS,
-    OTHER,
     QUIET,
     UNKNOWN,
     Drawing,
     boxes,
     finish,
     legend,
-    like,
     nothing,
     page,
 )
 from casesnb.view.text import shortened
-from casesnb.view.wording import (
-    counted,
-    field_names,
-    hours_text,
-    is_missing,
-    standing,
-    tail,
-    value_name,
-    value_names,
-    whose,
-)
+from casesnb.view.wording import counted, hours_text, is_missing, standing, whose
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
     from matplotlib.axes import Axes
@@ -63,34 +51,11 @@ if TYPE_CHECKING:
 
     Numbers = np.ndarray[Any, Any]
 
-FIRST = ("status", "assigned_user", "assigned_queue", "case_reason", "title")
-"""Fields whose lanes come first, in this order."""
-
-LAST = (
-    "summary",
-    "reference_number",
-    "customer_id",
-    "created_by",
-    "created_datetime",
-    "last_closed_datetime",
-    "last_reopened_datetime",
-    "last_updated_user",
-    "last_updated_datetime",
-)
-"""Fields whose lanes come last: what the service itself keeps, and long text."""
-
-RELATED = "related items"
 _ITEMS = (" items", "SLAs")  # how the lanes of related items are called
 
-_TINTS = ("#d3e2f3", "#f3e6c4", "#cfe6dc", "#e7d5e3", "#dadfe4", "#b9cfe8")
-_DENSE = "#93a9c2"
-_EMPTY = "#ffffff"
-_EMPTY_WORD = "empty"
-_NOT_TOLD = "not told"
 _PATCH = {"facecolor": UNKNOWN, "edgecolor": "none", "pad": 1.5}
 _HALF = 0.33  # of a lane's height: the bar's half
 _LABELS = 120  # the most spans that are labelled
-_TAIL = 0.22  # how much of the picture may go to what just goes on
 
 
 def plot_changes(
@@ -155,7 +120,7 @@ def plot_changes(
     if top < 1:
         raise ValueError(f"top={top} leaves nothing to draw. Give 1 or more.")
     asked = None if fields is None else _asked(changes, as_ids(fields))
-    lanes = _Lanes(changes, told, asked, top, as_of)
+    lanes = Lanes(changes, told, asked, top, as_of)
     absent = [f"no change of {', '.join(lanes.absent)}"] if lanes.absent else []
     n = max(len(lanes.names), 1)
     ax = page(
@@ -172,11 +137,7 @@ def plot_changes(
         return finish(ax, Drawing(title, lanes.frame, lambda: (), footer))
 
     rows = lanes.rows
-    first, last = np.nanmin(rows.left), np.nanmax(rows.left)
-    end = max(last, float(np.nanmax(rows.right)))
-    width = max(last - first, min(end - first, 1 / 24), 1 / 1440)
-    # A case may have been read long after its last change: that stretch is cut.
-    low, high = first - 0.02 * width, min(max(end, last), last + _TAIL * width)
+    first, last, low, high, width = rows.extent()
     left = np.where(np.isnan(rows.left), low, rows.left)
     right = np.where(np.isnan(rows.right), high, np.minimum(rows.right, high))
     if relative:
@@ -207,7 +168,7 @@ def plot_changes(
         ]
     )
     below = 46.0 if relative else 34.0
-    drawing = Drawing(title, lanes.frame, lanes.lines, footer)
+    drawing = Drawing(title, lanes.frame, lambda: _lines(lanes), footer)
     return finish(ax, drawing, below=below)
 
 
@@ -219,257 +180,9 @@ def _asked(changes: pd.DataFrame, fields: Sequence[str]) -> list[str]:
     return [ids.get(name, name) for name in fields]
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """Spans and marks, one place each in every array."""
-
-    lane: Numbers
-    is_mark: Numbers
-    kind: Numbers
-    value: Numbers
-    start_at: Numbers
-    end_at: Numbers
-    is_known: Numbers
-    is_open: Numbers
-    event_id: Numbers
-    actor_kind: Numbers
-
-    @property
-    def left(self) -> Numbers:
-        return day_numbers(self.start_at)
-
-    @property
-    def right(self) -> Numbers:
-        return day_numbers(self.end_at)
-
-    @property
-    def is_bare(self) -> Numbers:
-        return np.array([is_missing(value) for value in self.value], dtype=bool)
-
-
-class _Lanes:
-    """The lanes of a case, top to bottom, and the spans and marks on them."""
-
-    def __init__(
-        self,
-        changes: pd.DataFrame,
-        events: pd.DataFrame | None,
-        fields: Sequence[str] | None,
-        top: int,
-        as_of: dt.datetime | None,
-    ) -> None:
-        self._changes = changes
-        self._as_of = as_of
-        types = changes["event_type"].astype(object)
-        of_item = np.array(
-            [str(kind).startswith("RelatedItem") for kind in types], bool
-        )
-        of_case = changes[~of_item]
-        if fields is not None:
-            of_case = of_case[of_case["field_id"].isin(list(fields))]
-        # Of all changes: the fields that are drawn may have ended before.
-        newest = changes["performed_at"].max() if len(changes) else None
-        until = as_of or newest
-        items = _items(changes[of_item], events)
-        if fields is not None:
-            items = {name: rows for name, rows in items.items() if name in fields}
-        there = {*of_case["field_id"], *items}
-        self.absent = [name for name in fields or () if name not in there]
-        case = of_case["case_id"].to_numpy(dtype=object)
-        field = of_case["field_id"].to_numpy(dtype=object)
-        keys = list(zip(case, field, strict=True))
-        names = _lane_names(keys, field_names(of_case))
-        kept, rest = _ordered(keys, names, fields, max(top - len(items), 1))
-        self.n_bare = len(items) + bool(rest)
-        self.names = [names[key] for key in kept]
-        if rest:
-            self.names.append(f"{OTHER} ({len(rest)})")
-        self.names += items
-        place = {key: i for i, key in enumerate(kept)}
-        place |= dict.fromkeys(rest, len(kept))
-        called = _Called(of_case)
-        # Of the fields that share a lane only the marks are drawn.
-        parts = [
-            _spans(of_case, until, place, len(kept), keys, called),
-            _marks(of_case, [place[key] for key in keys], called),
-            *(
-                _marks(rows, [len(self.names) - len(items) + i] * len(rows), None)
-                for i, rows in enumerate(items.values())
-            ),
-        ]
-        self.rows = _Rows(
-            *(
-                np.concatenate([getattr(part, name) for part in parts])
-                for name in _Rows.__slots__
-            )
-        )
-
-    def as_of(self, tz: dt.tzinfo) -> list[str]:
-        """Say when the case was read."""
-        return [] if self._as_of is None else [f"as of {moment(self._as_of, tz)}"]
-
-    def frame(self) -> pd.DataFrame:
-        """Return the rows as a frame, lanes top to bottom."""
-        rows = self.rows
-        frame = like(
-            self._changes,
-            {
-                "lane": [self.names[i] for i in rows.lane],
-                "what": np.where(rows.is_mark, "mark", "span"),
-                **{name: getattr(rows, name) for name in _Rows.__slots__[2:]},
-            },
-        )
-        for name in ("start_at", "end_at"):
-            frame[name] = frame[name].dt.tz_localize("UTC")
-        text = ("lane", "what", "kind", "value", "event_id", "actor_kind")
-        order = np.lexsort((rows.is_mark, rows.lane))
-        return frame.astype(dict.fromkeys(text, "str")).iloc[order]
-
-    def lines(self) -> list[str]:
-        """Say what is on each lane."""
-        frame = self.frame()
-        marks = frame[frame["what"] == "mark"]
-        return [*_lane_lines(frame, self.names), _by_kind(marks)]
-
-
-class _Called:
-    """What values are called in a picture, each looked up once."""
-
-    def __init__(self, of_case: pd.DataFrame) -> None:
-        self._names = value_names(of_case)
-        self._known: dict[tuple[str, Any], Any] = {}
-
-    def __call__(self, fields: Numbers, values: Numbers) -> Numbers:
-        return np.array([*map(self._call, fields, values)], dtype=object)
-
-    def _call(self, field_id: str, value: Any) -> Any:
-        if is_missing(value):
-            return None
-        key = field_id, value
-        if key not in self._known:
-            self._known[key] = value_name(self._names, field_id, value)
-        return self._known[key]
-
-
-def _spans(
-    of_case: pd.DataFrame,
-    as_of: dt.datetime | None,
-    place: Mapping[tuple[str, str], int],
-    n_kept: int,
-    keys: Sequence[tuple[str, str]],
-    called: _Called,
-) -> _Rows:
-    """Return the spans of the fields that have a lane of their own."""
-    found = spells(of_case, as_of=as_of)
-    column = {name: found[name].to_numpy(dtype=object) for name in _SPANS}
-    lane = np.array(
-        [place[key] for key in zip(column["case_id"], column["field_id"], strict=True)],
-        dtype=int,
-    )
-    cases = (case_id for case_id, _ in keys)
-    events = zip(cases, of_case["event_id"].to_numpy(dtype=object), strict=True)
-    actors: Any = of_case["actor_kind"].to_numpy(dtype=object)
-    kinds = dict(zip(events, actors, strict=True))
-    began = zip(column["case_id"], column["event_id"], strict=True)
-    rows = _Rows(
-        lane,
-        np.zeros(len(lane), dtype=bool),
-        column["kind"],
-        called(column["field_id"], column["value"]),
-        plain_times(found["start_at"]),
-        plain_times(found["end_at"]),
-        found["is_known"].to_numpy(dtype=bool),
-        found["is_open"].to_numpy(dtype=bool),
-        column["event_id"],
-        np.array([kinds.get(event) for event in began], dtype=object),
-    )
-    own = lane < n_kept
-    return _Rows(*(getattr(rows, name)[own] for name in _Rows.__slots__))
-
-
-_SPANS = ("case_id", "field_id", "kind", "value", "event_id")
-
-
-def _marks(rows: pd.DataFrame, lanes: Sequence[int], called: _Called | None) -> _Rows:
-    """Return a mark for each change; without names for each event of an item."""
-    n = len(rows)
-    if called is None:
-        kind, value = np.full(n, None), rows["event_type"].to_numpy(dtype=object)
-    else:
-        kind = rows["new_kind"].to_numpy(dtype=object)
-        field = rows["field_id"].to_numpy(dtype=object)
-        value = called(field, rows["new"].to_numpy(dtype=object))
-    at = plain_times(rows["performed_at"])
-    return _Rows(
-        np.array(lanes, dtype=int),
-        np.ones(n, dtype=bool),
-        kind,
-        value,
-        at,
-        at,
-        np.ones(n, dtype=bool),
-        np.zeros(n, dtype=bool),
-        rows["event_id"].to_numpy(dtype=object),
-        rows["actor_kind"].to_numpy(dtype=object),
-    )
-
-
-def _items(of_item: pd.DataFrame, events: pd.DataFrame | None) -> dict[str, Any]:
-    """Each lane of related items and the events or changes on it."""
-    if events is None:
-        once = of_item.drop_duplicates(["case_id", "event_id"])
-        return {RELATED: once} if len(once) else {}
-    about = events[events["related_item_type"].notna()]
-    kinds = about["related_item_type"].astype("str")
-    return {
-        f"{name} items" if name != "Sla" else "SLAs": about[kinds == name]
-        for name in kinds.unique()
-    }
-
-
-def _lane_names(
-    keys: Sequence[tuple[str, str]], called: Mapping[str, str]
-) -> dict[tuple[str, str], str]:
-    """Name the lane of each case and field."""
-    several = len({case_id for case_id, _ in keys}) > 1
-    names: dict[tuple[str, str], str] = {}
-    taken: set[str] = set()
-    for case_id, field_id in dict.fromkeys(keys):
-        text = called[field_id]
-        if several:
-            text = f"{text} · {tail(case_id)}"
-        if text in taken:  # two fields may bear one name, two ids one beginning
-            text = f"{text} ({field_id})"
-        taken.add(text)
-        names[case_id, field_id] = text
-    return names
-
-
-def _ordered(
-    keys: Sequence[tuple[str, str]],
-    names: Mapping[tuple[str, str], str],
-    fields: Sequence[str] | None,
-    room: int,
-) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Split cases and fields into those with a lane of their own and the rest."""
-    counts = Counter(keys)
-    place = {name: i for i, name in enumerate(fields if fields is not None else FIRST)}
-    after = {name: i for i, name in enumerate(LAST, len(place) + 1)}
-
-    def rank(key: tuple[str, str]) -> tuple[Any, ...]:
-        where = place.get(key[1], after.get(key[1], len(place)))
-        return where, -counts[key], names[key]
-
-    ranked = sorted(names, key=rank)
-    if len(ranked) <= room:
-        return ranked, []
-    keep = max(room - 1, 0)
-    return ranked[:keep], ranked[keep:]
-
-
 def _draw_spans(
     ax: Axes,
-    rows: _Rows,
+    rows: Rows,
     left: Numbers,
     right: Numbers,
     pixel: float,
@@ -477,19 +190,14 @@ def _draw_spans(
     room: float,
 ) -> None:
     y, is_span, empty = rows.lane, ~rows.is_mark, rows.is_bare
-    # A value has one tint wherever it comes back in its lane.
-    tint = np.zeros(len(y), dtype=int)
-    seen: dict[int, dict[Any, int]] = {}
-    for row in np.flatnonzero(is_span):
-        of_lane = seen.setdefault(y[row], {})
-        tint[row] = of_lane.setdefault(rows.value[row], len(of_lane)) % len(_TINTS)
+    tint = rows.tints()
     narrow = is_span & (right - left < pixel)
     shown = is_span & ~narrow
     groups: list[tuple[Numbers, dict[str, Any]]] = [
         (shown & rows.is_known & ~empty & (tint == i), {"facecolor": colour})
-        for i, colour in enumerate(_TINTS)
+        for i, colour in enumerate(TINTS)
     ]
-    bare = {"facecolor": _EMPTY, "edgecolor": GRID}
+    bare = {"facecolor": EMPTY, "edgecolor": GRID}
     groups.append((shown & rows.is_known & empty, bare))
     hatched = {"facecolor": UNKNOWN, "edgecolor": "#b4bec7", "hatch": "////"}
     groups.append((shown & ~rows.is_known, hatched))
@@ -498,7 +206,7 @@ def _draw_spans(
     once = np.flatnonzero(narrow)[np.unique(cells, axis=0, return_index=True)[1]]
     dense = np.zeros(len(y), dtype=bool)
     dense[once] = True
-    groups.append((dense, {"facecolor": _DENSE}))
+    groups.append((dense, {"facecolor": DENSE}))
     crowded = int(shown.sum() + dense.sum()) > 1_000
     for some, style in groups:
         if some.any():
@@ -520,14 +228,12 @@ def _draw_spans(
     corners: Any = np.stack([np.broadcast_to(across, down.shape), down], axis=2)
     heads = PolyCollection(
         corners,
-        facecolors=[_EMPTY if empty[i] else _TINTS[tint[i]] for i in ends],
+        facecolors=[EMPTY if empty[i] else TINTS[tint[i]] for i in ends],
         edgecolors=[GRID if empty[i] else "none" for i in ends],
         zorder=3,
     )
     ax.add_collection(heads, autolim=False)
-    words = rows.value.copy()
-    words[empty] = np.where(rows.kind[empty] == "empty", _EMPTY_WORD, _NOT_TOLD)
-    _write_values(ax, words, left, right, y, shown, pixel, rows.is_known, empty)
+    _write_values(ax, rows.words(), left, right, y, shown, pixel, rows.is_known, empty)
 
 
 def _write_values(
@@ -567,7 +273,7 @@ def _write_values(
         )
 
 
-def _draw_marks(ax: Axes, rows: _Rows, left: Numbers, pixel: float) -> set[str]:
+def _draw_marks(ax: Axes, rows: Rows, left: Numbers, pixel: float) -> set[str]:
     kinds = np.array([x if x in KINDS else "unknown" for x in rows.actor_kind], object)
     # On a lane of spans a mark sits on the upper edge; otherwise in the middle.
     edge = np.isin(rows.lane, rows.lane[~rows.is_mark])
@@ -592,6 +298,13 @@ def _draw_marks(ax: Axes, rows: _Rows, left: Numbers, pixel: float) -> set[str]:
     return set(kinds[rows.is_mark])
 
 
+def _lines(lanes: Lanes) -> list[str]:
+    """Say what is on each lane."""
+    frame = lanes.frame()
+    marks = frame[frame["what"] == "mark"]
+    return [*_lane_lines(frame, lanes.names), _by_kind(marks)]
+
+
 def _lane_lines(frame: pd.DataFrame, names: Sequence[str], most: int = 8) -> list[str]:
     lines = []
     for name in names:
@@ -613,7 +326,7 @@ def _span_text(
     kind: Any, value: Any, start: Any, end: Any, known: bool, is_open: bool
 ) -> str:
     if is_missing(value):
-        text = _EMPTY_WORD if kind == "empty" else _NOT_TOLD
+        text = EMPTY_WORD if kind == "empty" else NOT_TOLD
     else:
         text = shortened(str(value), 40)
     if is_missing(start):

@@ -1,0 +1,380 @@
+"""The lanes of a case: which there are, and the spans and marks on them.
+
+One frame is behind the picture and the interactive timeline.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from casesnb.analysis.spells import spells
+from casesnb.view.plots.axis import day_numbers, moment, plain_times
+from casesnb.view.plots.style import OTHER, factorized, like
+from casesnb.view.wording import (
+    field_names,
+    is_missing,
+    tail,
+    value_name,
+    value_names,
+)
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+    Numbers = np.ndarray[Any, Any]
+    Chain = tuple[str, str]  # a case's field
+
+FIRST = ("status", "assigned_user", "assigned_queue", "case_reason", "title")
+"""Fields whose lanes come first, in this order."""
+
+LAST = (
+    "summary",
+    "reference_number",
+    "customer_id",
+    "created_by",
+    "created_datetime",
+    "last_closed_datetime",
+    "last_reopened_datetime",
+    "last_updated_user",
+    "last_updated_datetime",
+)
+"""Fields whose lanes come last: what the service itself keeps, and long text."""
+
+RELATED = "related items"
+
+TINTS = ("#d3e2f3", "#f3e6c4", "#cfe6dc", "#e7d5e3", "#dadfe4", "#b9cfe8")
+"""The colours of values."""
+
+DENSE = "#93a9c2"
+"""The colour of spans that are narrower than a pixel."""
+
+EMPTY = "#ffffff"
+EMPTY_WORD = "empty"
+NOT_TOLD = "not told"
+
+_TAIL = 0.22  # how much of a picture may go to what just goes on
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Spans and marks, one place each in every array."""
+
+    lane: Numbers
+    is_mark: Numbers
+    kind: Numbers
+    value: Numbers
+    start_at: Numbers
+    end_at: Numbers
+    is_known: Numbers
+    is_open: Numbers
+    event_id: Numbers
+    actor_kind: Numbers
+    case_id: Numbers
+    change: Numbers  # which row of the changes a mark stands for; -1 for others
+
+    @property
+    def left(self) -> Numbers:
+        """When each began, as matplotlib's days; NaN where that is not told."""
+        return day_numbers(self.start_at)
+
+    @property
+    def right(self) -> Numbers:
+        """When each ended, as matplotlib's days."""
+        return day_numbers(self.end_at)
+
+    @property
+    def is_bare(self) -> Numbers:
+        """Which have no value."""
+        return np.array([is_missing(value) for value in self.value], dtype=bool)
+
+    def words(self) -> Numbers:
+        """Return what is written for each value, also where there is none."""
+        words, bare = self.value.copy(), self.is_bare
+        words[bare] = np.where(self.kind[bare] == "empty", EMPTY_WORD, NOT_TOLD)
+        return words
+
+    def tints(self) -> Numbers:
+        """Return a number of `TINTS` for each span; -1 for marks."""
+        # A value has one tint wherever it comes back in its lane.
+        tint = np.full(len(self.lane), -1)
+        seen: dict[int, dict[Any, int]] = {}
+        for row in np.flatnonzero(~self.is_mark):
+            of_lane = seen.setdefault(self.lane[row], {})
+            tint[row] = of_lane.setdefault(self.value[row], len(of_lane)) % len(TINTS)
+        return tint
+
+    def extent(self) -> tuple[float, float, float, float, float]:
+        """Return the first and last change, where a picture begins and ends, a width."""
+        left, right = self.left, self.right
+        first, last = float(np.nanmin(left)), float(np.nanmax(left))
+        end = max(last, float(np.nanmax(right)))
+        width = max(last - first, min(end - first, 1 / 24), 1 / 1440)
+        # A case may have been read long after its last change: that stretch is cut.
+        low, high = first - 0.02 * width, min(end, last + _TAIL * width)
+        return first, last, low, high, width
+
+
+_SHOWN = Rows.__slots__[2:10]  # the columns of the frame beside lane and what
+
+
+class Lanes:
+    """The lanes of a case, top to bottom, and the spans and marks on them."""
+
+    def __init__(
+        self,
+        changes: pd.DataFrame,
+        events: pd.DataFrame | None,
+        fields: Sequence[str] | None,
+        top: int,
+        as_of: dt.datetime | None,
+    ) -> None:
+        self._changes = changes
+        self._as_of = as_of
+        of_item = _is_of_item(changes)
+        own = ~of_item
+        if fields is not None:
+            own &= changes["field_id"].isin(list(fields)).to_numpy(dtype=bool)
+        of_case = changes[own]
+        # Of all changes: the fields that are drawn may have ended before.
+        newest = changes["performed_at"].max() if len(changes) else None
+        until = as_of or newest
+        items = _items(changes[of_item], events)
+        if fields is not None:
+            items = {name: rows for name, rows in items.items() if name in fields}
+        there = {*of_case["field_id"].unique(), *items}
+        self.absent = [name for name in fields or () if name not in there]
+        chains = _Chains(of_case)
+        names = _lane_names(chains.counts, field_names(of_case))
+        room = max(top - len(items), 1)
+        kept, rest = _ordered(chains.counts, names, fields, room)
+        self.n_bare = len(items) + bool(rest)
+        self.names = [names[chain] for chain in kept]
+        if rest:
+            self.names.append(f"{OTHER} ({len(rest)})")
+        self.names += items
+        # The case and the field of each lane; none of those that are shared.
+        self.chains: list[Chain | None] = [*kept, *[None] * self.n_bare]
+        place = {chain: i for i, chain in enumerate(kept)}
+        place |= dict.fromkeys(rest, len(kept))
+        called = _Called(of_case)
+        first = len(self.names) - len(items)
+        # Of the fields that share a lane only the marks are drawn.
+        parts = [
+            _spans(of_case, chains, place, len(kept), called, until),
+            _marks(of_case, chains.lanes(place), called, np.flatnonzero(own)),
+            *(_marks(rows, first + i, None) for i, rows in enumerate(items.values())),
+        ]
+        self.rows = Rows(
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in Rows.__slots__
+            )
+        )
+
+    def as_of(self, tz: dt.tzinfo) -> list[str]:
+        """Say when the case was read."""
+        return [] if self._as_of is None else [f"as of {moment(self._as_of, tz)}"]
+
+    def order(self) -> Numbers:
+        """Return the rows' places, lanes top to bottom, spans before marks."""
+        places: Numbers = np.lexsort((self.rows.is_mark, self.rows.lane))
+        return places
+
+    def frame(self) -> pd.DataFrame:
+        """Return the rows as a frame, lanes top to bottom."""
+        rows = self.rows
+        names = np.array([*self.names, ""], dtype=object)
+        frame = like(
+            self._changes,
+            {
+                "lane": names[rows.lane],
+                "what": np.where(rows.is_mark, "mark", "span"),
+                **{name: getattr(rows, name) for name in _SHOWN},
+            },
+        )
+        for name in ("start_at", "end_at"):
+            frame[name] = frame[name].dt.tz_localize("UTC")
+        text = ("lane", "what", "kind", "value", "event_id", "actor_kind")
+        return frame.astype(dict.fromkeys(text, "str")).iloc[self.order()]
+
+
+class _Chains:
+    """The case and field of each change, as a number of the pairs there are."""
+
+    def __init__(self, of_case: pd.DataFrame) -> None:
+        case, cases = factorized(of_case["case_id"])
+        field, fields = factorized(of_case["field_id"])
+        found, first, self._number, n = np.unique(
+            case * max(len(fields), 1) + field,
+            return_index=True,
+            return_inverse=True,
+            return_counts=True,
+        )
+        wide = max(len(fields), 1)
+        self._pairs = [(cases[one // wide], fields[one % wide]) for one in found]
+        order = np.argsort(first)
+        self.counts = {self._pairs[i]: int(n[i]) for i in order}
+
+    def lanes(self, place: Mapping[Chain, int]) -> Numbers:
+        """Return the lane of each change."""
+        lanes = np.array([place[pair] for pair in self._pairs], dtype=int)
+        numbers: Numbers = lanes[self._number]
+        return numbers
+
+
+class _Called:
+    """What values are called in a picture, each looked up once."""
+
+    def __init__(self, of_case: pd.DataFrame) -> None:
+        self._names = value_names(of_case)
+
+    def __call__(self, rows: pd.DataFrame, column: str) -> Numbers:
+        field, fields = factorized(rows["field_id"])
+        value, values = factorized(rows[column])
+        wide = max(len(values), 1)
+        pairs, place = np.unique(field * wide + value, return_inverse=True)
+        names = np.empty(len(pairs), dtype=object)
+        for i, pair in enumerate(pairs):
+            found = values[pair % wide]
+            if not is_missing(found):
+                names[i] = value_name(self._names, fields[pair // wide], found)
+        called: Numbers = names[place]
+        return called
+
+
+def _is_of_item(changes: pd.DataFrame) -> Numbers:
+    code, types = factorized(changes["event_type"])
+    of_item = [str(kind).startswith("RelatedItem") for kind in types]
+    return np.array([*of_item, False], dtype=bool)[code]
+
+
+def _spans(
+    of_case: pd.DataFrame,
+    chains: _Chains,
+    place: Mapping[Chain, int],
+    n_kept: int,
+    called: _Called,
+    as_of: dt.datetime | None,
+) -> Rows:
+    """Return the spans of the fields that have a lane of their own."""
+    found = spells(of_case, as_of=as_of)
+    lane = _Chains(found).lanes(place)
+    rows = Rows(
+        lane,
+        np.zeros(len(lane), dtype=bool),
+        found["kind"].to_numpy(dtype=object),
+        called(found, "value"),
+        plain_times(found["start_at"]),
+        plain_times(found["end_at"]),
+        found["is_known"].to_numpy(dtype=bool),
+        found["is_open"].to_numpy(dtype=bool),
+        found["event_id"].to_numpy(dtype=object),
+        _actor_kinds(found, of_case),
+        found["case_id"].to_numpy(dtype=object),
+        np.full(len(lane), -1),
+    )
+    own = lane < n_kept
+    return Rows(*(getattr(rows, name)[own] for name in Rows.__slots__))
+
+
+def _actor_kinds(found: pd.DataFrame, of_case: pd.DataFrame) -> Numbers:
+    """Return the kind of actor whose event began each spell."""
+    names = ("case_id", "event_id")
+    both = {
+        name: np.concatenate([f[name].to_numpy(dtype=object) for f in (found, of_case)])
+        for name in names
+    }
+    case, _ = factorized(like(of_case, both)["case_id"])
+    event, ids = factorized(like(of_case, both)["event_id"])
+    numbers, place = np.unique(case * max(len(ids), 1) + event, return_inverse=True)
+    kinds = np.full(len(numbers), None, dtype=object)
+    kinds[place[len(found) :]] = of_case["actor_kind"].to_numpy(dtype=object)
+    began: Numbers = kinds[place[: len(found)]]
+    return began
+
+
+def _marks(
+    rows: pd.DataFrame,
+    lanes: Numbers | int,
+    called: _Called | None,
+    change: Numbers | int = -1,
+) -> Rows:
+    """Return a mark for each change; without names for each event of an item."""
+    n = len(rows)
+    if called is None:
+        kind, value = np.full(n, None), rows["event_type"].to_numpy(dtype=object)
+    else:
+        kind, value = rows["new_kind"].to_numpy(dtype=object), called(rows, "new")
+    at = plain_times(rows["performed_at"])
+    return Rows(
+        np.full(n, lanes, dtype=int),
+        np.ones(n, dtype=bool),
+        kind,
+        value,
+        at,
+        at,
+        np.ones(n, dtype=bool),
+        np.zeros(n, dtype=bool),
+        rows["event_id"].to_numpy(dtype=object),
+        rows["actor_kind"].to_numpy(dtype=object),
+        rows["case_id"].to_numpy(dtype=object),
+        np.full(n, change, dtype=int),
+    )
+
+
+def _items(of_item: pd.DataFrame, events: pd.DataFrame | None) -> dict[str, Any]:
+    """Each lane of related items and the events or changes on it."""
+    if events is None:
+        once = of_item.drop_duplicates(["case_id", "event_id"])
+        return {RELATED: once} if len(once) else {}
+    about = events[events["related_item_type"].notna()]
+    kinds = about["related_item_type"].astype("str")
+    return {
+        f"{name} items" if name != "Sla" else "SLAs": about[kinds == name]
+        for name in kinds.unique()
+    }
+
+
+def _lane_names(
+    chains: Mapping[Chain, int], called: Mapping[str, str]
+) -> dict[Chain, str]:
+    """Name the lane of each case and field."""
+    several = len({case_id for case_id, _ in chains}) > 1
+    names: dict[Chain, str] = {}
+    taken: set[str] = set()
+    for case_id, field_id in chains:
+        text = called[field_id]
+        if several:
+            text = f"{text} · {tail(case_id)}"
+        if text in taken:  # two fields may bear one name, two ids one beginning
+            text = f"{text} ({field_id})"
+        taken.add(text)
+        names[case_id, field_id] = text
+    return names
+
+
+def _ordered(
+    counts: Mapping[Chain, int],
+    names: Mapping[Chain, str],
+    fields: Sequence[str] | None,
+    room: int,
+) -> tuple[list[Chain], list[Chain]]:
+    """Split cases and fields into those with a lane of their own and the rest."""
+    place = {name: i for i, name in enumerate(fields if fields is not None else FIRST)}
+    after = {name: i for i, name in enumerate(LAST, len(place) + 1)}
+
+    def rank(key: Chain) -> tuple[Any, ...]:
+        where = place.get(key[1], after.get(key[1], len(place)))
+        return where, -counts[key], names[key]
+
+    ranked = sorted(names, key=rank)
+    if len(ranked) <= room:
+        return ranked, []
+    keep = max(room - 1, 0)
+    return ranked[:keep], ranked[keep:]
