@@ -8,10 +8,10 @@ Three lines take you from a case id to a picture:
 
 ``connect`` gives a genuine boto3 client and ``load_history`` a `History`, the
 subject of all that follows: nouns such as ``spells`` summarise it, ``plot_*``
-draws it, `CaseExplorer` lets you click through it and `write_report` hands it
-over. More is in families: ``cn.actors``, ``cn.threads``, ``cn.trust``,
-``cn.checks``, ``cn.export``, ``cn.raw``, ``cn.types``, ``cn.errors``; the columns are in
-``cn.schema``, and a service to try it on is in ``cn.sandbox``.
+draws it, `timeline` and `CaseExplorer` let you click through it and `write_report`
+hands it over. More is in families: ``cn.actors``, ``cn.threads``, ``cn.trust``,
+``cn.checks``, ``cn.export``, ``cn.raw``, ``cn.types``, ``cn.errors``; the columns
+are in ``cn.schema``, and a service to try it on is in ``cn.sandbox``.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from casesnb.view.report.story import story as story
     from casesnb.view.report.verify import verify_report as verify_report
     from casesnb.view.report.write import write_report as write_report
+    from casesnb.view.timeline.widget import timeline as timeline
     from casesnb.wire.client import connect as connect
     from casesnb.wire.errors import CasesError as CasesError
     from casesnb.wire.redact.redaction import Redaction as Redaction
@@ -164,6 +165,7 @@ _HOMES = {
     "view.report.story": ("story",),
     "view.report.verify": ("verify_report",),
     "view.report.write": ("write_report",),
+    "view.timeline.widget": ("timeline",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -4,8 +4,9 @@ from casesnb.tables.certificate import Certificate
 from casesnb.tables.filters import CaseFilter
 from casesnb.tables.names import Catalogue
 from casesnb.view.report.verify import Verification
+from casesnb.view.timeline.widget import Timeline
 
-__all__ = ["CaseFilter", "Catalogue", "Certificate", "Verification"]
+__all__ = ["CaseFilter", "Catalogue", "Certificate", "Timeline", "Verification"]
 
 
 def __dir__() -> list[str]:

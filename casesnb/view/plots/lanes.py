@@ -102,14 +102,20 @@ class Rows:
     def tints(self) -> Numbers:
         """Return a number of `TINTS` for each span; -1 for marks."""
         # A value has one tint wherever it comes back in its lane.
+        spans = np.flatnonzero(~self.is_mark)
+        numbers: dict[Any, int] = {}
+        value = [numbers.setdefault(one, len(numbers)) for one in self.value[spans]]
+        key = self.lane[spans] * max(len(numbers), 1) + np.array(value, dtype=int)
+        found, first, place = np.unique(key, return_index=True, return_inverse=True)
+        lane = found // max(len(numbers), 1)
+        order = np.lexsort((first, lane))
+        rank = np.empty(len(found), dtype=int)
+        rank[order] = np.arange(len(found)) - np.searchsorted(lane, lane[order])
         tint = np.full(len(self.lane), -1)
-        seen: dict[int, dict[Any, int]] = {}
-        for row in np.flatnonzero(~self.is_mark):
-            of_lane = seen.setdefault(self.lane[row], {})
-            tint[row] = of_lane.setdefault(self.value[row], len(of_lane)) % len(TINTS)
+        tint[spans] = (rank % len(TINTS))[place]
         return tint
 
-    def extent(self) -> tuple[float, float, float, float, float]:
+    def extent(self) -> tuple[Any, Any, Any, Any, Any]:
         """Return the first and last change, where a picture begins and ends, a width."""
         left, right = self.left, self.right
         first, last = float(np.nanmin(left)), float(np.nanmax(left))
@@ -150,7 +156,8 @@ class Lanes:
         there = {*of_case["field_id"].unique(), *items}
         self.absent = [name for name in fields or () if name not in there]
         chains = _Chains(of_case)
-        names = _lane_names(chains.counts, field_names(of_case))
+        fields_called = field_names(of_case)
+        names = _lane_names(chains.counts, fields_called)
         room = max(top - len(items), 1)
         kept, rest = _ordered(chains.counts, names, fields, room)
         self.n_bare = len(items) + bool(rest)
@@ -158,11 +165,13 @@ class Lanes:
         if rest:
             self.names.append(f"{OTHER} ({len(rest)})")
         self.names += items
-        # The case and the field of each lane; none of those that are shared.
-        self.chains: list[Chain | None] = [*kept, *[None] * self.n_bare]
+        # The case of each lane, none of those that are shared; and its field's name.
+        self.cases = [case_id for case_id, _ in kept] + [None] * self.n_bare
+        self.fields = [fields_called[field_id] for _, field_id in kept]
+        self.fields += self.names[len(kept) :]
         place = {chain: i for i, chain in enumerate(kept)}
         place |= dict.fromkeys(rest, len(kept))
-        called = _Called(of_case)
+        called = self._called = _Called(of_case)
         first = len(self.names) - len(items)
         # Of the fields that share a lane only the marks are drawn.
         parts = [
@@ -181,10 +190,15 @@ class Lanes:
         """Say when the case was read."""
         return [] if self._as_of is None else [f"as of {moment(self._as_of, tz)}"]
 
-    def order(self) -> Numbers:
-        """Return the rows' places, lanes top to bottom, spans before marks."""
-        places: Numbers = np.lexsort((self.rows.is_mark, self.rows.lane))
-        return places
+    def old(self) -> tuple[Numbers, Numbers]:
+        """Return the kinds and values that changes replaced, a place for each row."""
+        rows, n = self.rows, len(self.rows.lane)
+        kind, value = (np.full(n, None, dtype=object) for _ in range(2))
+        some = rows.change >= 0
+        before = self._changes.iloc[rows.change[some]]
+        kind[some] = before["old_kind"].to_numpy(dtype=object)
+        value[some] = self._called(before, "old")
+        return kind, value
 
     def frame(self) -> pd.DataFrame:
         """Return the rows as a frame, lanes top to bottom."""
@@ -201,7 +215,9 @@ class Lanes:
         for name in ("start_at", "end_at"):
             frame[name] = frame[name].dt.tz_localize("UTC")
         text = ("lane", "what", "kind", "value", "event_id", "actor_kind")
-        return frame.astype(dict.fromkeys(text, "str")).iloc[self.order()]
+        return frame.astype(dict.fromkeys(text, "str")).iloc[
+            np.lexsort((rows.is_mark, rows.lane))
+        ]
 
 
 class _Chains:

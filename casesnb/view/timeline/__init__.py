@@ -1,0 +1,1 @@
+"""The timeline of a case as a widget, and the script that draws it anywhere."""

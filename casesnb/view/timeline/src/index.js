@@ -1,0 +1,53 @@
+// One module, two hosts: a widget of a notebook, and a page without any server.
+
+import { mount } from "./timeline.js";
+
+// Below a live timeline its picture is not needed.
+const HIDE = `.jp-OutputArea-child:has([data-casesnb-timeline=live]) +
+  .jp-OutputArea-child:has(.jp-RenderedImage) { display: none; }`;
+
+// In a notebook the state and the notes are Python's too.
+function render({ model, el }) {
+  const onNote = (event, text) => model.send({ event, text });
+  const canNote = () => (model.get("_can_note") ? onNote : undefined);
+  const timeline = mount(el, model.get("_data"), {
+    state: model.get("_state"),
+    notes: model.get("_notes"),
+    onState(patch) {
+      model.set("_state", { ...model.get("_state"), ...patch });
+      model.save_changes();
+    },
+    onNote: canNote(),
+  });
+  const style = document.createElement("style");
+  style.textContent = HIDE;
+  el.append(style);
+  const heard = {
+    "change:_state": () => timeline.take(model.get("_state")),
+    "change:_notes": () => timeline.setNotes(model.get("_notes")),
+    "change:_can_note": () => timeline.setOnNote(canNote()),
+    "msg:custom": (message) => timeline.say(String(message.say)),
+  };
+  for (const [name, act] of Object.entries(heard)) model.on(name, act);
+  return () => {
+    for (const [name, act] of Object.entries(heard)) model.off(name, act);
+    timeline.destroy();
+  };
+}
+
+// In a page the data stand in it, in base64, and the static picture beside them.
+function fill(place) {
+  const text = atob(place.querySelector("script").textContent);
+  const bytes = Uint8Array.from(text, (char) => char.charCodeAt(0));
+  const live = document.createElement("div");
+  place.prepend(live);
+  return mount(live, bytes);
+}
+
+// Only where this module stands in the page itself, not where a notebook loads it.
+if (import.meta.url === document.baseURI) {
+  for (const place of document.querySelectorAll("[data-casesnb-place]")) fill(place);
+}
+
+export { mount };
+export default { render };

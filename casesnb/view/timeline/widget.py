@@ -1,0 +1,468 @@
+"""`timeline`: a case as lanes that one can zoom, read, search, select and compare."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import os
+import sys
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import traitlets as tl
+
+from casesnb.analysis.timezones import moment, zone
+from casesnb.tables.arguments import as_ids, need_pandas
+from casesnb.tables.schema import CHANGES, EVENTS
+from casesnb.view.plots.case import plot_changes
+from casesnb.view.plots.lanes import Lanes
+from casesnb.view.plots.style import describe
+from casesnb.view.timeline.arrays import Arrays, micros
+from casesnb.view.timeline.page import SCRIPT, page_html, place_html
+from casesnb.view.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import pandas as pd
+
+    from casesnb.tables.history import History
+
+    Span = tuple[Any, Any]
+
+MOST_CASES = 12
+"""The most cases that are compared."""
+
+ALIGNS = ("calendar", "creation")
+SORTS = ("drawn", "case", "name", "count", "first")
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND = dt.timedelta(microseconds=1)
+_EVERY_LANE = sys.maxsize
+
+
+def timeline(
+    history: History | pd.DataFrame,
+    events: pd.DataFrame | None = None,
+    *,
+    fields: Sequence[str] | None = None,
+    tz: str | dt.tzinfo = "UTC",
+    align: str = "calendar",
+    notes: Iterable[Mapping[str, Any]] = (),
+) -> Timeline:
+    """Show a case as lanes that one can zoom, read, search and select in.
+
+    What `plot_changes` draws, interactive: a lane per field, a span per value, a
+    mark per change. Two to twelve cases share the axis, a lane for each of their
+    fields. It works by mouse, by touch and by the keyboard alone (the button
+    *Keys* lists them), in JupyterLab, Notebook 7, Voila, marimo and, by
+    `Timeline.to_html`, in one file without server or network. Where scripts do
+    not run, the picture of `plot_changes` stands in for it.
+
+    Parameters
+    ----------
+    history : History or DataFrame
+        A history, or its changes: ``schema.CHANGES``; names are used where
+        `with_names` added them.
+    events : DataFrame, optional
+        ``schema.EVENTS`` of the same cases, where `history` is a table of
+        changes: comments, contacts, files and SLAs then have a lane each.
+    fields : sequence of str, optional
+        The ``field_id`` of each lane, in order; all otherwise.
+    tz : str or tzinfo, default "UTC"
+        The zone of the time axis and of the times that are read.
+    align : str, default "calendar"
+        ``calendar``, or ``creation``: each case's time since its creation.
+    notes : iterable of mapping, optional
+        Notes to show: ``case_id``, ``event_id``, ``text`` and, if known, ``by``.
+
+    Returns
+    -------
+    Timeline
+        A widget, whose traits say what is looked at, selected and pinned.
+
+    Raises
+    ------
+    TypeError
+        If `history` or `fields` is something else.
+    ValueError
+        If there are more than twelve cases, or no such time zone or event.
+
+    See Also
+    --------
+    plot_changes : The same as a picture.
+    plot_cases : Many cases at once.
+
+    Examples
+    --------
+    >>> import datetime as dt
+    >>> import casesnb as cn
+    >>> world = cn.sandbox.World(seed=7)
+    >>> history = cn.load_history(cn.connect(world), *world.showcase)
+    >>> shown = cn.timeline(history)
+    >>> first = history.events["performed_at"].iloc[0].to_pydatetime()
+    >>> shown.span = first, first + dt.timedelta(hours=1)
+    >>> len(shown.selection) < len(history.changes)
+    True
+    """
+    changes: Any = getattr(history, "changes", history)
+    if events is None:
+        events = getattr(history, "events", None)
+    return Timeline(changes, events, fields=fields, tz=tz, align=align, notes=notes)
+
+
+class Timeline(anywidget.AnyWidget):
+    """One or more cases as lanes in a notebook: what `timeline` returns.
+
+    Each attribute works both ways: what a person does in the picture is in it,
+    and what is assigned to it is done in the picture.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        ``schema.CHANGES``.
+    events : DataFrame, optional
+        ``schema.EVENTS`` of the same cases.
+    fields : sequence of str, optional
+        The ``field_id`` of each lane.
+    tz : str or tzinfo, default "UTC"
+        The zone of the axis.
+    align : str, default "calendar"
+        ``calendar`` or ``creation``.
+    notes : iterable of mapping, optional
+        Notes to show.
+
+    Attributes
+    ----------
+    view : tuple of datetime or None
+        What is looked at, from when to when; None for the whole. Times since
+        creation are timedelta, here and in `span`.
+    span : tuple of datetime or None
+        What is selected, both ends included.
+    selection : DataFrame
+        The changes of `span`; all of them where nothing is selected. It follows
+        `span` and is not assigned.
+    pinned : tuple of str
+        The ``event_id`` of the events that are pinned.
+    search : str
+        What is searched for.
+    align : str
+        ``calendar`` or ``creation``. Changing it clears `view` and `span`.
+    sort : str
+        The order of the lanes: ``drawn``, ``case``, ``name``, ``count`` (most
+        changes first) or ``first`` (first change first).
+    hidden, folded : tuple of str
+        The names of lanes that are hidden, and of those that are folded.
+    notes : tuple of dict
+        Notes on events: ``case_id``, ``event_id``, ``text`` and ``by``.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> world = cn.sandbox.World(seed=7)
+    >>> history = cn.load_history(cn.connect(world), *world.showcase)
+    >>> cn.timeline(history.changes, fields=["status"])
+    Timeline: 6 changes in 1 lane
+    """
+
+    _esm = SCRIPT
+    _data = tl.Bytes().tag(sync=True)
+    _state = tl.Dict().tag(sync=True)
+    _notes: Any = tl.List().tag(sync=True)
+    _can_note = tl.Bool(False).tag(sync=True)
+
+    view = tl.Any(None, allow_none=True)
+    span = tl.Any(None, allow_none=True)
+    selection = tl.Any(read_only=True)
+    pinned = tl.Tuple()
+    search = tl.Unicode()
+    align = tl.Enum(ALIGNS, ALIGNS[0])
+    sort = tl.Enum(SORTS, SORTS[0])
+    hidden = tl.Tuple()
+    folded = tl.Tuple()
+    notes = tl.Tuple()
+
+    def __init__(
+        self,
+        changes: pd.DataFrame,
+        events: pd.DataFrame | None = None,
+        *,
+        fields: Sequence[str] | None = None,
+        tz: str | dt.tzinfo = "UTC",
+        align: str = "calendar",
+        notes: Iterable[Mapping[str, Any]] = (),
+    ) -> None:
+        need_pandas(changes, CHANGES)
+        if events is not None:
+            need_pandas(events, EVENTS)
+        n_cases = changes["case_id"].nunique()
+        if n_cases > MOST_CASES:
+            raise ValueError(
+                f"A timeline compares at most {MOST_CASES} cases, not {n_cases:,}. Give "
+                "the changes of some of them, or draw all with plot_cases."
+            )
+        asked = None if fields is None else as_ids(fields)
+        self._given = changes, events, asked, zone(tz)
+        self._lanes = Lanes(changes, events, asked, _EVERY_LANE)
+        self._arrays = Arrays(self._lanes, changes, events, zone(tz))
+        self._note_callbacks: list[Callable[[str, str, str], object]] = []
+        super().__init__(_data=self._arrays.to_bytes(), align=align, notes=tuple(notes))
+        self._state = self._told()
+        self._select()
+        self.on_msg(self._on_message)
+
+    @property
+    def data(self) -> pd.DataFrame:
+        """The spans and marks, as `drawn` gives those of `plot_changes`."""
+        return self._lanes.frame()
+
+    def on_note(self, callback: Callable[[str, str, str], object]) -> None:
+        """Call a function with each note that is written in the picture.
+
+        Parameters
+        ----------
+        callback : callable
+            It is given ``case_id``, ``event_id`` and the text. To show the note,
+            add it to `notes`.
+        """
+        self._note_callbacks.append(callback)
+        self._can_note = True
+
+    def to_html(self) -> str:
+        """Return the timeline as one page that needs no kernel and no network.
+
+        Returns
+        -------
+        str
+            HTML; the page may run its own script and load nothing. The static
+            picture is in it, for print and where scripts are off.
+        """
+        words = self._words
+        data = self._arrays.to_bytes(self._told(), self._notes)
+        place = place_html(data, self._png, words)
+        return page_html(words.partition("\n")[0], place)
+
+    # ------------------------------------------------- traits and their twins
+
+    @tl.validate("view", "span")
+    def _valid_span(self, proposal: Any) -> Span | None:
+        given = proposal["value"]
+        return None if given is None else self._both(given, proposal["trait"].name)
+
+    @tl.validate("pinned")
+    def _valid_pinned(self, proposal: Any) -> tuple[str, ...]:
+        wanted = tuple(as_ids(proposal["value"]))
+        for event_id in wanted:
+            self._numbers(event_id)
+        return wanted
+
+    @tl.validate("hidden", "folded")
+    def _valid_lanes(self, proposal: Any) -> tuple[str, ...]:
+        wanted = tuple(as_ids(proposal["value"]))
+        for name in wanted:
+            if name not in self._lanes.names:
+                raise ValueError(
+                    f"There is no lane {name!r:.80}. Give some of: "
+                    f"{', '.join(self._lanes.names)!s:.300}."
+                )
+        return wanted
+
+    @tl.validate("notes")
+    def _valid_notes(self, proposal: Any) -> tuple[dict[str, Any], ...]:
+        notes = tuple(dict(note) for note in proposal["value"])
+        for note in notes:
+            missing = {"case_id", "event_id", "text"} - note.keys()
+            if missing:
+                raise ValueError(
+                    f"A note has no {', '.join(sorted(missing))}. Give case_id, "
+                    "event_id and text."
+                )
+            self._numbers(note["event_id"], note["case_id"])
+        return notes
+
+    @tl.observe("notes")
+    def _on_notes(self, _: object) -> None:
+        self._notes = [
+            {
+                "event": self._numbers(note["event_id"], note["case_id"])[0],
+                "text": str(note["text"]),
+                "by": str(note.get("by") or ""),
+            }
+            for note in self.notes
+        ]
+
+    @tl.observe("view", "span", "pinned", "search", "sort", "hidden", "folded")
+    def _on_choice(self, change: Any) -> None:
+        if change.name == "span":
+            self._select()
+        if not self._is_taking:
+            self._state = self._told()
+
+    @tl.observe("align")
+    def _on_align(self, _: object) -> None:
+        with self.hold_trait_notifications():
+            self.view = self.span = None
+        if not self._is_taking:
+            self._state = self._told()
+
+    @tl.observe("_state")
+    def _on_state(self, change: Any) -> None:
+        """Take over what a person did in the picture."""
+        told = change.new
+        if self._is_taking or told == self._told():
+            return
+        self._is_taking = True
+        try:
+            self.align = told.get("align", self.align)
+            names = self._lanes.names
+            for name in ("hidden", "folded"):
+                setattr(self, name, tuple(names[i] for i in told.get(name, ())))
+            for name in ("view", "span"):
+                setattr(self, name, self._from_micros(told.get(name)))
+            ids = self._arrays.event_ids
+            self.pinned = tuple(dict.fromkeys(ids[i] for i in told.get("pins", ())))
+            self.search = told.get("search", "")
+            self.sort = told.get("sort", self.sort)
+        finally:
+            self._is_taking = False
+
+    _is_taking = False
+
+    def _told(self) -> dict[str, Any]:
+        """Return the choices as the script knows them."""
+        names = self._lanes.names
+        return {
+            "view": self._to_micros(self.view),
+            "span": self._to_micros(self.span),
+            "pins": [n for event_id in self.pinned for n in self._numbers(event_id)],
+            "search": self.search,
+            "align": self.align,
+            "sort": self.sort,
+            "hidden": [names.index(name) for name in self.hidden],
+            "folded": [names.index(name) for name in self.folded],
+        }
+
+    def _numbers(self, event_id: Any, case_id: Any = None) -> list[int]:
+        """Return the numbers of an event, one for each case that has such an id."""
+        found = self._places.get(event_id, [])
+        if case_id is not None:
+            found = [n for n in found if self._arrays.case_ids[n] == case_id]
+        if not found:
+            raise ValueError(
+                f"There is no event {event_id!r:.80} here. Give an event_id of the "
+                "changes or events that the timeline shows."
+            )
+        return found
+
+    @cached_property
+    def _places(self) -> dict[Any, list[int]]:
+        places: dict[Any, list[int]] = {}
+        for number, event_id in enumerate(self._arrays.event_ids):
+            places.setdefault(event_id, []).append(number)
+        return places
+
+    def _both(self, given: Any, what: str) -> Span:
+        """Return both ends of a stretch of the axis, checked."""
+        try:
+            start, end = given
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"{what} takes two moments, or None. Give (start, end)."
+            ) from None
+        if self.align == "creation":
+            if not all(isinstance(at, dt.timedelta) for at in (start, end)):
+                raise TypeError(
+                    f"{what} is time since creation here. Give two timedeltas, or "
+                    'set align = "calendar" first.'
+                )
+            start, end = (dt.timedelta(microseconds=at // _MICROSECOND) for at in given)
+        else:
+            start, end = moment(start), moment(end)
+        if start > end:
+            raise ValueError(f"{what} ends before it begins. Give (start, end).")
+        return start, end
+
+    def _to_micros(self, both: Span | None) -> list[int] | None:
+        if both is None:
+            return None
+        if self.align == "creation":
+            return [at // _MICROSECOND for at in both]
+        return [micros(at) for at in both]
+
+    def _from_micros(self, both: Sequence[float] | None) -> Span | None:
+        if both is None:
+            return None
+        start, end = (dt.timedelta(microseconds=round(at)) for at in both)
+        if self.align == "creation":
+            return start, end
+        return _EPOCH + start, _EPOCH + end
+
+    def _select(self) -> None:
+        """Set the selection to the changes of the span."""
+        changes, *_ = self._given
+        if self.span is not None:
+            start, end = self.span
+            at = changes["performed_at"]
+            if self.align == "creation":
+                zeros = {
+                    case["id"]: _EPOCH + dt.timedelta(microseconds=case["zero"])
+                    for case in self._arrays.head["cases"]
+                }
+                at = at - changes["case_id"].astype("str").map(zeros)
+            changes = changes[(at >= start) & (at <= end)]
+        self.set_trait("selection", changes)
+
+    def _on_message(self, _: object, content: Any, __: object) -> None:
+        number, text = content.get("event"), content.get("text")
+        if not isinstance(number, int) or not isinstance(text, str):
+            return
+        case_id = self._arrays.case_ids[number]
+        event_id = self._arrays.event_ids[number]
+        said = "Note added"
+        for callback in self._note_callbacks:
+            try:
+                callback(case_id, event_id, text)
+            except Exception as error:  # noqa: BLE001 - nowhere else to be seen
+                said = f"The note was not kept: {error}. Try again."
+        self.send({"say": said})
+
+    # --------------------------------------------------- where nothing runs
+
+    @cached_property
+    def _axes(self) -> Any:
+        changes, events, fields, tz = self._given
+        return plot_changes(changes, events=events, fields=fields, tz=tz)
+
+    @cached_property
+    def _words(self) -> str:
+        return describe(self._axes)
+
+    @cached_property
+    def _png(self) -> bytes:
+        file = io.BytesIO()
+        self._axes.get_figure(root=True).savefig(file, format="png", dpi=110)
+        return file.getvalue()
+
+    def __repr__(self) -> str:
+        n = int(self._lanes.rows.is_mark.sum())
+        lanes = counted(len(self._lanes.names), "lane")
+        return f"Timeline: {counted(n, 'change')} in {lanes}"
+
+    def _ipython_display_(self) -> None:
+        """Show the widget, and below it the picture for where no script runs."""
+        from IPython.display import display
+
+        show: Any = display  # IPython has no types
+        if not _loads_from_afar():
+            bundle, *metadata = self._repr_mimebundle_() or ({},)
+            show({**bundle, "text/plain": repr(self)}, raw=True)
+            del metadata
+        picture = {"image/png": self._png, "text/plain": self._words}
+        alt = {"image/png": {"alt": self._words}}
+        show(picture, metadata=alt, raw=True)
+
+
+def _loads_from_afar() -> bool:
+    """Say whether this notebook would ask a server elsewhere for the widget's loader."""
+    return "google.colab" in sys.modules or "VSCODE_PID" in os.environ
