@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := binder/constraints.txt
+TIMELINE := casesnb/view/timeline
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
-.PHONY: help demo lab test lint check slow browser spark awscli pm4py lowest newest bench nightly mutants binder \
-  notebooks pictures readme clean
+.PHONY: help demo lab test lint check timeline timeline-check slow browser spark awscli pm4py lowest newest bench \
+  nightly mutants binder notebooks pictures readme clean
 
 help:  ## show what there is to do
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -42,7 +43,19 @@ test: $(VENV)/.test  ## every test, the notebooks included
 slow: $(VENV)/.test  ## the tests of many seeds
 	$(BIN)/pytest tests -m slow -n 2
 
-browser: $(VENV)/.test  ## the explorer in a real Chromium, which must be installed
+# npm is needed only to change the timeline's script, and for the browser tests' axe-core.
+$(TIMELINE)/node_modules/.package-lock.json: $(TIMELINE)/package-lock.json
+	npm ci --prefix $(TIMELINE) --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+timeline: $(TIMELINE)/node_modules/.package-lock.json  ## bundle the timeline's script again
+	node $(TIMELINE)/build.mjs
+
+timeline-check: $(TIMELINE)/node_modules/.package-lock.json  ## is the committed script what its sources give?
+	node $(TIMELINE)/build.mjs $(CURDIR)/$(TIMELINE)/node_modules/timeline.js
+	cmp $(TIMELINE)/node_modules/timeline.js $(TIMELINE)/timeline.js
+
+browser: $(VENV)/.test $(TIMELINE)/node_modules/.package-lock.json  ## explorer and timeline in a real Chromium, which must be installed
 	$(BIN)/pytest tests -m browser
 
 $(VENV)/.spark: $(VENV)/.test
@@ -121,4 +134,5 @@ readme: $(VENV)/.test  ## write the README's column tables again
 	$(BIN)/python tests/refresh_readme.py
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(VENV)-awscli $(VENV)-pm4py $(VENV)-lowest $(VENV)-newest $(VENV)-mutants demo artifacts .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-awscli $(VENV)-pm4py $(VENV)-lowest $(VENV)-newest $(VENV)-mutants demo artifacts \
+	  $(TIMELINE)/node_modules .pytest_cache .mypy_cache .ruff_cache

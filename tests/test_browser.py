@@ -7,23 +7,17 @@ is missing these tests fail: a walk that nobody took proves nothing.
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import socket
-import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from browsers import LAB_IS_READY, chromium, free_port, jupyter, running
+from playwright.sync_api import Page, expect
 
 import casesnb as cn
 from casesnb.sandbox.server import SandboxServer
@@ -40,16 +34,6 @@ CASES = [*LIST["case_id"]]
 NUMBERS = dict(zip(CASES, LIST["reference_number"], strict=True))
 SLOW, THROTTLED, FORBIDDEN, HOSTILE, OTHER = [c for c in CASES if c != SHOWN][:5]
 TITLE = "<img src=x onerror=window.pwned=1><script>window.pwned=1</script>"
-
-# Waiting for "idle" only loses the first run in half of fresh servers.
-LAB_IS_READY = """async () => {
-  const panel = window.jupyterapp.shell.currentWidget;
-  await panel.revealed;
-  await panel.context.ready;
-  await panel.sessionContext.ready;
-  await panel.sessionContext.session.kernel.info;
-  window.jupyterapp.commands.execute("notebook:run-all-cells");
-}"""
 
 
 class Troubled:
@@ -103,13 +87,8 @@ def service() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    chromium = shutil.which("chromium")
-    assert chromium, "No chromium: apt-get install --no-install-recommends chromium"
-    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=options)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -131,39 +110,6 @@ def page(browser: Any) -> Iterator[Page]:
     )
     yield page
     page.close()
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-@contextmanager
-def running(command: list[str], url: str, log: Path, **how: Any) -> Iterator[str]:
-    """Run a server until the block ends; yield its address once it answers."""
-    with log.open("w") as out:
-        server = subprocess.Popen(command, stdout=out, stderr=out, **how)
-        try:
-            deadline = time.monotonic() + 60
-            while not answers(url):
-                assert server.poll() is None, log.read_text()
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.2)
-            yield log.read_text()
-        finally:
-            server.terminate()
-            server.wait(30)
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5):
-            return True
-    except urllib.error.HTTPError:
-        return True  # it answers, if only to ask for its token
-    except OSError:
-        return False
 
 
 def shot(page: Page, name: str) -> None:
@@ -319,29 +265,7 @@ def test_a_walk_in_jupyter(
     (tmp_path / "work").mkdir()
     notebook = explorer_notebook(f"endpoint_url={service!r}")
     (tmp_path / "work" / "explorer.ipynb").write_text(notebook, "utf-8")
-    settings = tmp_path / "settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    quiet = {"fetchNews": "false", "checkForUpdates": False}
-    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
-    places = {
-        "JUPYTER_CONFIG_DIR": "config",
-        "JUPYTER_DATA_DIR": "data",
-        "JUPYTERLAB_SETTINGS_DIR": "settings",
-        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
-    }
-    environment = os.environ | {k: str(tmp_path / v) for k, v in places.items()}
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/"
-    command = [sys.executable, "-m", program, "--no-browser", "--allow-root"]
-    command += [
-        f"--port={port}",
-        "--ServerApp.ip=127.0.0.1",
-        "--IdentityProvider.token=",
-    ]
-    command += [f"--{app}.expose_app_in_browser=True"]
-    with running(
-        command, url, tmp_path / "log", cwd=tmp_path / "work", env=environment
-    ):
+    with jupyter(program, app, tmp_path) as url:
         page.goto(f"{url}{opened}/explorer.ipynb")
         page.wait_for_selector(".jp-Notebook")
         page.evaluate(LAB_IS_READY)

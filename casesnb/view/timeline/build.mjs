@@ -2,8 +2,9 @@
 import { build, transform } from "esbuild";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
-const here = import.meta.dirname;
+const here = fileURLToPath(new URL(".", import.meta.url));
 const options = {
   absWorkingDir: here,
   entryPoints: ["src/index.js"],
@@ -24,9 +25,9 @@ function asText({ onLoad }) {
 }
 const { metafile } = await build({ ...options, write: false });
 const [{ inputs }] = Object.values(metafile.outputs);
-const ours = Object.entries(inputs).reduce((n, [path, { bytesInOutput }]) => n + (path.startsWith("src/") ? bytesInOutput : 0), 0);
-console.log(`${ours.toLocaleString("en")} bytes of our own`);
-if (ours >= 42_000) throw new Error(`Our module has ${ours} bytes.`);
+const ours = Object.entries(inputs).reduce((n, [path, { bytesInOutput }]) => n + (/^src.*js$/.test(path) ? bytesInOutput : 0), 0);
+console.log(`${ours.toLocaleString("en")} bytes of our own script`);
+if (ours >= 40_000) throw new Error(`Our own script has ${ours} bytes and should have fewer than 40,000.`);
 const packages = [...new Set(Object.keys(metafile.inputs).flatMap((path) => path.match(/^node_modules\/([^/]+)/)?.[1] ?? []))];
 const texts = new Map();
 for (const name of packages.sort()) {

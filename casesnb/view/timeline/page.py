@@ -12,6 +12,7 @@ from casesnb.view.text import escaped
 SCRIPT = Path(__file__).with_name("timeline.js")
 
 STYLE = """<style>
+.casesnb-unseen { position: absolute; clip-path: inset(50%); }
 .casesnb-static { margin: 0; }
 .casesnb-static img { max-width: 100%; height: auto; background: white; }
 [data-casesnb-timeline=live] ~ .casesnb-static { display: none; }
@@ -58,7 +59,8 @@ def page_html(title: str, place: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
         f"<title>{escaped(title)}</title>{STYLE}</head>"
-        f"<body><main>{place}</main>{script_html()}</body></html>\n"
+        f'<body><main><h1 class="casesnb-unseen">{escaped(title)}</h1>{place}</main>'
+        f"{script_html()}</body></html>\n"
     )
 
 

@@ -455,9 +455,9 @@ class Timeline(anywidget.AnyWidget):
 
         show: Any = display  # IPython has no types
         if not _loads_from_afar():
-            bundle, *metadata = self._repr_mimebundle_() or ({},)
-            show({**bundle, "text/plain": repr(self)}, raw=True)
-            del metadata
+            bundle, metadata = self._repr_mimebundle_()
+            live = {**bundle, "text/plain": repr(self)}
+            show(live, metadata=metadata, raw=True)
         picture = {"image/png": self._png, "text/plain": self._words}
         alt = {"image/png": {"alt": self._words}}
         show(picture, metadata=alt, raw=True)

@@ -46,7 +46,7 @@ const choice = (label, options, act) =>
     ...Object.entries(options).map(([value, text]) => make("option", { value }, text)),
   );
 
-const menu = (name, ...inside) => make("details", {}, make("summary", {}, name), make("div", { class: "menu" }, ...inside));
+const menu = (name, ...inside) => make("details", {}, make("summary", {}, name), make("div", { class: "menu", tabindex: 0, role: "group", "aria-label": name }, ...inside));
 
 function footer(data) {
   const parts = [`${counted(data.marks.at.length, "change")} in ${counted(data.lanes.length, "lane")}`];
@@ -84,7 +84,7 @@ export function pageOf(data, act) {
     tip: make("div", { class: "tip", "aria-hidden": true, hidden: true }),
   };
   page.menus = [
-    menu("Lanes", page.sort, " ", button("Fold all", "Fold all lanes", act.foldAll), " ", button("Show all", "Show and unfold all lanes", act.showAll), page.lanes),
+    menu("Lanes", page.sort, " ", button("Fold all", "Fold all lanes", act.foldAll), " ", button("Show all", "Show all lanes, unfolded", act.showAll), page.lanes),
     menu("Keys", make("dl", {}, ...Object.entries(KEYS).flatMap(([key, does]) => [make("dt", {}, key), make("dd", {}, does)]))),
   ];
   const about = { role: "application", "aria-roledescription": "timeline", "aria-label": `${visible(data.title)}: ${footer(data)}` };

@@ -475,7 +475,7 @@ function calendar(date, width) {
 function elapsed(low, high, n) {
   const units = { d: DAY, h: HOUR, min: 60e6, s: 1e6 };
   const wide = (high - low) / n;
-  const name = Object.keys(units).find((unit) => wide >= units[unit]) ?? "s";
+  const name = Object.keys(units).find((unit) => wide * 2 >= units[unit]) ?? "s";
   const unit = units[name];
   return ticks(low / unit, high / unit, n).map((at) => [at * unit, at ? `${at.toLocaleString("en")} ${name}` : "0", !at]);
 }

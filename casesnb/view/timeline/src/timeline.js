@@ -30,6 +30,7 @@ class Timeline {
     this.state = { ...STATE, ...data.state, ...host.state };
     this.cursor = null; // the lane and the place in it that keys are at
     this.ended = new AbortController();
+    el.timeline = this;
     el.dataset.casesnbTimeline = "live";
     // JupyterLab's own keys stay out: N or H are ours here.
     el.dataset.lmSuppressShortcuts = "true";
@@ -37,7 +38,8 @@ class Timeline {
     (el.shadowRoot ?? el.attachShadow({ mode: "open" })).replaceChildren(make("style", {}, style), this.root);
     this.painter = new Painter(this.canvas, data);
     this.whole = new WholeMap(this.map);
-    this.#resize();
+    this.width = 0; // until it is on a page
+    this.#arrange();
     this.#watch();
     this.#show(() => true);
   }
@@ -55,7 +57,10 @@ class Timeline {
       search: (search) => this.#set({ search }),
       searchKey: (e) => this.#onSearchKey(e),
       foldAll: () => this.#set({ folded: this.data.lanes.map((_, i) => i) }),
-      showAll: () => this.#set({ folded: [], hidden: [] }),
+      showAll: () => {
+        this.#set({ folded: [], hidden: [] });
+        this.say("All lanes are shown");
+      },
       fold: (i) => this.#fold(i),
       toggle: (i) => this.#set({ hidden: toggled(this.state.hidden, i) }),
     };
@@ -87,6 +92,9 @@ class Timeline {
     on(surface, "pointerleave", () => this.#hideTip());
     on(surface, "click", (e) => this.#onClick(e));
     on(surface, "wheel", (e) => this.#onWheel(e), { capture: true, passive: false });
+    // What was done here is told before what is done next elsewhere.
+    on(document, "pointerdown", () => this.#tellNow(), { capture: true });
+    on(root, "focusout", () => this.#tellNow());
     on(this.names, "click", (e) => this.#foldRow(this.#rowAt(e)));
     this.zoom = zooming()
       .clickDistance(4)
@@ -95,7 +103,7 @@ class Timeline {
     select(surface).call(this.zoom).on("dblclick.zoom", null);
     this.#drag(surface, (e) => this.#isBrush(e), (e, began) => this.#onBrush(e, began));
     this.#drag(map, () => true, (e) => this.#onMap(e));
-    this.#rezoom();
+    this.#resize();
   }
 
   // Follow a pointer that is pressed where `isOurs`.
@@ -129,10 +137,12 @@ class Timeline {
   #tell(patch) {
     this.untold = { ...this.untold, ...patch };
     clearTimeout(this.telling);
-    this.telling = setTimeout(() => {
-      this.host.onState?.(this.untold);
-      this.untold = {};
-    }, 80);
+    this.telling = setTimeout(() => this.#tellNow(), 80);
+  }
+
+  #tellNow() {
+    if (this.untold) this.host.onState?.(this.untold);
+    this.untold = null;
   }
 
   /* Take what the host says, and show it. */
@@ -199,7 +209,7 @@ class Timeline {
     Object.assign(this, { width, isDark });
     this.#arrange();
     this.legend.replaceChildren(...legendItems(this.data, isDark));
-    if (this.zoom) this.#rezoom();
+    this.#rezoom();
     this.#draw();
   }
 
@@ -245,7 +255,7 @@ class Timeline {
       whole.prepare(axis, width, painter.ratio);
     }
     this.isStale = false;
-    const matches = state.search.trim() ? this.matches : null;
+    const matches = this.matches?.places.length ? this.matches : null;
     const { pinned, noted } = this;
     const focused = this.#hasFocus() ? this.cursor : null;
     painter.paint(view, this.layout, { span: state.span, matches, pinned, noted, focused });
@@ -258,8 +268,20 @@ class Timeline {
 
   // Look at a stretch of the axis; the whole is null.
   #look(view) {
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches) this.#set({ view });
-    else select(this.surface).transition().duration(220).call(this.zoom.transform, this.#transformOf(view));
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
+      this.#set({ view });
+      return;
+    }
+    const arrive = () => (this.ahead = null);
+    const move = select(this.surface).transition().duration(220).on("interrupt end", arrive);
+    move.call(this.zoom.transform, this.#transformOf(view));
+    this.ahead = view ?? [this.axis.low, this.axis.high];
+  }
+
+  // What is looked at, once it has moved there.
+  #seen() {
+    const { low, high } = this.view;
+    return this.ahead ?? [low, high];
   }
 
   #transformOf(view) {
@@ -311,14 +333,14 @@ class Timeline {
   }
 
   #zoomBy(factor) {
-    const { low, high } = this.view;
+    const [low, high] = this.#seen();
     const t = this.cursor ? this.axis.at[this.cursor.at] : NaN;
     const middle = t >= low && t <= high ? t : (low + high) / 2;
     this.#lookAt(middle - (middle - low) / factor, middle + (high - middle) / factor);
   }
 
   #panBy(part) {
-    const { low, high } = this.view;
+    const [low, high] = this.#seen();
     this.#lookAt(low + (high - low) * part, high + (high - low) * part);
   }
 
@@ -414,8 +436,9 @@ class Timeline {
     if (!hit || this.#isBrush(e)) return;
     const { bin, span, row, at } = hit;
     const { low, high } = this.view;
+    const near = Math.min(atLeast(this.axis.at, at, ...row.lane.marks), row.lane.marks[1] - 1);
+    this.cursor = { lane: row.number, at: bin ? bin.at : Math.max(near, -1) };
     if (bin) {
-      this.cursor = { lane: row.number, at: bin.at };
       const [first, last] = [bin.at, bin.at + bin.n - 1].map((place) => this.axis.at[place]);
       const room = (last - first) / 3;
       if (room) this.#lookAt(first - room, last + room);
@@ -499,7 +522,8 @@ class Timeline {
   }
 
   #step(by, isSelecting) {
-    const { cursor, axis, data } = this;
+    const { axis, data } = this;
+    const cursor = this.cursor ?? this.#enter(this.layout.rows.find((row) => row.lane));
     if (!cursor) return;
     const { spans, marks } = data.lanes[cursor.lane];
     // Before the first mark there may be a value that has no beginning.
@@ -561,7 +585,7 @@ class Timeline {
     const lane = data.lanes[cursor.lane];
     const [first, upTo] = lane.marks;
     const n = `${(cursor.at - first + 1).toLocaleString("en")} of ${(upTo - first).toLocaleString("en")} in this lane`;
-    const { low, high } = this.view;
+    const [low, high] = this.#seen();
     const at = axis.at[cursor.at];
     const margin = (high - low) * 0.03;
     if (cursor.at < 0) {

@@ -22,7 +22,8 @@ export function when(data, event) {
   const at = data.events.at[event];
   const { zero, isCreated } = data.cases[data.events.case[event]];
   const since = isCreated ? "creation" : "the first event";
-  return `${moment(data, at)} ${data.zone}, ${duration(at - zero)} after ${since}`;
+  const after = at === zero ? "at" : `${duration(at - zero)} after`;
+  return `${moment(data, at)} ${data.zone}, ${after} ${since}`;
 }
 
 export function whichCase(data, event) {
