@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import io
 import os
@@ -175,13 +176,13 @@ class Timeline(anywidget.AnyWidget):
     view = tl.Any(None, allow_none=True)
     span = tl.Any(None, allow_none=True)
     selection = tl.Any(read_only=True)
-    pinned = tl.Tuple()
+    pinned = tl.Any(())
     search = tl.Unicode()
     align = tl.Enum(ALIGNS, ALIGNS[0])
     sort = tl.Enum(SORTS, SORTS[0])
-    hidden = tl.Tuple()
-    folded = tl.Tuple()
-    notes = tl.Tuple()
+    hidden = tl.Any(())
+    folded = tl.Any(())
+    notes = tl.Any(())
 
     def __init__(
         self,
@@ -458,7 +459,8 @@ class Timeline(anywidget.AnyWidget):
             bundle, metadata = self._repr_mimebundle_()
             live = {**bundle, "text/plain": repr(self)}
             show(live, metadata=metadata, raw=True)
-        picture = {"image/png": self._png, "text/plain": self._words}
+        coded = base64.b64encode(self._png).decode()
+        picture = {"image/png": coded, "text/plain": self._words}
         alt = {"image/png": {"alt": self._words}}
         show(picture, metadata=alt, raw=True)
 

@@ -101,7 +101,7 @@ export class Painter {
     const pattern = this.context.createPattern(hatched(this.colours, ratio), "repeat");
     pattern.setTransform(new DOMMatrix([1 / ratio, 0, 0, 1 / ratio, 0, 0]));
     const { tints, empty, dense } = this.colours;
-    this.fills = [...tints, empty, pattern, dense, ...kinds];
+    this.fills = [...tints, empty, pattern, dense, ...kinds, this.colours.unknown];
     this.boxes = this.fills.map(() => []);
     this.font = getComputedStyle(canvas).fontFamily;
     this.context.font = `12px ${this.font}`;
@@ -207,7 +207,9 @@ export class Painter {
       if (b - a >= 1.5 || (flags[i] & 2 && b >= width)) {
         run();
         const isBare = value[i] < 2;
-        const style = flags[i] & 1 ? (isBare ? 6 : tint[i]) : 7;
+        // On what is narrow a hatch is not seen, and takes long to paint.
+        const unknown = b - a < 6 ? this.fills.length - 1 : 7;
+        const style = flags[i] & 1 ? (isBare ? 6 : tint[i]) : unknown;
         boxes[style].push(a, y, b - a > 4 ? b - a - 1 : b - a, bar);
         if (flags[i] & 2) this.heads.push(Math.min(b, width - 7), y, bar, isBare ? 6 : tint[i]);
         const room = Math.floor((b - Math.max(a, view.label) - 12) / this.letter);
