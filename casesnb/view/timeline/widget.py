@@ -44,7 +44,7 @@ _EVERY_LANE = sys.maxsize
 
 
 def timeline(
-    history: History | pd.DataFrame,
+    subject: History | pd.DataFrame,
     events: pd.DataFrame | None = None,
     *,
     fields: Sequence[str] | None = None,
@@ -63,11 +63,11 @@ def timeline(
 
     Parameters
     ----------
-    history : History or DataFrame
+    subject : History or DataFrame
         A history, or its changes: ``schema.CHANGES``; names are used where
         `with_names` added them.
     events : DataFrame, optional
-        ``schema.EVENTS`` of the same cases, where `history` is a table of
+        ``schema.EVENTS`` of the same cases, where `subject` is a table of
         changes: comments, contacts, files and SLAs then have a lane each.
     fields : sequence of str, optional
         The ``field_id`` of each lane, in order; all otherwise.
@@ -86,7 +86,7 @@ def timeline(
     Raises
     ------
     TypeError
-        If `history` or `fields` is something else.
+        If `subject` or `fields` is something else.
     ValueError
         If there are more than twelve cases, or no such time zone or event.
 
@@ -107,9 +107,9 @@ def timeline(
     >>> len(shown.selection) < len(history.changes)
     True
     """
-    changes: Any = getattr(history, "changes", history)
+    changes: Any = getattr(subject, "changes", subject)
     if events is None:
-        events = getattr(history, "events", None)
+        events = getattr(subject, "events", None)
     return Timeline(changes, events, fields=fields, tz=tz, align=align, notes=notes)
 
 
@@ -164,7 +164,7 @@ class Timeline(anywidget.AnyWidget):
     >>> world = cn.sandbox.World(seed=7)
     >>> history = cn.load_history(cn.connect(world), *world.showcase)
     >>> cn.timeline(history.changes, fields=["status"])
-    Timeline: 6 changes in 1 lane
+    Timeline: 9 changes in 1 lane
     """
 
     _esm = SCRIPT
@@ -456,7 +456,7 @@ class Timeline(anywidget.AnyWidget):
 
         show: Any = display  # IPython has no types
         if not _loads_from_afar():
-            bundle, metadata = self._repr_mimebundle_()
+            bundle, metadata = self._repr_mimebundle_() or ({}, {})
             live = {**bundle, "text/plain": repr(self)}
             show(live, metadata=metadata, raw=True)
         coded = base64.b64encode(self._png).decode()
