@@ -114,7 +114,10 @@ export class Painter {
     this.view = view;
     this.k = (width - view.label) / (view.high - view.low);
     // The time that a bin takes: it stays where it is while one pans.
-    this.step = 2 ** Math.ceil(Math.log2(MARK / this.k));
+    const step = 2 ** Math.ceil(Math.log2(MARK / this.k));
+    if (step !== this.step || this.counted.axis !== this.axis) {
+      Object.assign(this, { step, counted: { axis: this.axis } });
+    }
     const shown = layout.rows.filter(
       (row) => row.y + row.height > view.top && row.y < view.top + height - AXIS,
     );
@@ -272,7 +275,8 @@ export class Painter {
     const middle = row.isBare ? whole / 2 : 0;
     let y = row.edge + middle;
     // Of very many it is enough to look at every so many.
-    this.counts(bin, Math.max(bin.n >> 9, 1)).forEach((n, kind) => {
+    const counts = (this.counted[bin.at] ??= this.counts(bin, Math.max(bin.n >> 9, 1)));
+    counts.forEach((n, kind) => {
       if (!n) return;
       const height = (whole * n) / bin.n;
       this.boxes[9 + kind].push(bin.x, y - height, width, height);
