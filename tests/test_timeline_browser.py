@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
 import random
 import sys
 import textwrap
@@ -508,6 +509,20 @@ def test_print_and_pages_without_scripts_show_the_picture(
     expect(there.locator(".plot")).to_be_hidden()
     alt = str(there.locator(".casesnb-static img").get_attribute("alt"))
     assert alt.startswith("What changed in case")
+
+
+def test_a_page_stands_in_a_frame_of_another(
+    browser: Browser, history: cn.History, tmp_path: Path
+) -> None:
+    page = browser.new_page()
+    page.on("pageerror", lambda error: pytest.fail(str(error)))
+    inside = html.escape(cn.timeline(history).to_html())
+    file = tmp_path / "outer.html"
+    file.write_text(f'<!doctype html><iframe srcdoc="{inside}"></iframe>', "utf-8")
+    page.goto(file.as_uri())
+    expect(page.frame_locator("iframe").locator(".plot")).to_be_visible()
+    expect(page.frame_locator("iframe").locator("figure")).to_be_hidden()
+    page.close()
 
 
 # ------------------------------------------------------------- how it looks

@@ -53,7 +53,7 @@ export function fromWall(data, shown) {
 export function moment(data, at) {
   const text = new Date(wall(data, at) / 1000).toISOString().slice(0, 19);
   const rest = ((at % 1e6) + 1e6) % 1e6;
-  const digits = rest ? `.${String(rest).padStart(6, "0").replace(/0+$/, "")}` : "";
+  const digits = rest ? `.${String(rest).padStart(6, "0").replace(/000$/, "")}` : "";
   return text.replace("T", " ") + digits;
 }
 
