@@ -425,7 +425,6 @@ def test_strangers_write_nothing_that_is_obeyed(opened: Any) -> None:
     shown.pinned = tuple(events["event_id"])
     shown.search = texts[1]
     there = opened(shown)
-    there.page.add_script_tag  # noqa: B018 - none may be added: the policy forbids it
     dialogs: list[str] = []
     there.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
     there.plot.focus()
@@ -454,6 +453,26 @@ def test_strangers_write_nothing_that_is_obeyed(opened: Any) -> None:
     text = there.page.locator(".timeline").inner_text()
     assert "\u202e" not in text
     assert "‹U+202E›" in text
+
+
+def test_a_script_that_somebody_adds_is_refused_and_counted(
+    browser: Browser, history: cn.History, tmp_path: Path
+) -> None:
+    page = browser.new_page()
+    page.add_init_script(COUNT_VIOLATIONS)
+    file = tmp_path / "timeline.html"
+    file.write_text(cn.timeline(history).to_html(), "utf-8")
+    page.goto(file.as_uri())
+    page.evaluate(
+        """() => {
+          const script = document.createElement("script");
+          script.textContent = "window.pwned = 1";
+          document.body.append(script);
+        }"""
+    )
+    page.wait_for_function("window.violations.length === 1")
+    assert page.evaluate("window.pwned") is None
+    page.close()
 
 
 def test_every_length_of_time_reads_as_the_picture_says_it(
@@ -492,6 +511,19 @@ def test_moves_are_not_animated_for_who_asks_for_none(
         }"""
     )
     assert views == 1
+
+
+def test_the_colours_follow_the_theme_of_the_notebook(
+    opened: Any, history: cn.History
+) -> None:
+    there = opened(cn.timeline(history), color_scheme="light")
+    root = there.page.locator(".timeline")
+    expect(root).not_to_have_class("timeline dark")
+    for light, name in ((False, "timeline dark"), (True, "timeline")):
+        there.page.evaluate(
+            f"document.body.dataset.jpThemeLight = '{light}'.toLowerCase()"
+        )
+        expect(root).to_have_class(name)
 
 
 def test_print_and_pages_without_scripts_show_the_picture(
