@@ -421,7 +421,7 @@ def test_strangers_write_nothing_that_is_obeyed(opened: Any) -> None:
         {"case_id": row.case_id, "event_id": row.event_id, "text": texts[1] * 2}
         for row in events.itertuples()
     ]
-    shown = cn.timeline(changes, events, notes=notes)
+    shown = cn.timeline(changes, events=events, notes=notes)
     shown.pinned = tuple(events["event_id"])
     shown.search = texts[1]
     there = opened(shown)

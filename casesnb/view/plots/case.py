@@ -8,10 +8,6 @@ import numpy as np
 from matplotlib.collections import PolyCollection
 
 from casesnb.analysis.timezones import zone
-from casesnb.tables.arguments import as_ids
-from casesnb.tables.field_chain import field_ids_of
-from casesnb.tables.frames import as_of_of, beside, is_history, to_pandas
-from casesnb.tables.schema import CHANGES, EVENTS
 from casesnb.view.plots.axis import span, time_axis
 from casesnb.view.plots.labels import drawable, literal
 from casesnb.view.plots.lanes import (
@@ -22,6 +18,7 @@ from casesnb.view.plots.lanes import (
     TINTS,
     Lanes,
     Rows,
+    lanes_of,
 )
 from casesnb.view.plots.style import (
     GRID,
@@ -50,8 +47,6 @@ if TYPE_CHECKING:
     from casesnb.tables.history import History
 
     Numbers = np.ndarray[Any, Any]
-
-_ITEMS = (" items", "SLAs")  # how the lanes of related items are called
 
 _PATCH = {"facecolor": UNKNOWN, "edgecolor": "none", "pad": 1.5}
 _HALF = 0.33  # of a lane's height: the bar's half
@@ -112,15 +107,10 @@ def plot_changes(
     ValueError
         If there is no such time zone, or `top` is below 1.
     """
-    changes, as_of = to_pandas(history, CHANGES), as_of_of(history, as_of)
-    told = None
-    if events is not None or is_history(history):
-        told = to_pandas(beside(history, events, EVENTS), EVENTS)
     zone_ = zone(tz)
     if top < 1:
         raise ValueError(f"top={top} leaves nothing to draw. Give 1 or more.")
-    asked = None if fields is None else _asked(changes, as_ids(fields))
-    lanes = Lanes(changes, told, asked, top, as_of)
+    lanes = lanes_of(history, events=events, as_of=as_of, fields=fields, top=top)
     absent = [f"no change of {', '.join(lanes.absent)}"] if lanes.absent else []
     n = max(len(lanes.names), 1)
     ax = page(
@@ -130,7 +120,7 @@ def plot_changes(
         top=0.62,
         bottom=0.73,
     )
-    title = f"What changed in {whose(changes, 'this case')}"
+    title = f"What changed in {whose(lanes.changes, 'this case')}"
     if not lanes.names:
         nothing(ax, "No change in this history.")
         footer = " · ".join(["0 changes", *absent, standing(history)])
@@ -170,14 +160,6 @@ def plot_changes(
     below = 46.0 if relative else 34.0
     drawing = Drawing(title, lanes.frame, lambda: _lines(lanes), footer)
     return finish(ax, drawing, below=below)
-
-
-def _asked(changes: pd.DataFrame, fields: Sequence[str]) -> list[str]:
-    """Return the ids of fields and the names of items' lanes that are asked for."""
-    of_item = [name for name in fields if name.endswith(_ITEMS)]
-    found = field_ids_of(changes, [name for name in fields if name not in of_item])
-    ids = dict(zip([n for n in fields if n not in of_item], found, strict=True))
-    return [ids.get(name, name) for name in fields]
 
 
 def _draw_spans(

@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from casesnb.analysis.spells import spells
+from casesnb.tables.arguments import as_ids
+from casesnb.tables.field_chain import field_ids_of
+from casesnb.tables.frames import as_of_of, beside, is_history, to_pandas
+from casesnb.tables.schema import CHANGES, EVENTS
 from casesnb.view.plots.axis import day_numbers, moment, plain_times
 from casesnb.view.plots.style import OTHER, factorized, like
 from casesnb.view.wording import (
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pandas as pd
+    from narwhals.typing import IntoFrame
+
+    from casesnb.tables.history import History
 
     Numbers = np.ndarray[Any, Any]
     Chain = tuple[str, str]  # a case's field
@@ -47,6 +54,7 @@ LAST = (
 """Fields whose lanes come last: what the service itself keeps, and long text."""
 
 RELATED = "related items"
+_ITEMS = (" items", "SLAs")  # how the lanes of related items are called
 
 TINTS = ("#d3e2f3", "#f3e6c4", "#cfe6dc", "#e7d5e3", "#dadfe4", "#b9cfe8")
 """The colours of values."""
@@ -140,8 +148,7 @@ class Lanes:
         top: int,
         as_of: dt.datetime | None,
     ) -> None:
-        self._changes = changes
-        self._as_of = as_of
+        self.changes, self.events, self.told_at = changes, events, as_of
         of_item = _is_of_item(changes)
         own = ~of_item
         if fields is not None:
@@ -188,14 +195,14 @@ class Lanes:
 
     def as_of(self, tz: dt.tzinfo) -> list[str]:
         """Say when the case was read."""
-        return [] if self._as_of is None else [f"as of {moment(self._as_of, tz)}"]
+        return [] if self.told_at is None else [f"as of {moment(self.told_at, tz)}"]
 
     def old(self) -> tuple[Numbers, Numbers]:
         """Return the kinds and values that changes replaced, a place for each row."""
         rows, n = self.rows, len(self.rows.lane)
         kind, value = (np.full(n, None, dtype=object) for _ in range(2))
         some = rows.change >= 0
-        before = self._changes.iloc[rows.change[some]]
+        before = self.changes.iloc[rows.change[some]]
         kind[some] = before["old_kind"].to_numpy(dtype=object)
         value[some] = self._called(before, "old")
         return kind, value
@@ -205,7 +212,7 @@ class Lanes:
         rows = self.rows
         names = np.array([*self.names, ""], dtype=object)
         frame = like(
-            self._changes,
+            self.changes,
             {
                 "lane": names[rows.lane],
                 "what": np.where(rows.is_mark, "mark", "span"),
@@ -218,6 +225,30 @@ class Lanes:
         return frame.astype(dict.fromkeys(text, "str")).iloc[
             np.lexsort((rows.is_mark, rows.lane))
         ]
+
+
+def lanes_of(
+    history: History[Any] | IntoFrame,
+    *,
+    events: IntoFrame | None,
+    as_of: dt.datetime | None,
+    fields: Sequence[str] | None,
+    top: int,
+) -> Lanes:
+    """Return the lanes of a history, or of its changes alone."""
+    changes, told = to_pandas(history, CHANGES), None
+    if events is not None or is_history(history):
+        told = to_pandas(beside(history, events, EVENTS), EVENTS)
+    asked = None if fields is None else _asked(changes, as_ids(fields))
+    return Lanes(changes, told, asked, top, as_of_of(history, as_of))
+
+
+def _asked(changes: pd.DataFrame, fields: Sequence[str]) -> list[str]:
+    """Return the ids of fields and the names of items' lanes that are asked for."""
+    of_item = [name for name in fields if name.endswith(_ITEMS)]
+    found = field_ids_of(changes, [name for name in fields if name not in of_item])
+    ids = dict(zip([n for n in fields if n not in of_item], found, strict=True))
+    return [ids.get(name, name) for name in fields]
 
 
 class _Chains:

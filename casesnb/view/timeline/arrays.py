@@ -16,7 +16,7 @@ from casesnb.analysis.timezones import offsets
 from casesnb.view.plots.axis import plain_times
 from casesnb.view.plots.lanes import DENSE, EMPTY, EMPTY_WORD, NOT_TOLD, TINTS
 from casesnb.view.plots.style import GRID, INK, KINDS, QUIET, UNKNOWN, factorized, like
-from casesnb.view.wording import actor_names, standing, tail, whose
+from casesnb.view.wording import actor_names, tail, whose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,16 +51,15 @@ class Arrays:
     def __init__(
         self,
         lanes: Lanes,
-        changes: pd.DataFrame,
-        events: pd.DataFrame | None,
+        standing: str,
         tz: dt.tzinfo,
     ) -> None:
         self._arrays: list[Numbers] = []
         self._n_bytes = 0
-        rows = lanes.rows
-        given = [changes] if events is None else [events, changes]
+        rows, changes = lanes.rows, lanes.changes
+        given = [changes] if lanes.events is None else [lanes.events, changes]
         place = self._number_events(rows.case_id, rows.event_id, given)
-        value, old, texts = _values(lanes, changes)
+        value, old, texts = _values(lanes)
         left = rows.start_at.astype("int64").astype("float64")
         left[np.isnat(rows.start_at)] = -np.inf
         right = rows.end_at.astype("int64").astype("float64")
@@ -71,9 +70,9 @@ class Arrays:
         some = [place[spans], value[spans]]
         head: dict[str, Any] = {
             "title": f"What changed in {whose(changes, 'this case')}",
-            "standing": standing(changes),
+            "standing": standing,
             "zone": str(tz),
-            "asOf": lanes.fetched_at and micros(lanes.fetched_at),
+            "asOf": lanes.told_at and micros(lanes.told_at),
             "kinds": [ink._asdict() for ink in KINDS.values()],
             "tints": TINTS,
             "colours": {
@@ -274,14 +273,12 @@ def _codes(frame: pd.DataFrame, column: str, names: Sequence[str]) -> Numbers:
     return np.array([*(number.get(one, last) for one in found), last])[code]
 
 
-def _values(
-    lanes: Lanes, changes: pd.DataFrame
-) -> tuple[Numbers, Numbers, Sequence[Any]]:
+def _values(lanes: Lanes) -> tuple[Numbers, Numbers, Sequence[Any]]:
     """Return each row's value, the one before it, and the texts they are numbers of."""
     rows, n = lanes.rows, len(lanes.rows.lane)
     old_kind, old_value = lanes.old()
     both = np.concatenate([rows.value, old_value])
-    code, texts = factorized(like(changes, {"value": both})["value"])
+    code, texts = factorized(like(lanes.changes, {"value": both})["value"])
     kind = np.concatenate([rows.kind, old_kind])
     is_bare = np.array([text is None for text in texts] or [True], dtype=bool)[code]
     codes = code + len(_BARE)

@@ -7,26 +7,26 @@ import datetime as dt
 import io
 import os
 import sys
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import anywidget
 import traitlets as tl
 
-from casesnb.analysis.timezones import moment, zone
-from casesnb.tables.arguments import as_ids, need_pandas
-from casesnb.tables.schema import CHANGES, EVENTS
+from casesnb.analysis.timezones import zone
+from casesnb.tables.arguments import as_ids, moment
 from casesnb.view.plots.case import plot_changes
-from casesnb.view.plots.lanes import Lanes
-from casesnb.view.plots.style import describe
+from casesnb.view.plots.lanes import lanes_of
+from casesnb.view.plots.style import plot_text
 from casesnb.view.timeline.arrays import Arrays, micros
 from casesnb.view.timeline.page import SCRIPT, page_html, place_html
-from casesnb.view.wording import counted
+from casesnb.view.wording import counted, standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pandas as pd
+    from narwhals.typing import IntoFrame
 
     from casesnb.tables.history import History
 
@@ -44,9 +44,11 @@ _EVERY_LANE = sys.maxsize
 
 
 def timeline(
-    subject: History | pd.DataFrame,
-    events: pd.DataFrame | None = None,
+    history: History[Any] | IntoFrame,
+    /,
     *,
+    events: IntoFrame | None = None,
+    as_of: dt.datetime | None = None,
     fields: Sequence[str] | None = None,
     tz: str | dt.tzinfo = "UTC",
     align: str = "calendar",
@@ -63,12 +65,15 @@ def timeline(
 
     Parameters
     ----------
-    subject : History or DataFrame
-        A history, or its changes: ``schema.CHANGES``; names are used where
-        `with_names` added them.
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of any engine; names
+        are used where `with_names` added them.
     events : DataFrame, optional
-        ``schema.EVENTS`` of the same cases, where `subject` is a table of
-        changes: comments, contacts, files and SLAs then have a lane each.
+        Beside changes alone, ``schema.EVENTS`` of the same cases: comments,
+        contacts, files and SLAs then have a lane each. Without it they share one.
+    as_of : datetime, optional
+        The moment up to which to draw, with its zone; by default up to when the
+        history was read, or to the newest change of a frame.
     fields : sequence of str, optional
         The ``field_id`` of each lane, in order; all otherwise.
     tz : str or tzinfo, default "UTC"
@@ -86,7 +91,7 @@ def timeline(
     Raises
     ------
     TypeError
-        If `subject` or `fields` is something else.
+        If `history` or `fields` is something else.
     ValueError
         If there are more than twelve cases, or no such time zone or event.
 
@@ -107,10 +112,15 @@ def timeline(
     >>> len(shown.selection) < len(history.changes)
     True
     """
-    changes: Any = getattr(subject, "changes", subject)
-    if events is None:
-        events = getattr(subject, "events", None)
-    return Timeline(changes, events, fields=fields, tz=tz, align=align, notes=notes)
+    return Timeline(
+        history,
+        events=events,
+        as_of=as_of,
+        fields=fields,
+        tz=tz,
+        align=align,
+        notes=notes,
+    )
 
 
 class Timeline(anywidget.AnyWidget):
@@ -121,10 +131,12 @@ class Timeline(anywidget.AnyWidget):
 
     Parameters
     ----------
-    changes : DataFrame
-        ``schema.CHANGES``.
+    history : History or DataFrame
+        A history, or its changes alone.
     events : DataFrame, optional
-        ``schema.EVENTS`` of the same cases.
+        Beside changes alone, ``schema.EVENTS`` of the same cases.
+    as_of : datetime, optional
+        The moment up to which to draw.
     fields : sequence of str, optional
         The ``field_id`` of each lane.
     tz : str or tzinfo, default "UTC"
@@ -163,7 +175,7 @@ class Timeline(anywidget.AnyWidget):
     >>> import casesnb as cn
     >>> world = cn.sandbox.World(seed=7)
     >>> history = cn.load_history(cn.connect(world), *world.showcase)
-    >>> cn.timeline(history.changes, fields=["status"])
+    >>> cn.timeline(history, fields=["status"])
     Timeline: 9 changes in 1 lane
     """
 
@@ -186,27 +198,26 @@ class Timeline(anywidget.AnyWidget):
 
     def __init__(
         self,
-        changes: pd.DataFrame,
-        events: pd.DataFrame | None = None,
+        history: History[Any] | IntoFrame,
+        /,
         *,
+        events: IntoFrame | None = None,
+        as_of: dt.datetime | None = None,
         fields: Sequence[str] | None = None,
         tz: str | dt.tzinfo = "UTC",
         align: str = "calendar",
         notes: Iterable[Mapping[str, Any]] = (),
     ) -> None:
-        need_pandas(changes, CHANGES)
-        if events is not None:
-            need_pandas(events, EVENTS)
-        n_cases = changes["case_id"].nunique()
+        given: Any = {"events": events, "as_of": as_of, "fields": fields}
+        lanes = self._lanes = lanes_of(history, **given, top=_EVERY_LANE)
+        n_cases = lanes.changes["case_id"].nunique()
         if n_cases > MOST_CASES:
             raise ValueError(
                 f"A timeline compares at most {MOST_CASES} cases, not {n_cases:,}. Give "
-                "the changes of some of them, or draw all with plot_cases."
+                "some of them, or draw all with plot_cases."
             )
-        asked = None if fields is None else as_ids(fields)
-        self._given = changes, events, asked, zone(tz)
-        self._lanes = Lanes(changes, events, asked, _EVERY_LANE)
-        self._arrays = Arrays(self._lanes, changes, events, zone(tz))
+        self._draw = partial(plot_changes, history, **given, tz=tz)
+        self._arrays = Arrays(lanes, standing(history), zone(tz))
         self._note_callbacks: list[Callable[[str, str, str], object]] = []
         super().__init__(_data=self._arrays.to_bytes(), align=align, notes=tuple(notes))
         self._state = self._told()
@@ -215,7 +226,7 @@ class Timeline(anywidget.AnyWidget):
 
     @property
     def data(self) -> pd.DataFrame:
-        """The spans and marks, as `drawn` gives those of `plot_changes`."""
+        """The spans and marks, as `plot_data` gives those of `plot_changes`."""
         return self._lanes.frame()
 
     def on_note(self, callback: Callable[[str, str, str], object]) -> None:
@@ -401,7 +412,7 @@ class Timeline(anywidget.AnyWidget):
 
     def _select(self) -> None:
         """Set the selection to the changes of the span."""
-        changes, *_ = self._given
+        changes = self._lanes.changes
         if self.span is not None:
             start, end = self.span
             at = changes["performed_at"]
@@ -410,7 +421,8 @@ class Timeline(anywidget.AnyWidget):
                     case["id"]: _EPOCH + dt.timedelta(microseconds=case["zero"])
                     for case in self._arrays.head["cases"]
                 }
-                at = at - changes["case_id"].astype("str").map(zeros)
+                begun = changes["case_id"].astype("str").map(zeros)
+                at = at - begun.astype(at.dtype)  # also where there is none
             changes = changes[(at >= start) & (at <= end)]
         self.set_trait("selection", changes)
 
@@ -432,12 +444,11 @@ class Timeline(anywidget.AnyWidget):
 
     @cached_property
     def _axes(self) -> Any:
-        changes, events, fields, tz = self._given
-        return plot_changes(changes, events=events, fields=fields, tz=tz)
+        return self._draw()
 
     @cached_property
     def _words(self) -> str:
-        return describe(self._axes)
+        return plot_text(self._axes)
 
     @cached_property
     def _png(self) -> bytes:
