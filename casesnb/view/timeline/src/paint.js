@@ -352,7 +352,7 @@ export class Painter {
       let last = -Infinity;
       for (; i < upTo; i++) {
         const x = this.#x(axis.at[found[i]]);
-        if (x < view.label - 9 || x > width + 9 || x - last < 2) continue;
+        if (x < view.label - 9 || x > width + 9 || x - last < 5) continue;
         last = x;
         c.fillStyle = colours.found;
         c.beginPath();
