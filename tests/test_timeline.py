@@ -226,7 +226,7 @@ def test_a_case_without_changes_is_an_empty_timeline(plain: cn.History) -> None:
 
 def told_by_a_person(shown: cn.Timeline, **patch: Any) -> None:
     """What the script sends when a person did something in the picture."""
-    shown.set_state({"_state": {**shown._state, **patch}})
+    shown.set_state({"_state": {**shown._state, **patch, "changed": [*patch]}})
 
 
 def test_a_span_selects_the_changes_in_it(plain: cn.History) -> None:
@@ -310,6 +310,19 @@ def test_what_is_assigned_is_done_in_the_picture(plain: cn.History) -> None:
     for name in ("pinned", "hidden", "sort"):
         setattr(made, name, getattr(shown, name))
     assert made._state == state  # the order of doing it does not matter
+
+
+def test_what_is_done_in_the_picture_undoes_nothing_that_was_set_meanwhile(
+    plain: cn.History,
+) -> None:
+    shown = cn.timeline(plain)
+    before = shown._state
+    at = plain.events["performed_at"]
+    shown.span = at.iloc[0], at.iloc[1]
+    # This was sent before it was known that there is a span now.
+    shown.set_state({"_state": {**before, "search": "open", "changed": ["search"]}})
+    assert shown.search == "open"
+    assert shown.span == (at.iloc[0], at.iloc[1])
 
 
 def test_another_axis_clears_what_was_seen_and_selected(plain: cn.History) -> None:

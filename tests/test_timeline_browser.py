@@ -627,8 +627,9 @@ from ipywidgets import HTML
 beside = HTML()
 def tell(_=None):
     beside.value = (f"{len(shown.selection)} selected, {len(shown.pinned)} pinned, "
-        f"{len(shown.notes)} notes, {'a part' if shown.view else 'the whole'}")
-shown.observe(tell, ["selection", "pinned", "notes", "view"])
+        f"{len(shown.notes)} notes, {'a part' if shown.view else 'the whole'}, "
+        f"search {shown.search!r}")
+shown.observe(tell, ["selection", "pinned", "notes", "view", "search"])
 tell()
 beside
 """
@@ -664,7 +665,7 @@ def _(mo, shown, view):
     where = "a part" if shown.view else "the whole"
     mo.md(
         f'<p class="widget-html-content">{{n[0]}} selected, {{n[1]}} pinned, '
-        f"{{n[2]}} notes, {{where}}</p>"
+        f"{{n[2]}} notes, {{where}}, search {{shown.search!r}}</p>"
     )
     return
 
@@ -740,6 +741,7 @@ def walk(page: Page, where: str, history: cn.History) -> None:
     expect(there.said).to_contain_text("Assigned user: empty → Priya Mensah")
     expect(beside).to_contain_text("54 selected, 1 pinned, 1 notes, the whole")
     page.get_by_label("Search in the timeline").press_sequentially("abx")
+    expect(beside).to_contain_text("search 'abx'")
     assert page.locator(".jp-Cell").count() == n_cells
     page.get_by_role("button", name="Tell back").click()
     expect(page.get_by_label("Search in the timeline")).to_have_value("escalated")

@@ -181,7 +181,7 @@ class Timeline(anywidget.AnyWidget):
 
     _esm = SCRIPT
     _data = tl.Bytes().tag(sync=True)
-    _state = tl.Dict().tag(sync=True)
+    _state = tl.Dict().tag(sync=True, echo_update=False)
     _notes: Any = tl.List().tag(sync=True)
     _can_note = tl.Bool(False).tag(sync=True)
 
@@ -321,21 +321,19 @@ class Timeline(anywidget.AnyWidget):
     @tl.observe("_state")
     def _on_state(self, change: Any) -> None:
         """Take over what a person did in the picture."""
-        told = change.new
-        if self._is_taking or told == self._told():
-            return
+        changed = change.new.get("changed", ())
+        lanes, ids = self._lanes.names, self._arrays.event_ids
         self._is_taking = True
         try:
-            self.align = told.get("align", self.align)
-            names = self._lanes.names
-            for name in ("hidden", "folded"):
-                setattr(self, name, tuple(names[i] for i in told.get(name, ())))
-            for name in ("view", "span"):
-                setattr(self, name, self._from_micros(told.get(name)))
-            ids = self._arrays.event_ids
-            self.pinned = tuple(dict.fromkeys(ids[i] for i in told.get("pins", ())))
-            self.search = told.get("search", "")
-            self.sort = told.get("sort", self.sort)
+            for name in [name for name in self._told() if name in changed]:
+                value = change.new[name]
+                if name in {"view", "span"}:
+                    value = self._from_micros(value)
+                elif name in {"hidden", "folded"}:
+                    value = tuple(lanes[i] for i in value)
+                elif name == "pins":
+                    name, value = "pinned", tuple(dict.fromkeys(ids[i] for i in value))
+                setattr(self, name, value)
         finally:
             self._is_taking = False
 
@@ -345,11 +343,12 @@ class Timeline(anywidget.AnyWidget):
         """Return the choices as the script knows them."""
         names = self._lanes.names
         return {
+            # The axis comes first: it says what the ends of a stretch are.
+            "align": self.align,
             "view": self._to_micros(self.view),
             "span": self._to_micros(self.span),
             "pins": [n for event_id in self.pinned for n in self._numbers(event_id)],
             "search": self.search,
-            "align": self.align,
             "sort": self.sort,
             "hidden": [names.index(name) for name in self.hidden],
             "folded": [names.index(name) for name in self.folded],

@@ -10,11 +10,22 @@ const HIDE = `.jp-OutputArea-child:has([data-casesnb-timeline=live]) +
 function render({ model, el }) {
   const onNote = (event, text) => model.send({ event, text });
   const canNote = () => (model.get("_can_note") ? onNote : undefined);
+  // What changed here since Python last told its state: only that is Python's to take,
+  // for what it has set meanwhile must not be undone.
+  const changed = new Set();
+  let isOurs = false;
+  const state = () => {
+    const { changed: _, ...told } = model.get("_state");
+    return told;
+  };
   const timeline = mount(el, model.get("_data"), {
-    state: model.get("_state"),
+    state: state(),
     notes: model.get("_notes"),
     onState(patch) {
-      model.set("_state", { ...model.get("_state"), ...patch });
+      for (const name of Object.keys(patch)) changed.add(name);
+      isOurs = true;
+      model.set("_state", { ...state(), ...patch, changed: [...changed] });
+      isOurs = false;
       model.save_changes();
     },
     onNote: canNote(),
@@ -23,7 +34,11 @@ function render({ model, el }) {
   style.textContent = HIDE;
   el.append(style);
   const heard = {
-    "change:_state": () => timeline.take(model.get("_state")),
+    "change:_state": () => {
+      if (isOurs) return;
+      changed.clear();
+      timeline.take(state());
+    },
     "change:_notes": () => timeline.setNotes(model.get("_notes")),
     "change:_can_note": () => timeline.setOnNote(canNote()),
     "msg:custom": (message) => timeline.say(String(message.say)),
