@@ -180,6 +180,11 @@ def test_hover_reads_what_a_mark_and_a_span_are(
     there.page.mouse.move(x + 40, y + 12)
     expect(there.tip).to_contain_text(f"Status: {change['new_label']}")
     expect(there.tip).to_contain_text("Known: both ends are in the history")
+    last = marks(shown, "Status").iloc[-1]["start_at"]
+    x, y = there.place(0, micros(last))
+    there.page.mouse.move(x + 40, y + 12)
+    expect(there.tip).to_contain_text("still held")
+    expect(there.tip).to_contain_text("Known: its beginning is in the history")
     there.page.mouse.move(2, 2)
     expect(there.tip).to_be_hidden()
 
@@ -747,6 +752,7 @@ def walk(page: Page, where: str, history: cn.History) -> None:
     expect(page.get_by_label("Search in the timeline")).to_have_value("escalated")
     start, end = (history.events["performed_at"].iloc[i] for i in (3, 9))
     assert there.state["span"] == [micros(start), micros(end)]
+    there.plot.scroll_into_view_if_needed()
     shot(page, f"timeline-{where}-used")
 
 

@@ -74,8 +74,9 @@ export function layout(data, state, isNarrow) {
     const lane = lanes[number];
     if (state.sort === "case" && cases.length > 1 && lane.case !== headed) {
       headed = lane.case;
-      rows.push({ y, height: 24, head: headed, name: headed < 0 ? "shared" : cases[headed].name });
-      y += 24;
+      const height = rows.length ? 32 : 24; // apart from the case above
+      rows.push({ y, height, head: headed, name: headed < 0 ? "All cases" : `Case ${cases[headed].name}` });
+      y += height;
     }
     const isFolded = state.folded.includes(number);
     const isBare = lane.spans[0] === lane.spans[1];

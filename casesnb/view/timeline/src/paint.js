@@ -158,9 +158,13 @@ export class Painter {
     c.strokeStyle = colours.grid;
     c.lineWidth = 1;
     c.font = `11px ${this.font}`;
-    c.textAlign = "center";
     c.textBaseline = "middle";
-    let until = -Infinity;
+    c.textAlign = "left";
+    c.fillStyle = colours.ink;
+    const day = this.#day();
+    if (day) c.fillText(day, 8, height - AXIS / 2 + 2);
+    c.textAlign = "center";
+    let until = day ? 8 + c.measureText(day).width + 8 : -Infinity;
     for (const [at, text, isMain] of this.#ticks()) {
       const x = Math.round(this.#x(at)) + 0.5;
       c.beginPath();
@@ -179,9 +183,18 @@ export class Painter {
     c.stroke();
   }
 
+  // What the ticks may not name: the day that one looks at, or the year.
+  #day() {
+    const { data, view } = this;
+    if (view.align === "creation") return "";
+    const day = new Date(wall(data, view.low) / 1000).toISOString().slice(0, 10);
+    if (view.high - view.low < 2 * DAY) return day;
+    return view.label ? day.slice(0, 4) : "";
+  }
+
   #ticks() {
     const { data, view, width } = this;
-    const n = Math.max(Math.floor((width - view.label) / 90), 2);
+    const n = Math.max(Math.floor((width - view.label) / 75), 2);
     const { low, high } = view;
     if (view.align === "creation") return elapsed(low, high, n);
     const [from, to] = [low, high].map((at) => new Date(wall(data, at) / 1000));
@@ -383,7 +396,7 @@ export class Painter {
         c.fillRect(0, row.y + row.height - 1, width, 1);
         c.fillStyle = colours.ink;
         c.font = `bold 12px ${this.font}`;
-        c.fillText(short(`Case ${row.name}`, 60), 6, row.y + row.height / 2, width - 12);
+        c.fillText(short(row.name, 60), view.label ? 8 : 4, row.y + row.height - 12, width - 16);
         continue;
       }
       const size = row.isFolded ? 11 : 12;
@@ -469,7 +482,7 @@ function calendar(date, width) {
   const text = date.toISOString();
   const month = date.toLocaleString("en", { month: "short", timeZone: "UTC" });
   const day = `${month} ${date.getUTCDate()}`;
-  if (date % 1000) return [text.slice(17, 23), false];
+  if (date % 1000) return [text.slice(19, 23), false];
   if (date.getUTCSeconds()) return [text.slice(11, 19), false];
   if (date.getUTCHours() || date.getUTCMinutes()) return [text.slice(11, 16), false];
   if (date.getUTCDate() > 1 || width < 5 * 864e5) return [day, width < 5 * 864e5];

@@ -218,7 +218,7 @@ class Timeline {
     this.axis ??= this.painter.axis = axisOf(data, state.align);
     const isNarrow = width < 560;
     const longest = Math.max(...data.lanes.map((lane) => Math.min(lane.name.length, 26)), 4);
-    this.label = isNarrow ? 0 : Math.min(longest * 7 + 18, 190);
+    this.label = isNarrow ? 0 : Math.ceil(longest * 7.3 + 18);
     this.plotWidth = Math.max(width - this.label, 1);
     this.layout = layout(data, state, isNarrow);
     const height = (this.height = Math.min(Math.max(this.layout.height, 60), TALLEST) + AXIS);

@@ -68,7 +68,8 @@ export function markLines(data, lane, mark, span) {
 
 export function spanLines(data, lane, { first: span }) {
   const { event, value: values, flags } = data.spans;
-  const known = flags[span] & 1 ? "Known: both ends are in the history" : "Not known for sure";
+  const ends = flags[span] & 2 ? "its beginning is" : "both ends are";
+  const known = flags[span] & 1 ? `Known: ${ends} in the history` : "Not known for sure";
   const began = event[span];
   return [
     `${laneName(lane)}: ${value(data, values[span])}`,
