@@ -194,7 +194,7 @@ export class Painter {
 
   #ticks() {
     const { data, view, width } = this;
-    const n = Math.max(Math.floor((width - view.label) / 75), 2);
+    const n = Math.max(Math.floor((width - view.label) / (view.label ? 90 : 75)), 2);
     const { low, high } = view;
     if (view.align === "creation") return elapsed(low, high, n);
     const [from, to] = [low, high].map((at) => new Date(wall(data, at) / 1000));
