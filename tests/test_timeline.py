@@ -23,6 +23,7 @@ from nbconvert import HTMLExporter
 from test_properties import Event, Story, stories
 
 import casesnb as cn
+from casesnb.tables.order import ORDER_BY
 from casesnb.view.plots.lanes import EMPTY_WORD, NOT_TOLD, TINTS
 from casesnb.view.plots.style import KINDS
 from casesnb.view.timeline import arrays, page
@@ -177,18 +178,26 @@ def test_what_a_change_replaced_and_how_it_was_ordered_is_told(
     ]
     (user,) = (lane for lane in told["lanes"] if lane["name"] == "assigned_user")
     assert told["marks"]["old"][user["marks"][0]] == 0  # empty, as AWS says
-    orders = [told["orders"][code] for code in told["events"]["order"]]
-    assert {*orders} == {"known"}
-    unsure = plain.changes.assign(is_order_known=False)
-    told = read(cn.timeline(unsure)._data)
-    assert {told["orders"][code] for code in told["events"]["order"]} == {
+    for order_by in ORDER_BY:
+        assert orders(plain.changes.assign(order_by=order_by)) == {
+            arrays.ORDERS[order_by]
+        }
+
+
+def test_of_a_table_without_how_it_was_ordered_it_is_told_whether_it_is_known(
+    plain: cn.History,
+) -> None:
+    older = plain.changes.drop(columns=["order_by", "tie_id"])
+    assert orders(older) == {"known"}
+    assert orders(older.assign(is_order_known=False)) == {
         "not decided among events of the same instant"
     }
-    decided = plain.changes.assign(order_by="chain")
-    told = read(cn.timeline(decided)._data)
-    assert {told["orders"][code] for code in told["events"]["order"]} == {
-        "by the values before and after"
-    }
+
+
+def orders(changes: pd.DataFrame) -> set[str]:
+    """How the places of the events are said to have been decided."""
+    told = read(cn.timeline(changes)._data)
+    return {told["orders"][code] for code in told["events"]["order"]}
 
 
 def test_a_clock_of_the_zone_is_told(plain: cn.History) -> None:

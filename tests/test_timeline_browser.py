@@ -173,7 +173,7 @@ def test_hover_reads_what_a_mark_and_a_span_are(
         f"{event['actor_name']} ({KINDS[event['actor_kind']].label})",
         f"Status: {change['old_label']} → {change['new_label']}",
         f"Held for {hours_text(held / 3600)}",
-        f"Event {event['sequence'] + 1} of its case; order: known",
+        f"Event {event['sequence'] + 1} of its case; order: by its time",
     ):
         expect(there.tip).to_contain_text(words)
     x, y = there.place(0, micros(mark["start_at"]))
