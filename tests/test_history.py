@@ -259,9 +259,8 @@ def numbers(name: str, drawn: pd.DataFrame, found: pd.DataFrame) -> None:
     if name == "plot_changes":
         spans = drawn[drawn["what"] == "span"]
         ends = (spans["end_at"] - spans["start_at"]).dt.total_seconds() / 3600
-        assert sorted(ends.dropna().round(6)) == sorted(
-            found["hours"].dropna().round(6)
-        )
+        hours = sorted(found["hours"].dropna())
+        assert sorted(ends.dropna()) == pytest.approx(hours, rel=0, abs=1e-6)
     elif name == "plot_time_in":
         assert_frame_equal(drawn, found[found["hours"] > 0].reset_index(drop=True))
     elif name == "plot_transitions":

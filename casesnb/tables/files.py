@@ -189,6 +189,7 @@ def _write(
         "certificate": history.certificate.to_dict(with_tables=False),
         "tables": tables,
     }
+    told["sha256"] = _seal(told)
     (folder / _MANIFEST).write_text(_dumped(told), "utf-8")
     return folder
 
@@ -205,7 +206,7 @@ def _read(
         told = json.loads(text)
         if told["format"] != _FORMAT or told["kind"] != kind:
             raise ValueError(f"it is of format {told['format']}, {told['kind']}")
-        if text != _dumped(told):
+        if text != _dumped(told) or told.pop("sha256") != _seal(told):
             raise ValueError("it was changed since")
         said = {name: dict(told["tables"][name]) for name in _TABLES}
     frames = {}
@@ -241,6 +242,10 @@ def _content(frame: pd.DataFrame, table: Table) -> str:
 
 def _dumped(told: Any) -> str:
     return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+
+
+def _seal(told: Any) -> str:
+    return hashlib.sha256(_dumped(told).encode()).hexdigest()
 
 
 @contextmanager
