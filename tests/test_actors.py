@@ -63,6 +63,7 @@ def events_of(*rows: dict[str, Any]) -> pd.DataFrame:
 
 
 def changes_of(*rows: dict[str, Any]) -> pd.DataFrame:
+    rows = tuple({"is_outcome_known": True, **row} for row in rows)
     frame = pd.DataFrame(rows).reindex(columns=CHANGES.names)
     frame["performed_at"] = pd.to_datetime(
         frame["performed_at"], utc=True, format="ISO8601"

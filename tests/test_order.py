@@ -65,6 +65,12 @@ def loaded(cases: Mapping[str, list[Pages]]) -> dict[str, pd.DataFrame]:
         of_event = events[name].astype(object).fillna("").to_numpy()
         own = changes[name].astype(object).fillna("").to_numpy()
         assert (own == of_event[row]).all()
+    is_open = ~changes["is_outcome_known"].to_numpy()
+    told = zip(row[is_open].tolist(), changes["field_id"][is_open], strict=True)
+    unsure: dict[int, set[str]] = {}
+    for number, field in told:
+        unsure.setdefault(number, set()).add(field)
+    events["unsure"] = [unsure.get(number, set()) for number in range(len(events))]
     found = {str(name): rows for name, rows in events.groupby("case_id", observed=True)}
     for rows in found.values():
         assert rows["sequence"].tolist() == list(range(len(rows)))
@@ -595,6 +601,17 @@ def judged(
                     seen[by[name]] += 1
                     seen["tied"] += len(group) > 1
                     seen["large"] += len(group) > 5
+                mine_unsure = dict(zip(rows["event_id"], rows["unsure"], strict=True))
+                for field in {name for event in group for name in event.own()}:
+                    told = [event for event in group if field in event.own()]
+                    is_open = {field in mine_unsure[one.event_id] for one in told}
+                    left = {outcome(order, field) for order in consistent}
+                    seen["unsure"] += True in is_open
+                    seen["settled"] += len(told) > 1 and is_open == {False}
+                    if not best:  # each stage of creation has an outcome of its own
+                        assert (True in is_open) == (len(left) > 1)
+                    elif len(left) > 1:
+                        assert True in is_open
                 # Whatever the order is, the same events change places with each other.
                 for first in {tie[e.event_id] for e in group if not known[e.event_id]}:
                     sets = {
@@ -608,6 +625,11 @@ def judged(
                     assert len(sets) == 1
                 start = stop
     return seen
+
+
+def outcome(order: tuple[Event, ...], field: str) -> Told:
+    """What a field holds after events in this order."""
+    return [event.own()[field][1] for event in order if field in event.own()][-1]
 
 
 def test_whatever_all_permutations_decide_is_decided_and_nothing_else() -> None:

@@ -253,6 +253,7 @@ def many(n: int, field_id: str) -> pd.DataFrame:
             "new_kind": "string",
             "new": values[(rng.integers(0, 2, n) + step * 2) % 4],
             "is_order_known": True,
+            "is_outcome_known": True,
         }
     )
     return CHANGES.cast(frame.reindex(columns=CHANGES.names))

@@ -55,6 +55,7 @@ def changes_of(*rows: tuple[Any, ...], case_id: str = "c") -> pd.DataFrame:
             "new_kind": new[0],
             "new": new[1],
             "is_order_known": True,
+            "is_outcome_known": True,
         }
         for place, (hour, field_id, old, new) in enumerate(rows)
     ]
@@ -252,7 +253,7 @@ def test_blame_names_who_set_the_value_and_what_was_there() -> None:
         cn.blame(changes_of(*LIFE), as_of=at(7.5)),
         expected(
             BLAME,
-            (*KEY, "string", "open", "e3", "a3", "agent", 7, "string", "closed"),
+            (*KEY, "string", "open", True, "e3", "a3", "agent", 7, "string", "closed"),
         ),
     )
 
@@ -263,7 +264,9 @@ def test_diff_has_only_what_is_another_value() -> None:
     assert len(cn.diff(life, start=at(0), end=at(7))) == 0  # closed and opened again
     check(
         cn.diff(life, start=at(0), end=at(4)),
-        expected(DIFF, (*KEY, "string", "open", "string", "closed", 3, "e2", "a2")),
+        expected(
+            DIFF, (*KEY, "string", "open", "string", "closed", True, 3, "e2", "a2")
+        ),
     )
     with pytest.raises(ValueError, match="Give them in order"):
         cn.diff(life, start=at(4), end=at(0))

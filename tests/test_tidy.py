@@ -127,7 +127,7 @@ def test_events_are_a_row_each_oldest_first() -> None:
 def test_changes_are_a_row_each_in_the_order_of_their_event() -> None:
     expected = rows(
         CHANGES,
-        COMMON,
+        {**COMMON, "is_outcome_known": True},
         {
             **FIRST,
             "slot": 0,

@@ -161,14 +161,17 @@ def test_verify_compares_each_field_and_names_the_event() -> None:
 
 
 def test_an_undecided_order_contradicts_nothing() -> None:
-    tie = {"is_order_known": False}
+    tie = {"is_order_known": False, "is_outcome_known": False}
     changes = changes_of(
         step(1, 9, None, "open", **tie), step(2, 9, None, "closed", **tie)
     )
     found = compare_with_current(changes, state(("status", "string", "open")))
     assert found["verdict"].tolist() == ["unverifiable"]
     found = compare_with_current(changes, state(("status", "string", "closed")))
-    assert found["verdict"].tolist() == ["match"]
+    assert found["verdict"].tolist() == ["unverifiable"]
+    # No order of them ends in this.
+    found = compare_with_current(changes, state(("status", "string", "lost")))
+    assert found["verdict"].tolist() == ["contradicted"]
 
 
 def capture(*hours: int, **by: Any) -> Any:

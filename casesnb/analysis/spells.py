@@ -117,7 +117,8 @@ def spells(
     field held before its first recorded change is a spell without a start, if
     AWS gave the old value there. Where an old value is not the one before it,
     something is missing from the history: the spell that ends in such a break
-    is not ``is_known``, for another value came before its end.
+    is not ``is_known``, for another value came before its end. Nor is one whose
+    value depends on the order of events of one instant that nothing decides.
 
     Parameters
     ----------
@@ -231,7 +232,7 @@ def _held(linked: Chains, *names: str) -> Any:
         start_at=nw.when(is_sure).then("performed_at"),
         end_at=nw.coalesce("until_at", "as_of"),
         is_open=nw.col("until_at").is_null(),
-        is_known=~nw.col("then_break") & is_sure,
+        is_known=~nw.col("then_break") & is_sure & ~nw.col("is_unsure"),
     )
     told = found.told(*PART, *names).frame
     if names and (linked.given is None or told["is_same"].any()):

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from casesnb.tables.history import History
 
 _CASE = ("domain_id", "case_id")
+_IS_KNOWN = Column(
+    "is_known",
+    "bool",
+    "False where AWS did not send it, or where nothing decides which of the changes of "
+    "one instant came last",
+)
 
 
 STATE_AT = Table(
@@ -29,6 +35,7 @@ STATE_AT = Table(
     (
         *OF_FIELD,
         *HELD,
+        _IS_KNOWN,
         Column("since_at", TIME, "when it got the value; missing if not told"),
         *BY,
     ),
@@ -40,6 +47,7 @@ BLAME = Table(
     (
         *OF_FIELD,
         *HELD,
+        _IS_KNOWN,
         *BY,
         Column("actor_kind", TEXT, "`agent`, `custom`, `service`, `role` or `unknown`"),
         Column("since_at", TIME, "when it got the value; missing if not told"),
@@ -54,6 +62,7 @@ DIFF = Table(
     (
         *OF_FIELD,
         *FROM_TO,
+        Column("is_known", "bool", "both values are"),
         Column("since_at", TIME, "when it got the later value"),
         *BY,
     ),
@@ -95,7 +104,7 @@ def state_at(
     >>> state_at(history).query("field_id == 'status'")["value"].tolist()
     ['closed']
     """
-    columns = (*PART, "kind", "value", "since_at", "event_id", "actor")
+    columns = (*PART, "kind", "value", "is_known", "since_at", "event_id", "actor")
     return _in_parts(_state(history, as_of, "event_id", "actor"), history, columns)
 
 
@@ -131,6 +140,7 @@ def blame(
         *PART,
         "kind",
         "value",
+        "is_known",
         "event_id",
         "actor",
         "actor_kind",
@@ -138,7 +148,7 @@ def blame(
         "previous_kind",
         "previous",
     )
-    return _in_parts(_state(history, as_of, *columns[5:]), history, columns)
+    return _in_parts(_state(history, as_of, *columns[6:]), history, columns)
 
 
 def _state(changes: object, as_of: dt.datetime | None, *names: str) -> Any:
@@ -151,6 +161,7 @@ def _state(changes: object, as_of: dt.datetime | None, *names: str) -> Any:
     state = linked.with_columns(
         kind=nw.col("new_kind"),
         value=nw.col("new"),
+        is_known=~nw.col("is_unsure") & ~nw.col("new_kind").is_null(),
         since_at=is_sure.then("performed_at"),
     )
     own = {"since_at", "previous_kind", "previous"}
@@ -187,7 +198,8 @@ def state_table(
         ``domain_id``, ``case_id`` and the fields by their ids, by case, in the
         kind of frame that was given. A field whose values are all numbers is
         float64, one whose values are all booleans is 1.0 for true and 0.0 for
-        false, any other text; missing where the case does not have it.
+        false, any other text; missing where the case does not have it or it is
+        not known, as `state_at` tells.
 
     Examples
     --------
@@ -207,7 +219,8 @@ def state_table(
     fields = sorted(kinds)
     typed = {}
     for field_id in fields:
-        is_here = (nw.col("field_id") == field_id) & ~nw.col("value").is_null()
+        is_told = nw.col("is_known") & ~nw.col("value").is_null()
+        is_here = (nw.col("field_id") == field_id) & is_told
         if kinds[field_id] == {"double"}:
             value = nw.when(is_here).then("value").cast(nw.Float64)
         elif kinds[field_id] == {"boolean"}:
@@ -261,10 +274,15 @@ def diff(
     if moment(end) < moment(start):
         raise ValueError(f"end={end} is before start={start}. Give them in order.")
     before = _state(history, start).select(
-        *PART, from_kind="kind", from_value="value", told=nw.lit(1, nw.Int8)
+        *PART,
+        from_kind="kind",
+        from_value="value",
+        was_known="is_known",
+        told=nw.lit(1, nw.Int8),
     )
     after = _state(history, end, "event_id", "actor").select(
         *PART,
+        "is_known",
         "since_at",
         "event_id",
         "actor",
@@ -281,12 +299,15 @@ def diff(
     )
     is_new = nw.col("told").is_null()
     found = both.filter(is_new | differs("value_a", "value_b"))
+    was_known = nw.col("was_known").fill_null(True)
+    found = found.with_columns(is_known=nw.col("is_known") & was_known)
     columns = (
         *PART,
         "from_kind",
         "from_value",
         "to_kind",
         "to_value",
+        "is_known",
         "since_at",
         "event_id",
         "actor",

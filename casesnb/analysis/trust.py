@@ -193,8 +193,10 @@ def time_bounds(
 
     Between two changes that agree, the value is sure. Where they do not, any
     value may have held for any part of the time between them: it counts for
-    none at least and for every value at most. What two lost changes undid
-    (A to B, B to A) leaves no trace, and no bound can tell.
+    none at least and for every value at most. Where nothing decides which of the
+    changes of one instant came last, the time after it counts for none of their
+    values at least and for each at most. What two lost changes undid (A to B, B to
+    A) leaves no trace, and no bound can tell.
 
     Parameters
     ----------
@@ -238,15 +240,35 @@ def time_bounds(
         states = states.select(*key, now_kind="kind", now="value")
         frame = frame.drop("now_kind", "now").join(states, on=list(key), how="left")
     is_held = _same("new_kind", "new", "now_kind", "now") | nw.col("now_kind").is_null()
-    after = frame.select(
+    frame = frame.with_columns(end_at=nw.coalesce("next_at", "as_of"), is_held=is_held)
+    # Of a tie that any of several changes may have ended, each new value may have held.
+    tied = _with_outcomes(frame.filter("is_unsure"), key)
+    is_either = ~nw.col("is_contradicted")
+    decided = stacked(
+        [
+            rows.select(*_SPANNED)
+            for rows in (frame.filter(~nw.col("is_unsure")), tied.filter(~is_either))
+        ]
+    )
+    is_agreed = nw.when(nw.col("is_last")).then("is_held")
+    after = decided.select(
         *key,
         kind=nw.col("new_kind"),
         value=nw.col("new"),
         start_at=nw.col("performed_at"),
-        end_at=nw.coalesce("next_at", "as_of"),
-        sure=nw.when(nw.col("is_last"))
-        .then(is_held)
-        .otherwise(nw.col("then_break").fill_null(0) == 0),
+        end_at=nw.col("end_at"),
+        sure=is_agreed.otherwise(nw.col("then_break").fill_null(0) == 0)
+        & ~nw.col("is_unsure"),
+        either=nw.lit(False),
+    )
+    outcomes = tied.filter(is_either).select(
+        *key,
+        kind=nw.col("new_kind"),
+        value=nw.col("new"),
+        start_at=nw.col("performed_at"),
+        end_at=nw.col("tie_end_at"),
+        sure=nw.lit(False),
+        either=nw.lit(True),
     )
     # Before the first change: what it says was there, unless it began the case.
     earlier = frame.filter(
@@ -255,40 +277,53 @@ def time_bounds(
         *key,
         kind=nw.col("old_kind"),
         value=nw.col("old"),
-        start_at=nw.col("born"),
+        # What came before the creation it tells has no beginning here.
+        start_at=nw.when(nw.col("born") <= nw.col("performed_at")).then("born"),
         end_at=nw.col("performed_at"),
         sure=(nw.col("old_kind") == "empty").fill_null(False)
-        & ~nw.col("born").is_null(),
+        & ~nw.col("born").is_null()
+        & nw.col("is_order_known"),
+        either=nw.lit(False),
     )
 
-    def named(when: nw.Expr, kind: str, value: str) -> Any:
-        return frame.filter(when).select(
+    def named(rows: Any, when: nw.Expr, kind: str, value: str) -> Any:
+        return rows.filter(when).select(
             *key,
             kind=nw.col(kind),
             value=nw.col(value),
             start_at=nw.col("performed_at"),
             end_at=nw.col("performed_at"),
             sure=nw.lit(False),
+            either=nw.lit(False),
         )
 
     # A break names a value that held at its end, however short.
-    ended = named(nw.col("is_break"), "old_kind", "old")
+    ended = named(frame, nw.col("is_break"), "old_kind", "old")
     # So does what GetCase tells where the last change does not.
-    told = named(nw.col("is_last") & ~is_held, "now_kind", "now")
-    spans = stacked([earlier, after, ended, told])
+    is_other = nw.col("is_last") & ~nw.col("is_held")
+    told = named(decided, is_other, "now_kind", "now")
+    spans = stacked([earlier, after, outcomes.unique(), ended, told])
     spans = spans.with_columns(micros=micros_between(spans, "start_at", "end_at"))
     is_endless = nw.col("micros").is_null()
     spans = spans.with_columns(
         endless=is_endless.cast(nw.Int64), micros=nw.col("micros").fill_null(0)
     ).with_columns(
         surely=nw.when(nw.col("sure")).then("micros").otherwise(nw.lit(0)),
-        maybe=nw.when(nw.col("sure")).then(nw.lit(0)).otherwise("micros"),
+        maybe=nw.when(~nw.col("sure") & ~nw.col("either"))
+        .then("micros")
+        .otherwise(nw.lit(0)),
+        perhaps=nw.when(nw.col("either")).then("micros").otherwise(nw.lit(0)),
     )
     gaps = spans.group_by(*key).agg(
         maybe=nw.col("maybe").sum(), endless=nw.col("endless").sum()
     )
-    sums = spans.group_by(*key, "kind", "value").agg(surely=nw.col("surely").sum())
-    least, most = nw.col("surely"), nw.col("surely") + nw.col("maybe")
+    sums = spans.group_by(*key, "kind", "value").agg(
+        surely=nw.col("surely").sum(), perhaps=nw.col("perhaps").sum()
+    )
+    least, most = (
+        nw.col("surely"),
+        nw.col("surely") + nw.col("perhaps") + nw.col("maybe"),
+    )
     found = sums.join(gaps, on=list(key), how="left").select(
         *key,
         "kind",
@@ -297,6 +332,31 @@ def time_bounds(
         hours_max=nw.when(nw.col("endless") == 0).then(in_hours(most)),
     )
     return handed_back(found, history, (*key, "kind", "value"))
+
+
+_SPANNED = (
+    *("domain_id", "case_id", "new_kind", "new", "now_kind", "now", "performed_at"),
+    *("end_at", "is_last", "is_held", "is_unsure", "then_break"),
+)
+
+
+def _with_outcomes(tied: Any, key: tuple[str, ...]) -> Any:
+    """Return changes of undecided ties beside their end, and what contradicts it."""
+    instant = [*key, "performed_at"]
+    ends = tied.filter(
+        (nw.col("next_at") > nw.col("performed_at")).fill_null(nw.col("is_last"))
+    )
+    ends = ends.select(*instant, "is_last", tie_end_at="end_at", broken="then_break")
+    held = tied.with_columns(held=nw.col("is_held").cast(nw.Int8))
+    held = held.group_by(*instant).agg(held=nw.col("held").max())
+    found = ends.join(held, on=instant, how="inner").select(
+        *instant,
+        "tie_end_at",
+        is_contradicted=nw.when(nw.col("is_last"))
+        .then(nw.col("held") == 0)
+        .otherwise(nw.col("broken").fill_null(0) == 1),
+    )
+    return tied.join(found, on=instant, how="inner")
 
 
 def _same(kind: str, text: str, other_kind: str, other: str) -> nw.Expr:
@@ -319,10 +379,10 @@ def compare_with_current(
     ``match``: the last change's new value is the value of today.
     ``contradicted``: it is another one, so that the history lacks something, or
     the case was changed after it was read. ``unverifiable``: one of the two
-    does not tell the field, or they differ and its last changes came at one
-    instant in an order that nothing decides. A match says where the history
-    ends, not that it is whole: ``n_breaks`` counts what `continuity` finds in
-    it.
+    does not tell the field, or its last changes came at one instant in an order
+    that nothing decides, and one of them set the value of today. A match says
+    where the history ends, not that it is whole: ``n_breaks`` counts what
+    `continuity` finds in it.
 
     Parameters
     ----------
@@ -361,8 +421,7 @@ def compare_with_current(
         event_id=nw.col("event_id"),
         since_at=nw.col("performed_at"),
         n_breaks=nw.col("n_breaks"),
-        is_tied=~nw.col("is_order_known")
-        & (nw.col("before_at") == nw.col("performed_at")).fill_null(False),
+        is_unsure=nw.col("is_unsure"),
         told=nw.lit(1, nw.Int8),
     )
     states = opened(current, CASE_FIELDS).select(
@@ -371,6 +430,15 @@ def compare_with_current(
         current_value=nw.col("value"),
         asked=nw.lit(1, nw.Int8),
     )
+    # What any order of a tie that nothing decides would leave.
+    either = frame.filter("is_unsure").select(
+        *key, "new_kind", "new", since_at="performed_at"
+    )
+    either = either.join(states, on=key, how="inner").filter(
+        _same("new_kind", "new", "current_kind", "current_value")
+    )
+    either = either.select(*key, "since_at", either=nw.lit(1, nw.Int8)).unique()
+    folded = folded.join(either, on=[*key, "since_at"], how="left")
     keys = stacked([folded.select(*key), states.select(*key)])
     both = (
         keys.unique()
@@ -379,15 +447,16 @@ def compare_with_current(
         .with_columns(
             told=nw.col("told").fill_null(0) == 1,
             asked=nw.col("asked").fill_null(0) == 1,
-            is_tied=nw.col("is_tied").fill_null(False),
+            is_tied=nw.col("is_unsure").fill_null(False)
+            & (nw.col("either").fill_null(0) == 1),
         )
     )
     same = _same("history_kind", "history_value", "current_kind", "current_value")
     answers = (
         (~nw.col("told"), "unverifiable", "no event sets it"),
         (~nw.col("asked"), "unverifiable", "GetCase did not tell it"),
-        (same, "match", "the last change set what GetCase tells"),
         (nw.col("is_tied"), "unverifiable", "its last changes came at one instant"),
+        (same, "match", "the last change set what GetCase tells"),
     )
     verdict, reason = nw.lit("contradicted"), nw.lit("GetCase tells another value")
     for condition, answer, why in reversed(answers):

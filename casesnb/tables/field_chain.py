@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PART = ("domain_id", "case_id", "field_id")
 ORDER = ("sequence", "slot")
 
+_OUTCOME = "is_outcome_known"
 _COMPARED = ("performed_at", "old_kind", "old", "new_kind", "new")
 
 
@@ -43,7 +44,8 @@ class Chains:
     # one row per change: `performed_at`, both values and their kinds, ``prior``
     # and ``prior_kind`` (the new value before, where there is one),
     # ``is_first``, ``is_last`` and ``is_break``: the old value is not the new
-    # one before. A value that AWS did not send contradicts nothing
+    # one before. A value that AWS did not send contradicts nothing. ``is_unsure``:
+    # another order of its instant may leave the field with another value
     frame: Any
     until: Any  # one row: ``as_of``, the moment up to which changes count
     given: Any = None  # every change as it was given, where rows have numbers
@@ -182,8 +184,12 @@ def chains(
         at = nw.lit(as_of, time_type(given))
         where.append(nw.col("performed_at") <= at)
         until = until.with_columns(as_of=at)
+    unsure = nw.lit(False)
+    if _OUTCOME in given.collect_schema().names():
+        unsure = ~nw.col(_OUTCOME)
     if isinstance(given, nw.LazyFrame):
-        linked = Chains(texts(given).filter(*where), until).beside(
+        rows = texts(given).filter(*where).with_columns(is_unsure=unsure)
+        linked = Chains(rows, until).beside(
             prior_kind=("new_kind", 1),
             prior=("new", 1),
             prior_at=("performed_at", 1),
@@ -195,7 +201,7 @@ def chains(
     else:
         if not given.implementation.is_pyarrow():
             given = texts(given)
-        frame = _in_order(given, where)
+        frame = _in_order(given, where, unsure)
         chain = nw.col("chain")
         linked = Chains(
             frame.with_columns(
@@ -215,7 +221,7 @@ def chains(
     )
 
 
-def _in_order(given: Any, where: list[Any]) -> Any:
+def _in_order(given: Any, where: list[Any], unsure: nw.Expr) -> Any:
     """Return what is compared, chain by chain, with the rows' numbers."""
     if given.implementation.is_pyarrow():
         told = texts(given.select("event_type"))["event_type"]
@@ -234,7 +240,7 @@ def _in_order(given: Any, where: list[Any]) -> Any:
         keys = keys.with_columns(chain=starts)
         keys = keys.select("row", nw.col("chain").cast(nw.Int64).cum_sum())
         row, chain = keys["row"].to_numpy(), keys["chain"].to_numpy()
-    frame = texts(given.select(*_COMPARED)[row])
+    frame = texts(given.select(*_COMPARED, is_unsure=unsure)[row])
     # Even places, so that a row may be put before another one.
     place = (row * 0 + 2).cumsum()
     return frame.with_columns(

@@ -51,6 +51,7 @@ class Order:
     sequence: Array  # each place's number in its case, from 0
     by: Array  # by event row: what decided its place, as a number of ORDER_BY
     tie: Array  # by event row: the first event that may change places with it, or -1
+    unsure: Array  # by change row: other orders leave the field with another value
     seen: list[str]  # how each case's pages ran, by case number
 
     @property
@@ -64,8 +65,10 @@ def in_order(found: Decoded) -> Order:
     case = found.case
     by = np.full(len(case), _TIME, np.int8)
     tie = np.full(len(case), _DECIDED)
+    unsure = np.zeros(len(found.changes["field_id"]), dtype=bool)
     if not len(case):
-        return Order(np.empty(0, np.int64), np.empty(0, np.int64), by, tie, [])
+        nothing = np.empty(0, np.int64)
+        return Order(nothing, nothing, by, tie, unsure, [])
     instant = _instants(found)
     direction = _directions(case, instant)
     arrival = np.arange(len(case))
@@ -76,7 +79,7 @@ def in_order(found: Decoded) -> Order:
     sequence = arrival - np.repeat(starts, np.diff(np.append(starts, len(case))))
     is_equal = ~is_first & (np.diff(instant[place], prepend=0) == 0)
     if is_equal.any():
-        _decide(found, place, is_equal, by, tie)
+        unsure = _decide(found, place, is_equal, by, tie)
         # Where the values speak against the pages, these are no hint any more.
         is_hinted = np.isin(direction, (_NEWEST_FIRST, _OLDEST_FIRST))
         is_against = is_equal & (np.diff(in_pages[place], prepend=0) < 0)
@@ -86,7 +89,7 @@ def in_order(found: Decoded) -> Order:
         is_next = np.diff(tie[rows], prepend=_DECIDED) != 0
         tie[rows] = rows[is_next][np.cumsum(is_next) - 1]
     seen = [_SEEN[way] for way in direction.tolist()]
-    return Order(place, sequence, by, tie, seen)
+    return Order(place, sequence, by, tie, unsure, seen)
 
 
 def _instants(found: Decoded) -> Array:
@@ -118,8 +121,8 @@ def _directions(case: Array, times: Array) -> Array:
 
 def _decide(
     found: Decoded, place: Array, is_equal: Array, by: Array, tie: Array
-) -> None:
-    """Put events of one instant in order; note what decided, and what is open."""
+) -> Array:
+    """Put events of one instant in order, noting how; return what is unsure then."""
     at = np.flatnonzero(is_equal | np.append(is_equal[1:], False))
     types = found.events["event_type"]
     is_created = _of_types(types, pc.equal(types.dictionary, "Case.Created"))
@@ -134,6 +137,7 @@ def _decide(
     by[rows] = np.where(is_alone, _CREATION, _UNDECIDED)
     tie[rows] = np.where(is_alone, _DECIDED, stage)
     n_ties = len(size)
+    open_fields: dict[int, set[int]] = {}  # by event
     position = np.empty(len(place), np.int64)
     position[place] = np.arange(len(place))
     for linked in _linked(found, position, rows[~is_alone], stage[~is_alone]):
@@ -141,11 +145,20 @@ def _decide(
         for (_, members), answer in zip(linked, answers, strict=True):
             events, group = np.array(members), np.array(answer.group)
             place[np.sort(position[events])] = events[answer.order]
+            if answer.unsure:
+                open_fields |= dict.fromkeys(members, answer.unsure)
             # Beside events of other fields, a place in the chain is none in the tie.
             if len(events) == size[tie[events[0]]]:
                 by[events[group == 0]] = _CHAIN
                 tie[events] = np.where(group == 0, _DECIDED, n_ties + group)
                 n_ties += len(events)
+    is_open = np.isin(np.arange(len(found.case)), [*open_fields])
+    event, change = _changes_of(found, is_open)
+    fields = found.changes["field_id"].indices.to_numpy()
+    unsure = np.zeros(len(fields), dtype=bool)
+    told = zip(event.tolist(), fields[change].tolist(), strict=True)
+    unsure[change] = [field in open_fields[one] for one, field in told]
+    return unsure
 
 
 def _of_types(types: pa.DictionaryArray, is_asked: pa.BooleanArray) -> Array:

@@ -254,6 +254,12 @@ CHANGES = Table(
         Column("new_kind", ID, "kind of the value after; missing if AWS sent none"),
         Column("new", TEXT, "the value after, as text; missing for empty and absent"),
         *PLACED,
+        Column(
+            "is_outcome_known",
+            "bool",
+            "False where another order of its instant may leave the field with another "
+            "value",
+        ),
     ),
     needs=(
         *("domain_id", "case_id", "event_id", "sequence", "slot"),

@@ -150,10 +150,12 @@ def tidy(
         np.cumsum(n_changes) - n_changes, n_changes
     )
     first = np.cumsum(found.n_changes) - found.n_changes
-    changes = _taken(found.changes, pa.array(first[place][event] + slot))
+    row = first[place][event] + slot
+    changes = _taken(found.changes, pa.array(row))
     of_event = {name: events[name] for name in CHANGES.names if name in events}
     changes |= _taken(of_event, pa.array(event))
     changes["slot"] = slot
+    changes["is_outcome_known"] = ~order.unsure[row]
     counts = {case: found.counts[number] for number, case in enumerate(found.cases)}
     return _frame(EVENTS, events), _frame(CHANGES, changes), counts
 

@@ -44,6 +44,7 @@ class Solved:
 
     order: list[int]  # one with the fewest breaks that were found
     group: list[int]  # by event: 0 if decided, else alike for those that change places
+    unsure: set[int]  # the fields that other orders leave with another value
 
 
 class Parts:
@@ -73,17 +74,28 @@ def solved(ties: Sequence[Tie]) -> list[Solved]:
     sizes = [len(tie.changes) for tie in ties]
     order = [event for size in sizes for event in range(size)]
     groups = [[1] * size for size in sizes]
+    ends = [_ends(tie) for tie in ties]
     if max(sizes) < _LARGE:
         search = _Search(ties)
         try:
             order, breaks = search.best()
-            groups = search.groups(breaks + (breaks > 0))
+            groups, ends = search.groups(breaks + (breaks > 0))
         except _TooManyError:
             order = search.order or search.likely()
     found = []
-    for size, group in zip(sizes, groups, strict=True):
-        found.append(Solved(order[:size], group))
+    for size, group, values in zip(sizes, groups, ends, strict=True):
+        unsure = {field for field, held in values.items() if len(held) > 1}
+        found.append(Solved(order[:size], group, unsure))
         order = order[size:]
+    return found
+
+
+def _ends(tie: Tie) -> dict[int, set[int]]:
+    """Return the values that each field may hold after a tie, whatever the order."""
+    found: dict[int, set[int]] = {}
+    for change in tie.changes:
+        for field, (_, new) in change.items():
+            found.setdefault(field, set()).add(new)
     return found
 
 
@@ -225,12 +237,34 @@ class _Left:
         return max(0, self.ends)
 
 
+class _Seen:
+    """What is noted of every order of linked ties, by place."""
+
+    def __init__(self, at: Sequence[_Stage]) -> None:
+        self.at = at
+        self.taken: list[set[int]] = [set() for _ in at]  # the events that come there
+        self.passed: list[set[int]] = [set() for _ in at]  # those before them, as bits
+        # What fields hold then, by the field's place; told where a tie ends.
+        self.left: list[dict[int, set[int]]] = [{} for _ in at]
+
+    def takes(self, node: Node, event: int) -> None:
+        """Note an event that comes after a node."""
+        place, done, state, _ = node
+        self.taken[place].add(event)
+        stage = self.at[place]
+        if done.bit_count() + 1 == len(stage.changes):
+            held = dict(enumerate(state))
+            held |= {field: new for field, _, new in stage.changes[event]}
+            for field in stage.before:
+                self.left[place].setdefault(field, set()).add(held[field])
+
+
 class _Search:
     """The orders of linked ties, event by event and depth first."""
 
     def __init__(self, ties: Sequence[Tie]) -> None:
-        fields = dict.fromkeys(field for tie in ties for field in tie.before)
-        places = {field: place for place, field in enumerate(fields)}
+        self.fields = [*dict.fromkeys(field for tie in ties for field in tie.before)]
+        places = {field: place for place, field in enumerate(self.fields)}
         self.stages = [_Stage(tie, places) for tie in ties]
         self.at = [stage for stage in self.stages for _ in stage.changes]
         nothing = (UNTOLD,) * len(places)
@@ -259,22 +293,24 @@ class _Search:
             bound += 1
         return self.order, bound - 1
 
-    def groups(self, bound: int) -> list[list[int]]:
-        """Return, by tie, which events change places in orders of so many breaks."""
+    def groups(self, bound: int) -> tuple[list[list[int]], list[dict[int, set[int]]]]:
+        """Return what orders of so many breaks move, and leave fields with, by tie."""
         self.work = self.more
-        taken: list[set[int]] = [set() for _ in self.at]
-        passed: list[set[int]] = [set() for _ in self.at]
-        self._walked(bound, taken, passed)
-        found, start = [], 0
+        seen = _Seen(self.at)
+        self._walked(bound, seen)
+        found, left, start = [], [], 0
         for stage in self.stages:
             places = range(start, start := start + len(stage.changes))
-            n_places = Counter(event for place in places for event in taken[place])
+            left.append(
+                {self.fields[at]: told for at, told in seen.left[start - 1].items()}
+            )
+            n_places = Counter(event for place in places for event in seen.taken[place])
             # Where every order has placed the same events, a group ends.
             ends = [
                 done
                 for place in places
-                if len(passed[place]) == 1
-                for done in passed[place]
+                if len(seen.passed[place]) == 1
+                for done in seen.passed[place]
                 if all(done & twins in {0, twins} for twins in stage.twins)
             ]
             group = [0] * len(places)
@@ -282,7 +318,7 @@ class _Search:
                 if n_places[event] > 1 or event in stage.alike:
                     group[event] = sum(not done >> bit & 1 for done in ends)
             found.append(group)
-        return found
+        return found, left
 
     def likely(self) -> list[int]:
         """Return an order with few breaks, each event the best that comes next."""
@@ -304,12 +340,7 @@ class _Search:
     def _promise(self, step: Step) -> int:
         return step[1][3] + self._least(step[1])
 
-    def _walked(
-        self,
-        bound: int,
-        taken: Sequence[set[int]] = (),
-        passed: Sequence[set[int]] = (),
-    ) -> list[int]:
+    def _walked(self, bound: int, seen: _Seen | None = None) -> list[int]:
         """Return the first order within the bound; note all, where that is asked."""
         leads: dict[Node, bool] = {}  # whether it leads to the end
         path: list[int] = []
@@ -320,25 +351,26 @@ class _Search:
             for event, child in children:
                 if child[0] == len(self.at):
                     leads[child] = True
-                    if not taken:
+                    if seen is None:
                         return [*path, event]
                 if child not in leads:
                     leads[child] = False
                     path.append(event)
                     frames.append((child, self._children(child, bound, leads)))
                     break
-                if leads[child]:
+                if leads[child] and seen is not None:
                     leads[node] = True
-                    taken[node[0]].add(event)
+                    seen.takes(node, event)
             else:
                 frames.pop()
-                if leads[node]:
-                    passed[node[0]].add(node[1])
                 if frames:
                     event = path.pop()
-                    if leads[node]:
-                        leads[frames[-1][0]] = True
-                        taken[node[0] - 1].add(event)
+                if leads[node] and seen is not None:
+                    seen.passed[node[0]].add(node[1])
+                    if frames:
+                        before = frames[-1][0]
+                        leads[before] = True
+                        seen.takes(before, event)
         return path
 
     def _children(

@@ -56,6 +56,7 @@ def changes() -> pd.DataFrame:
             "actor_kind": "agent",
             "new_kind": "string",
             "is_order_known": True,
+            "is_outcome_known": True,
         }
     )
     before = frame.groupby(PART, observed=True)["new"].shift(1)

@@ -41,6 +41,7 @@ def changes(n: int, *, n_cases: int = 1, n_fields: int = 8) -> pd.DataFrame:
             "new_kind": "string",
             "new": pd.Series(rng.integers(0, 6, n)).astype("str"),
             "is_order_known": True,
+            "is_outcome_known": True,
         }
     )
     frame["old"] = frame.groupby(["case_id", "field_id"])["new"].shift()

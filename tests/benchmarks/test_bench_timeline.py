@@ -95,6 +95,7 @@ def changes(n: int, n_fields: int = 12) -> pd.DataFrame:
             "new_kind": "string",
             "new": pd.Series(rng.integers(0, 1_000, n)).astype("str"),
             "is_order_known": True,
+            "is_outcome_known": True,
         }
     )
     before = frame.groupby("field_id")["new"].shift().fillna("new")
