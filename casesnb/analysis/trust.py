@@ -241,15 +241,7 @@ def time_bounds(
         frame = frame.drop("now_kind", "now").join(states, on=list(key), how="left")
     is_held = _same("new_kind", "new", "now_kind", "now") | nw.col("now_kind").is_null()
     frame = frame.with_columns(end_at=nw.coalesce("next_at", "as_of"), is_held=is_held)
-    # Of a tie that any of several changes may have ended, each new value may have held.
-    tied = _with_outcomes(frame.filter("is_unsure"), key)
-    is_either = ~nw.col("is_contradicted")
-    decided = stacked(
-        [
-            rows.select(*_SPANNED)
-            for rows in (frame.filter(~nw.col("is_unsure")), tied.filter(~is_either))
-        ]
-    )
+    decided, outcomes = _by_outcome(frame, key)
     is_agreed = nw.when(nw.col("is_last")).then("is_held")
     after = decided.select(
         *key,
@@ -260,15 +252,6 @@ def time_bounds(
         sure=is_agreed.otherwise(nw.col("then_break").fill_null(0) == 0)
         & ~nw.col("is_unsure"),
         either=nw.lit(False),
-    )
-    outcomes = tied.filter(is_either).select(
-        *key,
-        kind=nw.col("new_kind"),
-        value=nw.col("new"),
-        start_at=nw.col("performed_at"),
-        end_at=nw.col("tie_end_at"),
-        sure=nw.lit(False),
-        either=nw.lit(True),
     )
     # Before the first change: what it says was there, unless it began the case.
     earlier = frame.filter(
@@ -302,7 +285,7 @@ def time_bounds(
     # So does what GetCase tells where the last change does not.
     is_other = nw.col("is_last") & ~nw.col("is_held")
     told = named(decided, is_other, "now_kind", "now")
-    spans = stacked([earlier, after, outcomes.unique(), ended, told])
+    spans = stacked([earlier, after, *outcomes, ended, told])
     spans = spans.with_columns(micros=micros_between(spans, "start_at", "end_at"))
     is_endless = nw.col("micros").is_null()
     spans = spans.with_columns(
@@ -340,15 +323,20 @@ _SPANNED = (
 )
 
 
-def _with_outcomes(tied: Any, key: tuple[str, ...]) -> Any:
-    """Return changes of undecided ties beside their end, and what contradicts it."""
+def _by_outcome(frame: Any, key: tuple[str, ...]) -> tuple[Any, list[Any]]:
+    """Return changes whose outcome counts as theirs, and spans of any of several."""
+    is_unsure = nw.col("is_unsure")
+    if not isinstance(frame, nw.LazyFrame) and not frame["is_unsure"].any():
+        return frame, []
     instant = [*key, "performed_at"]
+    tied = frame.filter(is_unsure)
     ends = tied.filter(
         (nw.col("next_at") > nw.col("performed_at")).fill_null(nw.col("is_last"))
     )
     ends = ends.select(*instant, "is_last", tie_end_at="end_at", broken="then_break")
     held = tied.with_columns(held=nw.col("is_held").cast(nw.Int8))
     held = held.group_by(*instant).agg(held=nw.col("held").max())
+    # What comes next may contradict whatever the tie may have left.
     found = ends.join(held, on=instant, how="inner").select(
         *instant,
         "tie_end_at",
@@ -356,7 +344,18 @@ def _with_outcomes(tied: Any, key: tuple[str, ...]) -> Any:
         .then(nw.col("held") == 0)
         .otherwise(nw.col("broken").fill_null(0) == 1),
     )
-    return tied.join(found, on=instant, how="inner")
+    tied = tied.join(found, on=instant, how="inner")
+    parts = (frame.filter(~is_unsure), tied.filter("is_contradicted"))
+    outcomes = tied.filter(~nw.col("is_contradicted")).select(
+        *key,
+        kind=nw.col("new_kind"),
+        value=nw.col("new"),
+        start_at=nw.col("performed_at"),
+        end_at=nw.col("tie_end_at"),
+        sure=nw.lit(False),
+        either=nw.lit(True),
+    )
+    return stacked([part.select(*_SPANNED) for part in parts]), [outcomes.unique()]
 
 
 def _same(kind: str, text: str, other_kind: str, other: str) -> nw.Expr:
