@@ -10,8 +10,9 @@ Three lines take you from a case id to a picture:
 subject of all that follows: nouns such as ``spells`` summarise it, ``plot_*``
 draws it, `timeline` and `CaseExplorer` let you click through it and `write_report`
 hands it over. More is in families: ``cn.actors``, ``cn.threads``, ``cn.trust``,
-``cn.checks``, ``cn.export``, ``cn.raw``, ``cn.types``, ``cn.errors``; the columns
-are in ``cn.schema``, and a service to try it on is in ``cn.sandbox``.
+``cn.checks``, ``cn.cohorts``, ``cn.export``, ``cn.raw``, ``cn.types``,
+``cn.errors``; the columns are in ``cn.schema``, and a service to try it on is in
+``cn.sandbox``.
 """
 
 from __future__ import annotations
@@ -28,17 +29,24 @@ if TYPE_CHECKING:
     from casesnb import types as types
     from casesnb.analysis import actors as actors
     from casesnb.analysis import checks as checks
+    from casesnb.analysis import cohorts as cohorts
     from casesnb.analysis import threads as threads
     from casesnb.analysis import trust as trust
     from casesnb.analysis.calendar import Calendar as Calendar
     from casesnb.analysis.calendar import with_working_hours as with_working_hours
     from casesnb.analysis.checks import findings as findings
+    from casesnb.analysis.cohorts import compare as compare
+    from casesnb.analysis.conformance import conformance as conformance
     from casesnb.analysis.durations import durations as durations
+    from casesnb.analysis.durations import survival as survival
     from casesnb.analysis.flow import first_times as first_times
     from casesnb.analysis.flow import handoffs as handoffs
     from casesnb.analysis.flow import reopens as reopens
     from casesnb.analysis.flow import transitions as transitions
     from casesnb.analysis.flow import variants as variants
+    from casesnb.analysis.overlap import overlap as overlap
+    from casesnb.analysis.rates import outcomes as outcomes
+    from casesnb.analysis.rates import rates as rates
     from casesnb.analysis.spells import backlog as backlog
     from casesnb.analysis.spells import spells as spells
     from casesnb.analysis.spells import time_in as time_in
@@ -47,6 +55,8 @@ if TYPE_CHECKING:
     from casesnb.analysis.state import state_at as state_at
     from casesnb.analysis.state import state_table as state_table
     from casesnb.analysis.summary import case_summary as case_summary
+    from casesnb.analysis.windows import between as between
+    from casesnb.analysis.windows import under_way as under_way
     from casesnb.tables import export as export
     from casesnb.tables import raw as raw
     from casesnb.tables.filters import where as where
@@ -122,7 +132,21 @@ _HOMES = {
         "spells",
         "time_in",
     ),
-    "analysis.durations": ("durations",),
+    "analysis.durations": (
+        "durations",
+        "survival",
+    ),
+    "analysis.windows": (
+        "between",
+        "under_way",
+    ),
+    "analysis.overlap": ("overlap",),
+    "analysis.rates": (
+        "outcomes",
+        "rates",
+    ),
+    "analysis.cohorts": ("compare",),
+    "analysis.conformance": ("conformance",),
     "analysis.calendar": (
         "Calendar",
         "with_working_hours",
@@ -173,6 +197,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 _FAMILIES = {
     "actors": "casesnb.analysis.actors",
     "checks": "casesnb.analysis.checks",
+    "cohorts": "casesnb.analysis.cohorts",
     "errors": "casesnb.errors",
     "export": "casesnb.tables.export",
     "raw": "casesnb.tables.raw",

@@ -10,8 +10,10 @@ from casesnb.analysis.actors import (
     WORK_SHARE,
 )
 from casesnb.analysis.checks import FINDINGS
-from casesnb.analysis.durations import DURATIONS
+from casesnb.analysis.conformance import CONFORMANCE
+from casesnb.analysis.durations import DURATIONS, SURVIVAL
 from casesnb.analysis.flow import FIRST_TIMES, HANDOFFS, REOPENS, TRANSITIONS, VARIANTS
+from casesnb.analysis.rates import OUTCOMES, RATES
 from casesnb.analysis.spells import BACKLOG, SPELLS, TIME_IN
 from casesnb.analysis.state import BLAME, DIFF, STATE_AT
 from casesnb.analysis.summary import CASE_SUMMARY
@@ -27,6 +29,7 @@ from casesnb.analysis.trust import (
     CONTINUITY,
     TIME_BOUNDS,
 )
+from casesnb.analysis.windows import UNDER_WAY
 from casesnb.tables.schema import (
     CAPTURES,
     CASE_FIELDS,
@@ -74,6 +77,11 @@ TABLES = (
     FIRST_TIMES,
     CASE_SUMMARY,
     DURATIONS,
+    SURVIVAL,
+    UNDER_WAY,
+    RATES,
+    OUTCOMES,
+    CONFORMANCE,
     ACTOR_ACTIVITY,
     ACTOR_MATRIX,
     RHYTHM,
@@ -107,6 +115,7 @@ __all__ = [
     "CHANGES",
     "COMPARE_CAPTURES",
     "COMPARE_WITH_CURRENT",
+    "CONFORMANCE",
     "CONTINUITY",
     "DIFF",
     "DOMAINS",
@@ -120,12 +129,15 @@ __all__ = [
     "NAMES",
     "OFF_HOURS",
     "OPTIONS",
+    "OUTCOMES",
     "QUEUES",
+    "RATES",
     "RELATED_ITEMS",
     "REOPENS",
     "RHYTHM",
     "SPELLS",
     "STATE_AT",
+    "SURVIVAL",
     "TABLES",
     "TEMPLATES",
     "THREAD_CHANGES",
@@ -134,6 +146,7 @@ __all__ = [
     "TIME_BOUNDS",
     "TIME_IN",
     "TRANSITIONS",
+    "UNDER_WAY",
     "UNLOADED",
     "USERS",
     "VARIANTS",

@@ -26,6 +26,15 @@ from casesnb.schema import TABLES
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
 WORK = cn.Calendar(tz="Europe/Berlin", holidays=[dt.date(2026, 2, 16)])
 
+FEBRUARY = (
+    dt.datetime(2026, 2, 1, tzinfo=dt.UTC),
+    dt.datetime(2026, 3, 1, tzinfo=dt.UTC),
+)
+FLOW = """
+open → in_progress → closed → open
+in_progress → waiting_on_customer → in_progress → escalated → in_progress
+"""
+
 SCHEMAS = {table.name: table for table in TABLES}
 
 Frames = dict[str, Any]
@@ -39,6 +48,38 @@ QUESTIONS: dict[str, Question] = {
     ),
     "time_in": lambda f: cn.time_in(f["changes"]),
     "time_in of all": lambda f: cn.time_in(f["changes"], by=(), calendar=WORK),
+    "spells in a window": lambda f: cn.spells(f["changes"], "status", window=FEBRUARY),
+    "time_in by week": lambda f: cn.time_in(
+        f["changes"], window=FEBRUARY, freq="1w", tz="Europe/Berlin", calendar=WORK
+    ),
+    "between": lambda f: cn.between(cn.spells(f["changes"]), window=FEBRUARY),
+    "under_way": lambda f: cn.under_way(cn.spells(f["changes"], "status"), freq="1w"),
+    "overlap": lambda f: cn.overlap(f["changes"], "status", "assigned_queue"),
+    "overlap with teams": lambda f: cn.overlap(
+        f["changes"], "status", "team", users=f["users"], window=FEBRUARY, freq="1w"
+    ),
+    "survival": lambda f: cn.survival(cn.spells(f["changes"], "status")),
+    "rates": lambda f: cn.rates(f["changes"], events=f["events"]),
+    "rates by team": lambda f: cn.rates(
+        f["changes"],
+        "holders",
+        events=f["events"],
+        users=f["users"],
+        by=["team"],
+        freq="1mo",
+    ),
+    "rates of touchless": lambda f: cn.rates(
+        f["changes"], "touchless", events=f["events"], by=["queue"]
+    ),
+    "rates of SLAs": lambda f: cn.rates(f["changes"], "sla_met", events=f["events"]),
+    "rates within": lambda f: cn.rates(
+        f["changes"], events=f["events"], within=dt.timedelta(days=7), window=FEBRUARY
+    ),
+    "outcomes": lambda f: cn.outcomes(f["changes"], events=f["events"]),
+    "outcomes of a flow": lambda f: cn.outcomes(
+        f["changes"], "conforming", events=f["events"], flow=FLOW
+    ),
+    "conformance": lambda f: cn.conformance(f["changes"], FLOW),
     "backlog": lambda f: cn.backlog(f["changes"], freq="1w"),
     "backlog in Berlin": lambda f: cn.backlog(f["changes"], tz="Europe/Berlin"),
     "state_at": lambda f: cn.state_at(f["changes"], as_of=NOON),
@@ -99,8 +140,8 @@ QUESTIONS: dict[str, Question] = {
 }
 
 
-# Rules are made with it; it answers nothing.
-NO_QUESTION = {"rule"}
+# Rules are made with the first; the others answer in words, of all rows at once.
+NO_QUESTION = {"rule", "compare", "compare_before_after"}
 
 
 def test_every_function_of_the_analysis_is_asked() -> None:

@@ -35,6 +35,7 @@ DOORS = {
         "tables/history.py",
         "analysis/",
     },
+    "scipy": {"analysis/cohorts.py"},
     "matplotlib": {"view/plots/"},
     "ipywidgets": {"view/explorer/"},
     "traitlets": {"view/explorer/", "view/timeline/"},

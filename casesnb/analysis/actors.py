@@ -11,12 +11,14 @@ import narwhals as nw
 from casesnb.analysis.calendar import Calendar
 from casesnb.analysis.timezones import wall, weekday, with_period
 from casesnb.tables.frames import (
+    NO_TEXT,
     as_given,
     handed_back,
     need_zone,
     opened,
     plain,
     rows_of,
+    stacked,
     texts,
     time_type,
     told_apart,
@@ -659,15 +661,7 @@ def with_users(
     >>> with_users(events, users)["team"].tolist()
     ['desk', 'expert', 'expert']
     """
-    spans = ("valid_from_at", "valid_to_at")
-    rows, told = plain(frame, "performed_at"), plain(users, *spans)
-    there = told.collect_schema().names()
-    if lacks := [name for name in ("actor", *spans) if name not in there]:
-        raise ValueError(
-            f"`users` has no {', '.join(lacks)}: who it was, since when and until "
-            "when. A time may be missing (NaT) where it always held."
-        )
-    told = told.with_columns(_validity(told, name) for name in spans)
+    rows, told = plain(frame, "performed_at"), _told_of(users)
     names = rows.collect_schema().names()
     own = ("actor", "valid_from_at", "valid_to_at")
     extra = [name for name in told.collect_schema().names() if name not in own]
@@ -675,7 +669,6 @@ def with_users(
         raise ValueError(
             f"Both frames have {', '.join(both)}. Rename what `users` tells."
         )
-    _refuse_overlaps(told.select(*own))
     at, since, until = map(nw.col, ("performed_at", "valid_from_at", "valid_to_at"))
     # An actor and a time tell all there is to know, however often they come.
     key = ["performed_at", "actor_"]
@@ -694,6 +687,52 @@ def with_users(
     order = [name for name in parts if name in names]
     out = rows.join(found, on=key, how="left").select(*names, *extra)
     return handed_back(out, frame, order)
+
+
+def _told_of(users: object) -> Any:
+    """Return what is told of users, each row from when to when."""
+    spans = ("valid_from_at", "valid_to_at")
+    told = plain(users, *spans)
+    there = told.collect_schema().names()
+    if lacks := [name for name in ("actor", *spans) if name not in there]:
+        raise ValueError(
+            f"`users` has no {', '.join(lacks)}: who it was, since when and until "
+            "when. A time may be missing (NaT) where it always held."
+        )
+    told = told.with_columns(_validity(told, name) for name in spans)
+    _refuse_overlaps(told.select("actor", *spans))
+    return told
+
+
+def spans_of_users(users: object) -> Any:
+    """Return what is told of users, with rows of nothing where nothing is."""
+    told = windowed(_told_of(users))
+    since, until = nw.col("valid_from_at"), nw.col("valid_to_at")
+    names = [
+        name
+        for name in told.collect_schema().names()
+        if name not in {"actor", "valid_from_at", "valid_to_at"}
+    ]
+    order = ("has_start", "valid_from_at")
+    told = told.with_columns(has_start=(~since.is_null()).cast(nw.Int64)).with_columns(
+        before=until.shift(1).over("actor", order_by=order),
+        place=nw.col("has_start").cum_count().over("actor", order_by=order),
+        n=nw.len().over("actor"),
+    )
+    nothing = {name: NO_TEXT.alias(name) for name in names}
+    columns = ("actor", *names, "since", "until")
+    is_gap = ~since.is_null() & ((nw.col("place") == 1) | (nw.col("before") < since))
+    parts = [
+        told.with_columns(since=since, until=until),
+        told.filter(is_gap).with_columns(
+            **nothing, since=nw.col("before"), until=since
+        ),
+        told.filter((nw.col("place") == nw.col("n")) & ~until.is_null()).with_columns(
+            **nothing, since=until, until=nw.lit(None, time_type(told))
+        ),
+    ]
+    kinds = {name: nw.col(name).cast(nw.String) for name in names}
+    return stacked([part.with_columns(**kinds).select(*columns) for part in parts])
 
 
 def _validity(users: Any, name: str) -> nw.Expr:

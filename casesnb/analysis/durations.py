@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
 from casesnb.analysis.spells import SPELLS
+from casesnb.analysis.uncertainty import Z
 from casesnb.tables.arguments import as_ids, need_columns
 from casesnb.tables.frames import handed_back, opened, windowed
 from casesnb.tables.schema import HELD, TEXT, Column, Table
@@ -34,6 +35,31 @@ DURATIONS = Table(
         Column("q90_hours", "float64", "hours after which nine tenths had ended"),
     ),
 )
+
+SURVIVAL = Table(
+    "survival",
+    "One row per group and duration at which something ended: what share lasts longer.",
+    (
+        Column("field_id", TEXT, "the field"),
+        *HELD,
+        Column("hours", "float64", "hours since it began"),
+        Column("n_at_risk", "int64", "that had lasted so long"),
+        Column("n_ended", "int64", "of them ended just then"),
+        Column("n_censored", "int64", "of them not followed any longer than that"),
+        Column("share", "float64", "that lasts longer, from 0 to 1"),
+        Column("low", "float64", "where its 95% interval begins; missing at 0 and 1"),
+        Column("high", "float64", "where it ends"),
+    ),
+)
+
+
+def hours_text(hours: float) -> str:
+    """Return a duration in the unit that suits it."""
+    if hours != hours:
+        return "unknown"
+    if hours < 1:
+        return f"{hours * 60:.0f} min"
+    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:,.1f} d"
 
 
 def durations(
@@ -86,6 +112,100 @@ def durations(
     >>> durations(waits, by=["queue"])["median_hours"].tolist()
     [2.0]
     """
+    groups, steps = _steps(frame, by, hours)
+    by = as_ids(by)
+    found = steps.select(
+        "group_",
+        **{
+            name: nw.when(nw.col("survived") <= share + 1e-9).then("hours")
+            for name, share in _QUANTILES.items()
+        },
+    )
+    found = found.group_by("group_").agg(nw.col(*_QUANTILES).min())
+    both = groups.join(found, on="group_", how="left").with_columns(
+        n=nw.col("n").cast(nw.Int64),
+        n_open=(nw.col("n") - nw.col("n_ended")).cast(nw.Int64),
+        n_unknown=nw.col("n_unknown").cast(nw.Int64),
+    )
+    columns = (*by, "n", "n_open", "n_unknown", *_QUANTILES)
+    return handed_back(both, frame, list(by), columns)
+
+
+def survival(
+    frame: IntoFrameT,
+    /,
+    *,
+    by: Sequence[str] = ("field_id", "kind", "value"),
+    hours: str = "hours",
+) -> IntoFrameT:
+    """One row per group and duration at which one ended: what share lasts longer.
+
+    Kaplan and Meier's curve of which `durations` tells three points, with
+    Greenwood's variance and an interval that stays between 0 and 1.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With the columns of `by`, `hours` and ``is_open``, as `spells` returns
+        them, in pandas, Polars, DuckDB or PySpark.
+    by : sequence of str, default ("field_id", "kind", "value")
+        The columns that make a group.
+    hours : str, default "hours"
+        The column of hours. A row without a number is not counted.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.SURVIVAL``, those of `by` in place of the
+        field's, by group and hours, in the kind of frame that was given. Hours
+        at which only censored ones left have a row, as the curve goes on until
+        there.
+
+    Raises
+    ------
+    TypeError
+        If `by` is one text.
+    ValueError
+        If `by` is empty, or a column is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> waits = pd.DataFrame({"hours": [1.0, 2, 3, 9], "queue": "q"})
+    >>> waits["is_open"] = [False, False, True, True]
+    >>> survival(waits, by=["queue"])["share"].tolist()
+    [0.75, 0.5, 0.5, 0.5]
+    """
+    _, steps = _steps(frame, by, hours)
+    by = as_ids(by)
+    n, d = nw.col("at_risk"), nw.col("ended")
+    left = nw.when(n > d).then(d / (n * (n - d))).otherwise(nw.lit(0.0))
+    steps = steps.with_columns(left=left).with_columns(
+        variance=nw.col("left").cum_sum().over("group_", order_by="hours"),
+        share=nw.when(nw.col("survived") < 1e-300)
+        .then(nw.lit(0.0))
+        .otherwise("survived"),
+    )
+    share = nw.col("share")
+    is_inside = (share > 0) & (share < 1 - 1e-12)
+    safe = nw.when(is_inside).then(share).otherwise(nw.lit(0.5))
+    spread = (nw.col("variance") ** 0.5 * Z / -safe.log()).exp()
+    found = steps.select(
+        *by,
+        "hours",
+        "share",
+        n_at_risk=n.cast(nw.Int64),
+        n_ended=d.cast(nw.Int64),
+        n_censored=(nw.col("left_here") - d).cast(nw.Int64),
+        low=nw.when(is_inside).then((safe.log() * spread).exp()),
+        high=nw.when(is_inside).then((safe.log() / spread).exp()),
+    )
+    columns = (*by, *SURVIVAL.names[3:])
+    return handed_back(found, frame, (*by, "hours"), columns)
+
+
+def _steps(frame: object, by: Sequence[str], hours: str) -> tuple[Any, Any]:
+    """Return groups with their counts, and the steps of each one's curve."""
     by = as_ids(by)
     if not by:
         raise ValueError("by=() makes no group. Name at least one column.")
@@ -100,24 +220,26 @@ def durations(
     one = nw.lit(1, nw.Int64)
     rows = rows.select(
         *by,
-        group=group,
+        group_=group,
         hours=nw.col(hours),
         ended=(~nw.col("is_open")).cast(nw.Int64),
         one=one,
         unknown=nw.col(hours).is_null().cast(nw.Int64),
     )
-    groups = rows.group_by(*by, "group").agg(
+    groups = rows.group_by(*by, "group_").agg(
         n=nw.col("one").sum(),
         n_ended=nw.col("ended").sum(),
         n_unknown=nw.col("unknown").sum(),
     )
-    steps = rows.filter(nw.col("unknown") == 0).group_by("group", "hours")
-    steps = steps.agg(ended=nw.col("ended").sum(), left=nw.col("one").sum())
+    steps = rows.filter(nw.col("unknown") == 0).group_by(*by, "group_", "hours")
+    steps = steps.agg(ended=nw.col("ended").sum(), left_here=nw.col("one").sum())
     steps = steps.with_columns(
-        gone=nw.col("left").cum_sum().over("group", order_by="hours"),
-        total=nw.col("left").sum().over("group"),
+        gone=nw.col("left_here").cum_sum().over("group_", order_by="hours"),
+        total=nw.col("left_here").sum().over("group_"),
     ).with_columns(
-        at_risk=(nw.col("total") - nw.col("gone") + nw.col("left")).cast(nw.Float64),
+        at_risk=(nw.col("total") - nw.col("gone") + nw.col("left_here")).cast(
+            nw.Float64
+        ),
         ended=nw.col("ended").cast(nw.Float64),
     )
     # A product as a sum of logarithms; nobody left is as good as minus infinity.
@@ -131,20 +253,6 @@ def durations(
         part=nw.when(is_last).then(nw.lit(-1e6)).otherwise(nw.col("safe").log())
     )
     steps = steps.with_columns(
-        survived=nw.col("part").cum_sum().over("group", order_by="hours").exp()
+        survived=nw.col("part").cum_sum().over("group_", order_by="hours").exp()
     )
-    found = steps.select(
-        "group",
-        **{
-            name: nw.when(nw.col("survived") <= share + 1e-9).then("hours")
-            for name, share in _QUANTILES.items()
-        },
-    )
-    found = found.group_by("group").agg(nw.col(*_QUANTILES).min())
-    both = groups.join(found, on="group", how="left").with_columns(
-        n=nw.col("n").cast(nw.Int64),
-        n_open=(nw.col("n") - nw.col("n_ended")).cast(nw.Int64),
-        n_unknown=nw.col("n_unknown").cast(nw.Int64),
-    )
-    columns = (*by, "n", "n_open", "n_unknown", *_QUANTILES)
-    return handed_back(both, frame, list(by), columns)
+    return groups, steps

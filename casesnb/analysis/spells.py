@@ -13,6 +13,14 @@ from casesnb.analysis.timezones import (
     micros_between,
     with_period,
 )
+from casesnb.analysis.windows import (
+    CLIPPED,
+    Window,
+    clipped,
+    in_pieces,
+    pieces_of,
+    span_of,
+)
 from casesnb.tables.field_chain import (
     ORDER,
     PART,
@@ -22,8 +30,15 @@ from casesnb.tables.field_chain import (
     field_ids_of,
     is_new,
 )
-from casesnb.tables.frames import handed_back, stacked, texts, windowed
-from casesnb.tables.schema import HELD, OF_FIELD, TEXT, TIME, Column, Table
+from casesnb.tables.frames import (
+    as_given,
+    as_of_of,
+    handed_back,
+    stacked,
+    texts,
+    windowed,
+)
+from casesnb.tables.schema import CHANGES, HELD, OF_FIELD, TEXT, TIME, Column, Table
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -109,6 +124,7 @@ def spells(
     field_id: str | None = None,
     *,
     as_of: dt.datetime | None = None,
+    window: Window | None = None,
     calendar: Calendar | None = None,
 ) -> IntoFrameT:
     """One row per case, field and interval during which it held one value.
@@ -130,6 +146,10 @@ def spells(
     as_of : datetime, optional
         Up to this moment, with its zone; by default up to when the history was
         read, or to the newest change of a frame.
+    window : tuple of datetime, optional
+        From when on and until when, the end excluded, with their zones: spells
+        are cut to it, and ``is_clipped_start`` and ``is_clipped_end`` say where,
+        as `between` tells.
     calendar : Calendar, optional
         Also tell ``working_hours`` by these hours of work.
 
@@ -150,9 +170,12 @@ def spells(
     fields = () if field_id is None else field_ids_of(history, [field_id])
     held = _held(begun(history, *fields, as_of=as_of), "event_id", "actor")
     columns: tuple[str, ...] = _COLUMNS
+    if window is not None:
+        held = clipped(held, *span_of(window, as_of_of(history, as_of)))
+        columns = (*columns, *CLIPPED)
     if calendar is not None:
         held = with_work(held, calendar, start="start_at", end="end_at")
-        columns = (*_COLUMNS, "working_hours")
+        columns = (*columns, "working_hours")
     order = () if "place" in held.columns else (*PART, *ORDER)
     return handed_back(held, history, order, columns)
 
@@ -249,6 +272,9 @@ def time_in(
     *,
     by: Sequence[str] = ("domain_id", "case_id"),
     as_of: dt.datetime | None = None,
+    window: Window | None = None,
+    freq: str | None = None,
+    tz: str | dt.tzinfo = "UTC",
     calendar: Calendar | None = None,
 ) -> IntoFrameT:
     """One row per case and value: how long the field held it, all spells together.
@@ -266,6 +292,12 @@ def time_in(
     as_of : datetime, optional
         Up to this moment, with its zone; by default up to when the history was
         read, or to the newest change of a frame.
+    window : tuple of datetime, optional
+        Only the time from the first moment to the second, with their zones.
+    freq : str, optional
+        Also by period, as `actor_activity` takes it: ``period_at`` comes first.
+    tz : str or tzinfo, default "UTC"
+        The IANA time zone whose days, weeks and months the periods are.
     calendar : Calendar, optional
         Also tell ``working_hours`` by these hours of work.
 
@@ -273,12 +305,14 @@ def time_in(
     -------
     DataFrame
         The columns of ``schema.TIME_IN``, those of `by` in place of the case's,
-        by case and value, in the kind of frame that was given.
+        by case and value, in the kind of frame that was given. In a window or
+        period ``is_open`` says that it still held at the end.
 
     Raises
     ------
     ValueError
-        If `by` names another column.
+        If `by` names another column, `freq` is not a period, there is no such
+        zone, or the window begins after what is told.
 
     See Also
     --------
@@ -299,12 +333,19 @@ def time_in(
     (field_id,) = field_ids_of(history, [field_id])
     told = set(by) & {"actor"}
     held = _held(begun(history, field_id, as_of=as_of), *told)
+    if window is not None:
+        window = span_of(window, as_of_of(history, as_of))
+    if freq is not None:
+        like = as_given(history, CHANGES)
+        held = in_pieces(held, pieces_of(held, window, freq, tz), like)
+    elif window is not None:
+        held = clipped(held, *window)
     held = held.with_columns(micros=micros_between(held, "start_at", "end_at"))
     sums = {"micros": "hours"}
     if calendar is not None:
         held = with_work(held, calendar, start="start_at", end="end_at")
         sums["working_micros"] = "working_hours"
-    key = (*by, "field_id", "kind", "value")
+    key = ("period_at",) * (freq is not None) + (*by, "field_id", "kind", "value")
     held = held.with_columns(
         one=nw.lit(1, nw.Int64),
         open=nw.col("is_open").cast(nw.Int64),

@@ -124,6 +124,60 @@ def with_period(frame: Any, column: str, freq: str, tz: str | dt.tzinfo = "UTC")
     )
 
 
+def periods(
+    start: dt.datetime, end: dt.datetime, freq: str, tz: str | dt.tzinfo = "UTC"
+) -> list[tuple[dt.datetime, dt.datetime, dt.datetime]]:
+    """Return when each period in a span began, and from when to when it lies in it."""
+    number, unit = _parts(freq)
+    there = zone(tz)
+
+    def begun(at: dt.datetime) -> dt.datetime:
+        return _wall_truncated(at.astimezone(there).replace(tzinfo=None), number, unit)
+
+    def first(wall: dt.datetime, fold: int = 0) -> dt.datetime:
+        return wall.replace(tzinfo=there, fold=fold).astimezone(dt.UTC)
+
+    # Where a clock is put back its wall shows hours for a second time.
+    day = dt.timedelta(days=1)
+    bounds = {start, *(since for since, _ in offsets(tz, start, end))}
+    wall, last = begun(start - day), begun(end) + day
+    while wall <= last:
+        bounds |= {first(wall), first(wall, 1)}
+        wall = _wall_next(wall, number, unit)
+    inside = sorted(at for at in bounds if start <= at < end)
+    found: list[tuple[dt.datetime, dt.datetime, dt.datetime]] = []
+    for since, until in pairwise([*inside, end]):
+        period = first(begun(since))
+        if found and found[-1][0] == period:
+            period, since, _ = found.pop()
+        elif found and found[-1][0] > period:
+            period = since  # minutes shown again, with others between
+        found.append((period, since, until))
+    return found
+
+
+def _wall_truncated(at: dt.datetime, number: int, unit: str) -> dt.datetime:
+    if unit == "m":
+        return at.replace(minute=at.minute // number * number, second=0, microsecond=0)
+    if unit == "h":
+        return at.replace(
+            hour=at.hour // number * number, minute=0, second=0, microsecond=0
+        )
+    day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    if unit == "w":
+        return day - dt.timedelta(days=day.weekday())
+    month = {"d": day.month, "mo": day.month, "q": (day.month - 1) // 3 * 3 + 1}
+    return day if unit == "d" else day.replace(month=month.get(unit, 1), day=1)
+
+
+def _wall_next(at: dt.datetime, number: int, unit: str) -> dt.datetime:
+    if unit in {"mo", "q", "y"}:
+        month = at.month - 1 + {"mo": 1, "q": 3, "y": 12}[unit]
+        return at.replace(year=at.year + month // 12, month=month % 12 + 1)
+    step = {"m": {"minutes": number}, "h": {"hours": number}, "d": {"days": 1}}
+    return at + dt.timedelta(**step.get(unit, {"days": 7}))
+
+
 def _began(frame: Any, at: nw.Expr, freq: str) -> nw.Expr:
     if not frame.implementation.is_pyarrow():
         return _truncated(at, freq)
@@ -131,7 +185,8 @@ def _began(frame: Any, at: nw.Expr, freq: str) -> nw.Expr:
     return _truncated(at.cast(nw.Datetime("us")), freq).cast(TIME)
 
 
-def _truncated(at: nw.Expr, freq: str) -> nw.Expr:
+def _parts(freq: str) -> tuple[int, str]:
+    """Return the number and the unit of a period."""
     match = _PERIOD.fullmatch(str(freq))
     number = int(match[1] or 1) if match else 0
     unit = match[2] if match else ""
@@ -140,6 +195,11 @@ def _truncated(at: nw.Expr, freq: str) -> nw.Expr:
             f"freq={freq!r} is not a period. Give 1m, 1h, 1d, 1w, 1mo, 1q or 1y, or "
             "minutes that divide an hour (15m) or hours that divide a day (6h)."
         )
+    return number, unit
+
+
+def _truncated(at: nw.Expr, freq: str) -> nw.Expr:
+    number, unit = _parts(freq)
     if unit in {"mo", "q", "y"}:
         return at.dt.truncate(f"1{unit}")
     if unit == "w":

@@ -18,7 +18,7 @@ from casesnb.tables.schema import EVENTS, ID, NAMES, TEXT
 from casesnb.tables.schema import TIME as TIME_TYPE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from narwhals.typing import IntoFrameT
 
@@ -279,6 +279,22 @@ def handed_back(
     elif given.implementation.is_pyarrow():
         ordered = as_given(ordered)
     return cast("IntoFrameT", nw.maybe_reset_index(ordered).to_native())
+
+
+def frame_of(
+    rows: Sequence[Mapping[str, Any]], types: Mapping[str, Any], like: Any
+) -> Any:
+    """Return a few rows of ours as a frame in the engine of another, which has any."""
+    if not isinstance(like, nw.LazyFrame):
+        columns = {name: [row[name] for row in rows] for name in types}
+        return nw.from_dict(columns, types, backend=like.implementation)
+    # A lazy engine makes rows of what it holds alone: one of them, as often as needed.
+    one, (name, *_) = like.head(1), types
+    parts = [
+        one.select(**{name: nw.lit(row[name], kind) for name, kind in types.items()})
+        for row in rows or [dict.fromkeys(types)]
+    ]
+    return stacked(parts) if rows else parts[0].filter(~nw.col(name).is_null())
 
 
 def rows_of(frame: Any) -> list[dict[str, Any]]:

@@ -6,6 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from casesnb.analysis.actors import WORKERS
+from casesnb.analysis.durations import (
+    hours_text as hours_text,  # noqa: PLC0414 - told on
+)
 from casesnb.tables.certificate import counted as counted  # noqa: PLC0414 - told on
 from casesnb.tables.frames import is_history
 from casesnb.tables.names import tail as tail  # noqa: PLC0414 - told on from here
@@ -27,15 +30,6 @@ KIND_LABELS = {
     "unknown": "unknown",
 }
 """What each kind of actor is called, in the order of a legend."""
-
-
-def hours_text(hours: float) -> str:
-    """Return a duration in the unit that suits it."""
-    if hours != hours:
-        return "unknown"
-    if hours < 1:
-        return f"{hours * 60:.0f} min"
-    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:,.1f} d"
 
 
 def percents(counts: Sequence[int], whole: int = 100) -> list[int]:

@@ -1,0 +1,777 @@
+"""Two cohorts compared: durations of which some are not over, and rates."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import narwhals as nw
+import numpy as np
+
+from casesnb.analysis.durations import hours_text
+from casesnb.analysis.flow import CLOSED, first_times_of
+from casesnb.analysis.rates import MEASURES, closes_of, outcomes_of
+from casesnb.analysis.uncertainty import Z, interval, newcombe, resampled, wilson
+from casesnb.tables.arguments import moment, need_columns
+from casesnb.tables.frames import (
+    as_of_of,
+    is_history,
+    opened,
+    rows_of,
+    time_type,
+    windowed,
+)
+from casesnb.tables.schema import CHANGES, EVENTS, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from narwhals.typing import IntoFrame
+
+    from casesnb.analysis.conformance import Flow
+    from casesnb.tables.history import History
+
+    Numbers = np.ndarray[Any, Any]
+
+__all__ = ["Comparison", "compare_before_after"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+WAITS = {
+    "touch_hours": ("first_touch_at", "first touched"),
+    "assigned_hours": ("first_assigned_at", "first assigned"),
+    "comment_hours": ("first_comment_at", "first commented"),
+    "closed_hours": ("first_closed_at", "closed"),
+}
+"""What a case waits for, as `first_times` calls it."""
+
+_SPELLS = Table(
+    "durations",
+    "One row per duration.",
+    (),
+    needs=("hours", "is_open"),
+    source="what has hours and is_open, such as spells",
+)
+_EARLY = "the history begins after the case did"
+_NO_START = "no known start"
+
+
+class Effect(NamedTuple):
+    """One row per effect: what it is in both cohorts, and how they differ."""
+
+    effect: str  # "restricted mean hours", "median hours", or the outcome of a rate
+    a: float  # in the first cohort; infinite where a median is not reached
+    b: float  # in the second
+    difference: float  # the second less the first
+    low: float  # where the difference's 95% interval begins
+    high: float  # where it ends
+
+
+class Cohort(NamedTuple):
+    """One row per cohort: how much of it was used, and how much is not over."""
+
+    name: str  # what it is called
+    n: int  # durations, cases or closes that were counted
+    n_cases: int  # cases of them
+    n_open: int  # of a duration: not over, so known to last at least so long
+    n_between: int  # ended at some time between two that are told
+    n_excluded: int  # left out
+    excluded: str  # how many of them why
+    share: float  # counted, of all there are
+
+
+class Step(NamedTuple):
+    """One row per cohort and duration at which one of it ended."""
+
+    name: str  # the cohort
+    hours: float  # the duration
+    share: float  # that lasts longer
+    low: float  # where its 95% interval begins
+    high: float  # where it ends
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How two cohorts differ: effects with intervals, never a bare p-value.
+
+    ``print`` tells it in one sentence. What `compare` returns.
+
+    Parameters
+    ----------
+    measure : str
+        What was compared.
+    cohorts : tuple of Cohort
+        The two cohorts: how many were counted, how many are not over, how many
+        were left out and why.
+    effects : tuple of Effect
+        The effects, the main one first; ``pandas.DataFrame(effects)`` has them
+        as a table.
+    curves : tuple of Step
+        Of durations: Kaplan and Meier's curve of both cohorts.
+    p_value : float or None
+        Of durations: the log-rank test's, where each case counts once.
+    horizon : float or None
+        Of durations: the hours up to which the restricted mean counts.
+    n_shared : int
+        Cases that are in both cohorts.
+    n_straddling : int or None
+        Of a before and after: cases that were created before and were not
+        closed by then. They count up to that moment.
+    """
+
+    measure: str
+    cohorts: tuple[Cohort, Cohort]
+    effects: tuple[Effect, ...]
+    curves: tuple[Step, ...] = field(default=(), repr=False)
+    p_value: float | None = None
+    horizon: float | None = None
+    n_shared: int = 0
+    n_straddling: int | None = None
+
+    @property
+    def is_different(self) -> bool:
+        """Whether the main effect's interval leaves no difference out."""
+        effect = self.effects[0]
+        return bool(effect.low > 0 or effect.high < 0)
+
+    def __str__(self) -> str:
+        of_rate = self.horizon is None
+        told = "; ".join(
+            _of_rate(self, effect) if of_rate else _of_hours(self, effect)
+            for effect in self.effects
+        )
+        more = []
+        noun = "" if of_rate else " durations" if self._is_many() else " cases"
+        counts = " and ".join(f"{each.n:,}" for each in self.cohorts)
+        shares = " and ".join(f"{each.share:.0%}" for each in self.cohorts)
+        more.append(f"{counts}{noun} counted, {shares} of those there are")
+        if not of_rate:
+            n_open = " and ".join(f"{each.n_open:,}" for each in self.cohorts)
+            more.append(f"{n_open} of them not over")
+        if any(each.n_between for each in self.cohorts):
+            n = " and ".join(f"{each.n_between:,}" for each in self.cohorts)
+            more.append(
+                f"{n} ended at some time in a gap of the history, which the intervals "
+                "allow for"
+            )
+        if self.n_straddling is not None:
+            more.append(
+                f"{self.n_straddling:,} cases straddle the date and count until then"
+            )
+        if self.n_shared:
+            more.append(f"{self.n_shared:,} cases are in both")
+        if self.p_value is not None:
+            p = "below 0.001" if self.p_value < 0.001 else f"{self.p_value:.3f}"
+            more.append(f"log-rank p {p}")
+        return f"{told} ({'; '.join(more)})."
+
+    __repr__ = __str__
+
+    def _is_many(self) -> bool:
+        return any(each.n != each.n_cases for each in self.cohorts)
+
+
+def _of_hours(of: Comparison, effect: Effect) -> str:
+    """Tell an effect on durations in words."""
+    one, other = (each.name for each in of.cohorts)
+    verb = WAITS[of.measure][1] if of.measure in WAITS else "over"
+    low, high = _less(effect.low), _less(effect.high)
+    between = f"95% interval {low} to {high}"
+    if effect.effect == "median hours":
+        lead = f"half were {verb} within {_hours(effect.a)} ({one}) and {_hours(effect.b)} ({other})"
+    else:
+        until = hours_text(of.horizon or 0.0)
+        lead = (
+            f"until they were {verb} it took {_hours(effect.a)} ({one}) and "
+            f"{_hours(effect.b)} ({other}) on average, counted up to {until}"
+        )
+    return f"{lead}, {_less(effect.difference)} ({between})"
+
+
+def _of_rate(of: Comparison, effect: Effect) -> str:
+    """Tell an effect on rates in words."""
+    one, other = (each.name for each in of.cohorts)
+    return (
+        f"{of.measure}, {effect.effect}: {effect.a:.1%} ({one}) and {effect.b:.1%} "
+        f"({other}), {100 * effect.difference:+.1f} points (95% interval "
+        f"{100 * effect.low:+.1f} to {100 * effect.high:+.1f})"
+    )
+
+
+def _hours(hours: float) -> str:
+    return "more than is told" if hours == np.inf else hours_text(hours)
+
+
+def _less(hours: float) -> str:
+    if hours != hours or abs(hours) == np.inf:
+        return "not told"
+    if hours == 0:
+        return "no difference"
+    return f"{hours_text(abs(hours))} {'less' if hours < 0 else 'more'}"
+
+
+class _Sample(NamedTuple):
+    """Durations of one cohort."""
+
+    low: Numbers  # hours, at least
+    high: Numbers  # hours, at most; the same but for those that ended in a gap
+    ended: Numbers  # whether it is over
+    case: Numbers  # the number of its case
+    keys: list[Any]  # the cases
+    excluded: dict[str, int]  # what is left out, and how many
+
+
+def compare(
+    a: History[Any] | IntoFrame,
+    b: History[Any] | IntoFrame,
+    /,
+    measure: str = "closed_hours",
+    *,
+    names: tuple[str, str] = ("a", "b"),
+    horizon: float | None = None,
+    within: dt.timedelta | None = None,
+    flow: Flow | None = None,
+    closed: str = CLOSED,
+    as_of: dt.datetime | None = None,
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> Comparison:
+    """Return how two cohorts differ, with intervals: durations or a rate.
+
+    Parameters
+    ----------
+    a, b : History or DataFrame
+        Two histories of other cases; or, for ``"hours"``, two tables with
+        ``hours`` and ``is_open``, such as parts of what `spells` returned, of
+        any engine.
+    measure : str, default "closed_hours"
+        ``"touch_hours"``, ``"assigned_hours"``, ``"comment_hours"`` or
+        ``"closed_hours"``: how long after its creation a case was first
+        touched, assigned, commented, closed; cases that wait still count with
+        the time they have waited. ``"hours"``: the durations of two tables. Or a
+        rate, as `rates` takes it.
+    names : tuple of str, default ("a", "b")
+        What the two are called in words.
+    horizon : float, optional
+        The hours up to which the restricted mean counts; by default as far as
+        both cohorts were followed.
+    within : timedelta, optional
+        Of the rate ``"reopened"``: how soon.
+    flow : mapping or str, optional
+        Of the rate ``"conforming"``: the allowed moves.
+    closed : str, default "closed"
+        The status that means closed.
+    as_of : datetime, optional
+        Up to this moment, with its zone; by default up to when each was read.
+    n_resamples : int, default 2000
+        How many times cases are drawn anew for the intervals of durations.
+    seed : int, default 0
+        The same seed draws the same.
+
+    Returns
+    -------
+    Comparison
+        ``print`` tells it in one sentence. Its main effect is the first of
+        ``effects``: the difference of restricted means or of rates.
+
+    Raises
+    ------
+    TypeError
+        If histories and tables are mixed.
+    ValueError
+        If there is no such measure, or nothing to compare in one of the two.
+    ModuleNotFoundError
+        If SciPy is not installed, which durations are compared with.
+
+    See Also
+    --------
+    compare_before_after : The same, before and after a date.
+
+    References
+    ----------
+    .. [1] R. G. Newcombe, "Interval estimation for the difference between
+       independent proportions", Statistics in Medicine 17 (1998).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> short = pd.DataFrame({"hours": [float(n) for n in range(1, 21)]})
+    >>> long = pd.DataFrame({"hours": [2.0 * n for n in range(1, 21)]})
+    >>> found = compare(
+    ...     short.assign(is_open=False), long.assign(is_open=False), "hours")
+    >>> found.is_different
+    True
+    >>> print(found)
+    until they were over it took 10.5 h (a) and 15.8 h (b) on average, counted up to ...
+    """
+    first, second = is_history(a), is_history(b)
+    if first != second:
+        raise TypeError(
+            "One of the two is a history and the other a table. Give two of a kind."
+        )
+    if measure in MEASURES:
+        asked = [
+            outcomes_of(each, measure, within, None, flow, closed, as_of)
+            for each in (a, b)
+        ]
+        return _compared_rates([rows_of(each) for each in asked], measure, names)
+    samples = []
+    for each in (a, b):
+        if measure == "hours":
+            samples.append(_of_table(each))
+        else:
+            samples.append(_waits(each, measure, closed, as_of))
+    return _compared(samples, measure, names, horizon, n_resamples, seed)
+
+
+def compare_before_after(
+    history: History[Any],
+    /,
+    measure: str = "closed_hours",
+    *,
+    at: dt.datetime,
+    horizon: float | None = None,
+    within: dt.timedelta | None = None,
+    flow: Flow | None = None,
+    closed: str = CLOSED,
+    as_of: dt.datetime | None = None,
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> Comparison:
+    """Return how cases created from a date on differ from those before it.
+
+    What happened from the date on to a case that was created before it belongs
+    to neither: such a case counts with what had happened until then, and
+    ``n_straddling`` says how many there are.
+
+    Parameters
+    ----------
+    history : History
+        Cases from before and from after.
+    measure : str, default "closed_hours"
+        What to compare, as `compare` takes it, ``"hours"`` left out.
+    at : datetime
+        The date, with its zone: when the process changed.
+    horizon : float, optional
+        The hours up to which the restricted mean counts.
+    within : timedelta, optional
+        Of the rate ``"reopened"``: how soon.
+    flow : mapping or str, optional
+        Of the rate ``"conforming"``: the allowed moves.
+    closed : str, default "closed"
+        The status that means closed.
+    as_of : datetime, optional
+        Up to this moment, with its zone; by default up to when it was read.
+    n_resamples : int, default 2000
+        How many times cases are drawn anew for the intervals of durations.
+    seed : int, default 0
+        The same seed draws the same.
+
+    Returns
+    -------
+    Comparison
+        Of the cohorts ``before`` and ``after``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such measure, or no case on one side of the date.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> world = cn.sandbox.World(seed=7, cases=60)
+    >>> domain_id = world.domains[0].domain_id
+    >>> ids = list(world.case_ids(domain_id))
+    >>> history = cn.load_histories(cn.connect(world), domain_id, ids)
+    >>> february = dt.datetime(2026, 2, 15, tzinfo=dt.UTC)
+    >>> found = compare_before_after(history, "touchless", at=february)
+    >>> found.cohorts[0].name, found.cohorts[1].name
+    ('before', 'after')
+    """
+    at = moment(at)
+    names = ("before", "after")
+    until = as_of_of(history, as_of)
+    if until is not None and at >= until:
+        raise ValueError(f"at={at} is not before {until}, up to which things are told.")
+    born = _births(history)
+    is_before = {key: when < at for key, when in born.items()}
+    n_late = len({*_cases(history)} - born.keys())
+    straddling = _waits(history, "closed_hours", closed, at)
+    # A case that a merge closed by then does not go on.
+    n_straddling = sum(
+        not ended and key in born and hours >= (at - born[key]) / dt.timedelta(hours=1)
+        for key, hours, ended in zip(
+            straddling.keys, straddling.high, straddling.ended, strict=True
+        )
+    )
+    if measure in MEASURES:
+        parts = []
+        for side, moment_ in ((True, at), (False, until)):
+            found = rows_of(
+                outcomes_of(history, measure, within, None, flow, closed, moment_)
+            )
+            parts.append([r for r in found if is_before.get(_key_of(r)) is side])
+        result = _compared_rates(parts, measure, names)
+    else:
+        samples = [
+            _only(_waits(history, measure, closed, moment_), is_before, side)
+            for side, moment_ in ((True, at), (False, until))
+        ]
+        result = _compared(samples, measure, names, horizon, n_resamples, seed)
+    if n_late:
+        # Nobody knows on which side they are.
+        cohorts = [
+            each._replace(
+                n_excluded=each.n_excluded + n_late,
+                excluded="; ".join(filter(None, [each.excluded, f"{n_late} {_EARLY}"])),
+                share=each.n / max(each.n + each.n_excluded + n_late, 1),
+            )
+            for each in result.cohorts
+        ]
+        result = replace(result, cohorts=(cohorts[0], cohorts[1]))
+    return replace(result, n_straddling=n_straddling)
+
+
+def _key_of(row: Mapping[str, Any]) -> tuple[Any, Any]:
+    return row["domain_id"], row["case_id"]
+
+
+def _cases(history: Any) -> list[tuple[Any, Any]]:
+    events = opened(history, EVENTS)
+    return [_key_of(r) for r in rows_of(events.select("domain_id", "case_id").unique())]
+
+
+def _births(history: Any) -> dict[tuple[Any, Any], dt.datetime]:
+    """Return when each case was created, where that is told."""
+    events = opened(history, EVENTS).filter(nw.col("event_type") == "Case.Created")
+    born = events.group_by("domain_id", "case_id").agg(at=nw.col("performed_at").min())
+    return {_key_of(row): row["at"] for row in rows_of(born)}
+
+
+def _waits(
+    history: Any, measure: str, closed: str, as_of: dt.datetime | None
+) -> _Sample:
+    """Return how long each case waited, or has waited."""
+    if measure not in WAITS:
+        raise ValueError(
+            f"measure={measure!r}: give one of {', '.join((*WAITS, 'hours', *MEASURES))}."
+        )
+    if not is_history(history):
+        raise TypeError(
+            f"{measure!r} takes whole histories. For the durations of two tables give "
+            "'hours'."
+        )
+    as_of = as_of_of(history, as_of)
+    events, changes = opened(history, EVENTS), opened(history, CHANGES)
+    if as_of is not None:
+        is_by_then = nw.col("performed_at") <= nw.lit(as_of, time_type(events))
+        events, changes = events.filter(is_by_then), changes.filter(is_by_then)
+    column = WAITS[measure][0]
+    times = rows_of(first_times_of(events, changes, closed))
+    gaps: dict[Any, tuple[Any, Any]] = {}
+    merged: dict[Any, Any] = {}
+    if measure == "closed_hours":
+        for row in rows_of(closes_of(windowed(changes), windowed(events), closed)):
+            key = _key_of(row)
+            if row["is_merge"]:
+                merged.setdefault(key, row["at"])
+            elif not row["is_told"] and row["since_at"] is not None:
+                known = gaps.get(key)
+                if known is None or row["gap_at"] < known[1]:
+                    gaps[key] = (row["since_at"], row["gap_at"])
+    low, high, ended, keys = [], [], [], []
+    excluded: dict[str, int] = {}
+    for row in times:
+        born, key, done = row["created_at"], _key_of(row), row[column]
+        if born is None:
+            excluded[_EARLY] = excluded.get(_EARLY, 0) + 1
+            continue
+        since, until = gaps.get(key, (None, None))
+        if until is not None and (done is None or until < done):
+            span = (max(since, born), until)
+        elif done is None:
+            stop = merged.get(key) or as_of
+            span = (stop, stop)
+        else:
+            span = (done, done)
+        ended.append(done is not None or until is not None)
+        low.append((span[0] - born) / dt.timedelta(hours=1))
+        high.append((span[1] - born) / dt.timedelta(hours=1))
+        keys.append(key)
+    case = np.arange(len(keys))
+    return _Sample(
+        np.array(low, dtype=float),
+        np.array(high, dtype=float),
+        np.array(ended, dtype=bool),
+        case,
+        keys,
+        excluded,
+    )
+
+
+def _of_table(frame: Any) -> _Sample:
+    """Return the durations that a table holds."""
+    given = opened(frame)
+    names = given.collect_schema().names()
+    need_columns(names, _SPELLS)
+    of_case = {"domain_id", "case_id"} <= {*names}
+    wanted = ["hours", "is_open", *(["domain_id", "case_id"] if of_case else [])]
+    wanted += ["is_known"] if "is_known" in names else []
+    high, low, ended, case = [], [], [], []
+    numbers: dict[Any, int] = {}
+    excluded: dict[str, int] = {}
+    for place, row in enumerate(rows_of(given.select(*wanted))):
+        if row["hours"] is None:
+            excluded[_NO_START] = excluded.get(_NO_START, 0) + 1
+            continue
+        key = _key_of(row) if of_case else place
+        is_gap = not row.get("is_known", True) and not row["is_open"]
+        high.append(row["hours"])
+        low.append(0.0 if is_gap else row["hours"])
+        ended.append(not row["is_open"])
+        case.append(numbers.setdefault(key, len(numbers)))
+    return _Sample(
+        np.array(low, dtype=float),
+        np.array(high, dtype=float),
+        np.array(ended, dtype=bool),
+        np.array(case, dtype=int),
+        [*numbers],
+        excluded,
+    )
+
+
+def _only(sample: _Sample, is_before: Mapping[Any, bool], side: bool) -> _Sample:
+    """Return the cases of one side of a date."""
+    kept = np.array([is_before.get(key) is side for key in sample.keys], dtype=bool)
+    keys = [key for key in sample.keys if is_before.get(key) is side]
+    return _Sample(
+        sample.low[kept],
+        sample.high[kept],
+        sample.ended[kept],
+        np.arange(len(keys)),
+        keys,
+        {},
+    )
+
+
+def _compared(
+    samples: Sequence[_Sample],
+    measure: str,
+    names: tuple[str, str],
+    horizon: float | None,
+    n_resamples: int,
+    seed: int,
+) -> Comparison:
+    stats = _scipy()
+    for sample, name in zip(samples, names, strict=True):
+        if not len(sample.high):
+            why = "; ".join(f"{n} {reason}" for reason, n in sample.excluded.items())
+            raise ValueError(
+                f"There is nothing to compare in {name}{f' ({why})' if why else ''}. "
+                "Give a cohort that has cases."
+            )
+    if horizon is None:
+        horizon = min(float(sample.high.max()) for sample in samples)
+    effects = _effects(samples, horizon, n_resamples, seed)
+    p_value = None
+    if all(len(sample.keys) == len(sample.high) for sample in samples):
+        one, other = (
+            stats.CensoredData.right_censored(sample.high, ~sample.ended)
+            for sample in samples
+        )
+        if any(sample.ended.any() for sample in samples):
+            p_value = float(stats.logrank(one, other).pvalue)
+    cohorts = [
+        Cohort(
+            name,
+            len(sample.high),
+            len(sample.keys),
+            int((~sample.ended).sum()),
+            int((sample.low < sample.high).sum()),
+            sum(sample.excluded.values()),
+            "; ".join(f"{n} {why}" for why, n in sample.excluded.items()),
+            len(sample.high) / (len(sample.high) + sum(sample.excluded.values())),
+        )
+        for sample, name in zip(samples, names, strict=True)
+    ]
+    steps = [
+        step
+        for sample, name in zip(samples, names, strict=True)
+        for step in _steps(sample, name)
+    ]
+    shared = {*samples[0].keys} & {*samples[1].keys} if measure in WAITS else set()
+    return Comparison(
+        measure,
+        (cohorts[0], cohorts[1]),
+        tuple(effects),
+        tuple(steps),
+        p_value,
+        horizon,
+        len(shared),
+    )
+
+
+def _scipy() -> Any:
+    try:
+        from scipy import stats
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "Durations are compared with SciPy, which is not installed. "
+            "Try: pip install 'casesnb[stats]'."
+        ) from None
+    return stats
+
+
+def _effects(
+    samples: Sequence[_Sample], horizon: float, n_resamples: int, seed: int
+) -> list[Effect]:
+    """Return how means and medians differ, with what gaps leave open."""
+    ends = [(0, 0)]
+    if any((sample.low < sample.high).any() for sample in samples):
+        # The second at its longest against the first at its shortest, and so on.
+        ends = [(1, 0), (0, 1), (0, 0)]
+    found: dict[str, list[tuple[float, float, float, float]]] = {}
+    for low_a, low_b in ends:
+        hours = [
+            sample.low if is_low else sample.high
+            for sample, is_low in zip(samples, (low_a, low_b), strict=True)
+        ]
+        told, draws = [], []
+        for number, (sample, lasted) in enumerate(zip(samples, hours, strict=True)):
+            curve = Curve(lasted, sample.ended, sample.case)
+            n = len(sample.keys)
+
+            def statistic(weights: Numbers, curve: Curve = curve) -> Numbers:
+                return curve.statistics(weights, horizon)
+
+            told.append(statistic(np.ones((1, n)))[0])
+            draws.append(resampled(n, n_resamples, seed * 2 + number, statistic))
+        for place, effect in enumerate(("restricted mean hours", "median hours")):
+            one, other = told[0][place], told[1][place]
+            with np.errstate(invalid="ignore"):
+                differences = draws[1][:, place] - draws[0][:, place]
+            low, high = interval(
+                np.nan_to_num(differences, nan=0.0, posinf=np.inf, neginf=-np.inf)
+            )
+            found.setdefault(effect, []).append((one, other, low, high))
+    effects = []
+    for effect, several in found.items():
+        one, other, *_ = several[-1]
+        with np.errstate(invalid="ignore"):
+            difference = float(np.subtract(other, one))
+        low = min(each[2] for each in several)
+        high = max(each[3] for each in several)
+        effects.append(Effect(effect, float(one), float(other), difference, low, high))
+    return effects
+
+
+class Curve:
+    """Kaplan and Meier's curve of durations, for any weights of their cases."""
+
+    def __init__(self, hours: Numbers, ended: Numbers, case: Numbers) -> None:
+        order = np.argsort(hours, kind="stable")
+        self._case, self._ended = case[order], ended[order].astype(float)
+        self.times, self._first = np.unique(hours[order], return_index=True)
+
+    def shares(self, weights: Numbers) -> Numbers:
+        """Return what share lasts longer than each time, a row per row of weights."""
+        each = weights[:, self._case]
+        gone = np.add.reduceat(each, self._first, axis=1)
+        ended = np.add.reduceat(each * self._ended, self._first, axis=1)
+        at_risk = np.cumsum(gone[:, ::-1], axis=1)[:, ::-1]
+        hazard = np.divide(ended, at_risk, out=np.zeros_like(ended), where=at_risk > 0)
+        shares: Numbers = np.cumprod(1 - hazard, axis=1)
+        return shares
+
+    def statistics(self, weights: Numbers, horizon: float) -> Numbers:
+        """Return the restricted mean and the median for each row of weights."""
+        shares = self.shares(weights)
+        before = np.concatenate([np.ones((len(shares), 1)), shares], axis=1)
+        bounds = np.clip(np.concatenate([[0.0], self.times, [np.inf]]), 0, horizon)
+        means = before @ np.diff(bounds)
+        is_past = shares <= 0.5 + 1e-12
+        place = is_past.argmax(axis=1)
+        medians = np.where(is_past.any(axis=1), self.times[place], np.inf)
+        return np.stack([means, medians], axis=1)
+
+
+def _steps(sample: _Sample, name: str) -> list[Step]:
+    """Return a cohort's curve with its interval, as `survival` tells it."""
+    curve = Curve(sample.high, sample.ended, sample.case)
+    (shares,) = curve.shares(np.ones((1, len(sample.keys))))
+    n = len(sample.high)
+    gone = np.bincount(
+        np.searchsorted(curve.times, sample.high), minlength=len(curve.times)
+    )
+    ended = np.bincount(
+        np.searchsorted(curve.times, sample.high),
+        weights=sample.ended.astype(float),
+        minlength=len(curve.times),
+    )
+    at_risk = n - np.concatenate([[0], np.cumsum(gone)[:-1]])
+    left = np.divide(
+        ended,
+        at_risk * (at_risk - ended),
+        out=np.zeros(len(ended)),
+        where=at_risk > ended,
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.exp(Z * np.sqrt(np.cumsum(left)) / -np.log(shares))
+        low, high = shares**spread, shares ** (1 / spread)
+    is_inside = (shares > 0) & (shares < 1)
+    low, high = (np.where(is_inside, each, np.nan) for each in (low, high))
+    return [
+        Step(name, *map(float, row))
+        for row in zip(curve.times, shares, low, high, strict=True)
+    ]
+
+
+def _compared_rates(
+    parts: Sequence[Sequence[Mapping[str, Any]]], measure: str, names: tuple[str, str]
+) -> Comparison:
+    counted = MEASURES[measure][0]
+    cohorts, tallies = [], []
+    for rows, name in zip(parts, names, strict=True):
+        reasons: dict[str, int] = {}
+        for row in rows:
+            if row["excluded"] is not None:
+                reasons[row["excluded"]] = reasons.get(row["excluded"], 0) + 1
+        told = [row for row in rows if row["outcome"] is not None]
+        why = "; ".join(f"{n} {reason}" for reason, n in sorted(reasons.items()))
+        if not told:
+            raise ValueError(
+                f"There is nothing to compare in {name}{f' ({why})' if why else ''}. "
+                "Give a cohort that has cases."
+            )
+        n_cases = len({_key_of(row) for row in told})
+        n_out = sum(reasons.values())
+        share = len(told) / len(rows)
+        cohorts.append(Cohort(name, len(told), n_cases, 0, 0, n_out, why, share))
+        tallies.append(
+            [sum(row["outcome"] == outcome for row in told) for outcome in counted]
+        )
+    effects = []
+    for place, outcome in enumerate(counted):
+        n, m = (tally[place] for tally in tallies)
+        n_of, m_of = (cohort.n for cohort in cohorts)
+        difference = m / m_of - n / n_of
+        effects.append(
+            Effect(outcome, n / n_of, m / m_of, difference, *newcombe(n, n_of, m, m_of))
+        )
+    one, other = ({_key_of(row) for row in rows} for rows in parts)
+    return Comparison(
+        measure,
+        (cohorts[0], cohorts[1]),
+        tuple(effects),
+        n_shared=len(one & other),
+    )
+
+
+def rate_interval(cohort: Cohort, rate: float) -> tuple[float, float]:
+    """Return Wilson's interval of a cohort's rate, for a picture."""
+    return wilson(round(rate * cohort.n), cohort.n)

@@ -1,0 +1,608 @@
+"""Rates with their denominator, their interval, and what was left out and why."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from casesnb.analysis.actors import spans_of_users
+from casesnb.analysis.conformance import Flow, conformance
+from casesnb.analysis.flow import CLOSED
+from casesnb.analysis.spells import begun, replaced
+from casesnb.analysis.timezones import with_period
+from casesnb.analysis.uncertainty import with_wilson
+from casesnb.analysis.windows import Window, span_of
+from casesnb.tables.arguments import as_ids
+from casesnb.tables.frames import (
+    NO_TEXT,
+    as_given,
+    as_of_of,
+    beside,
+    frame_of,
+    handed_back,
+    opened,
+    rows_of,
+    stacked,
+    time_type,
+    windowed,
+)
+from casesnb.tables.schema import CHANGES, EVENTS, OF_CASE, TEXT, TIME, Column, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from narwhals.typing import IntoFrameT
+
+    from casesnb.tables.history import History
+
+OUTCOMES = Table(
+    "outcomes",
+    "One row per close, case or SLA that a rate counts, or leaves out.",
+    (
+        *OF_CASE,
+        Column("measure", TEXT, "the rate's measure"),
+        Column("outcome", TEXT, "what came of it; missing if it is left out"),
+        Column("excluded", TEXT, "why it is left out; missing if it is counted"),
+        Column("at", TIME, "when it was closed, or its SLA ended; missing if not told"),
+        Column("closer", TEXT, "who did that; missing if AWS named none"),
+        Column("holder", TEXT, "the user who held the case just before"),
+        Column("queue", TEXT, "the queue that held the case just before"),
+        Column("event_ids", TEXT, "the events that show it, a space between two"),
+    ),
+)
+
+RATES = Table(
+    "rates",
+    "One row per group and outcome: how many of how many, with a 95% interval.",
+    (
+        Column("measure", TEXT, "what is measured"),
+        Column("outcome", TEXT, "what is counted"),
+        Column("n", "int64", "that came out so"),
+        Column("n_of", "int64", "that were counted"),
+        Column("rate", "float64", "`n` of `n_of`, from 0 to 1; missing if of none"),
+        Column("low", "float64", "where the 95% interval begins"),
+        Column("high", "float64", "where it ends"),
+        Column("n_excluded", "int64", "that were left out"),
+        Column("excluded", TEXT, "how many of them why; missing if none were"),
+    ),
+)
+
+_BY_MERGE = "closed by a merge"
+_EARLY = "the history begins after the case did"
+_OPEN = "not closed yet"
+_UNTOLD = "its close is not in the history"
+_YOUNG = "closed too short a time ago"
+_NOBODY = "an event names nobody"
+_RUNNING = "no event tells how it ended"
+_UNCHECKED = "not checkable"
+
+MEASURES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "reopened": (("reopened",), (_BY_MERGE, _UNTOLD, _YOUNG)),
+    "holders": (("none", "one", "two or more"), (_OPEN, _BY_MERGE, _EARLY, _UNTOLD)),
+    "touchless": (("touchless",), (_OPEN, _BY_MERGE, _EARLY, _UNTOLD, _NOBODY)),
+    "sla_met": (("met",), (_RUNNING,)),
+    "conforming": (("conforming",), (_UNCHECKED,)),
+}
+"""Of each measure, the outcomes that are counted, and why something is left out."""
+
+_CASE = ("domain_id", "case_id")
+_KEY = list(_CASE)
+_OWN = ("closer", "holder", "queue")
+
+
+def rates(
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
+    measure: str = "reopened",
+    *,
+    by: Sequence[str] = (),
+    freq: str | None = None,
+    tz: str | dt.tzinfo = "UTC",
+    window: Window | None = None,
+    within: dt.timedelta | None = None,
+    cases: IntoFrameT | None = None,
+    users: IntoFrameT | None = None,
+    events: IntoFrameT | None = None,
+    flow: Flow | None = None,
+    closed: str = CLOSED,
+    as_of: dt.datetime | None = None,
+) -> IntoFrameT:
+    """One row per group and outcome: how many of how many, with a 95% interval.
+
+    Parameters
+    ----------
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of pandas, Polars,
+        DuckDB or PySpark.
+    measure : str, default "reopened"
+        ``"reopened"``: of closes, those after which the case was opened again.
+        ``"holders"``: of closed cases, those that none, one, two or more people
+        held until their first close. ``"touchless"``: of closed cases, those
+        on which no agent did anything between creation and first close.
+        ``"sla_met"``: of SLAs whose end an event tells, those that were met.
+        ``"conforming"``: of cases, those whose moves `flow` allows.
+    by : sequence of str, default ()
+        What makes a group: ``closer``, ``holder`` or ``queue``, columns of
+        `cases` such as ``template_id``, columns of `users` such as ``team``,
+        which is that of the closer at the time.
+    freq : str, optional
+        Also by period of the close, as `actor_activity` takes it.
+    tz : str or tzinfo, default "UTC"
+        The IANA time zone whose days, weeks and months the periods are.
+    window : tuple of datetime, optional
+        Only what was closed from the first moment to the second.
+    within : timedelta, optional
+        Of ``"reopened"``: how soon. Closes that are not yet so old are left
+        out; without it recent closes look better than they will turn out.
+    cases : DataFrame, optional
+        One row per case, as `load_cases` gives it, in the same kind of frame.
+    users : DataFrame, optional
+        Who was what, and when, as `with_users` takes it, in the same kind.
+    events : DataFrame, optional
+        Beside changes alone, ``schema.EVENTS`` of the same kind.
+    flow : mapping or str, optional
+        Of ``"conforming"``: the allowed moves, as `conformance` takes them.
+    closed : str, default "closed"
+        The status that means closed.
+    as_of : datetime, optional
+        Up to this moment, with its zone; by default up to when the history was
+        read, or to the newest change of a frame.
+
+    Returns
+    -------
+    DataFrame
+        ``period_at`` if there is `freq`, the columns of `by`, and those of
+        ``schema.RATES``, by period, group and outcome, in the kind of frame
+        that was given. What is left out stands in the group of which it would
+        be, as far as that is told.
+
+    Raises
+    ------
+    ValueError
+        If there is no such measure or column, or something that the measure
+        needs is not given.
+
+    See Also
+    --------
+    outcomes : What is behind each number, with its events.
+
+    References
+    ----------
+    .. [1] E. B. Wilson, "Probable Inference, the Law of Succession, and
+       Statistical Inference", JASA 22 (1927).
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
+    >>> rates(history, "reopened")[["n", "n_of"]].values.tolist()
+    [[1, 2]]
+    """
+    by = as_ids(by)
+    found = outcomes_of(history, measure, within, events, flow, closed, as_of)
+    if window is not None:
+        start, end = span_of(window, as_of_of(history, as_of))
+        kind, at = time_type(found), nw.col("at")
+        is_in = (at >= nw.lit(start, kind)) & (at < nw.lit(end, kind))
+        found = found.filter(is_in.fill_null(False))
+    found = _beside(found, by, cases, users)
+    if freq is not None:
+        found = windowed(with_period(as_given(found), "at", freq, tz))
+    key = [*(["period_at"] if freq else []), *by]
+    counted, reasons = MEASURES[measure]
+    outcome, excluded = nw.col("outcome"), nw.col("excluded")
+    flags = {
+        "n_of": ~outcome.is_null(),
+        "n_excluded": ~excluded.is_null(),
+        **{f"n_{i}": outcome == name for i, name in enumerate(counted)},
+        **{f"why_{i}": excluded == why for i, why in enumerate(reasons)},
+    }
+    flags = {name: each.fill_null(False).cast(nw.Int64) for name, each in flags.items()}
+    found = found.select(*key, **flags)
+    if key:
+        found = found.group_by(*key).agg(nw.col(*flags).sum())
+    else:
+        found = found.select(nw.col(*flags).sum().fill_null(0))
+    found = found.with_columns(nw.col(*flags).cast(nw.Int64))
+    told = [
+        nw.when(nw.col(f"why_{i}") > 0).then(
+            nw.concat_str(
+                nw.col(f"why_{i}").cast(nw.String), nw.lit(why), separator=" "
+            )
+        )
+        for i, why in enumerate(reasons)
+    ]
+    if len(told) > 1:
+        whole = nw.concat_str(*told, separator="; ", ignore_nulls=True)
+    else:
+        whole = told[0]
+    is_lazy = isinstance(found, nw.LazyFrame)
+    places = [{"place": i, "outcome": name} for i, name in enumerate(counted)]
+    types = {"place": nw.Int64(), "outcome": nw.String()}
+    # A lazy engine asks for what these few rows are made of once for each of them.
+    like = as_given(history, CHANGES) if key and is_lazy else found
+    found = found.join(frame_of(places, types, like), how="cross")
+    n = nw.lit(0, nw.Int64)
+    for i, _ in enumerate(counted):
+        n = nw.when(nw.col("place") == i).then(nw.col(f"n_{i}")).otherwise(n)
+    found = found.with_columns(
+        n=n,
+        measure=nw.lit(measure),
+        excluded=nw.when(nw.col("n_excluded") > 0).then(whole),
+    )
+    return handed_back(
+        with_wilson(found), history, (*key, "place"), (*key, *RATES.names)
+    )
+
+
+def outcomes(
+    history: History[IntoFrameT] | IntoFrameT,
+    /,
+    measure: str = "reopened",
+    *,
+    within: dt.timedelta | None = None,
+    events: IntoFrameT | None = None,
+    flow: Flow | None = None,
+    closed: str = CLOSED,
+    as_of: dt.datetime | None = None,
+) -> IntoFrameT:
+    """One row per close, case or SLA that a rate counts, or leaves out.
+
+    Parameters
+    ----------
+    history : History or DataFrame
+        A history, or its changes alone (``schema.CHANGES``), of pandas, Polars,
+        DuckDB or PySpark.
+    measure : str, default "reopened"
+        What `rates` counts.
+    within : timedelta, optional
+        Of ``"reopened"``: how soon.
+    events : DataFrame, optional
+        Beside changes alone, ``schema.EVENTS`` of the same kind.
+    flow : mapping or str, optional
+        Of ``"conforming"``: the allowed moves.
+    closed : str, default "closed"
+        The status that means closed.
+    as_of : datetime, optional
+        Up to this moment, with its zone; by default up to when the history was
+        read, or to the newest change of a frame.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``schema.OUTCOMES``, by case and time, in the kind of
+        frame that was given.
+
+    Raises
+    ------
+    ValueError
+        If there is no such measure, or something that it needs is not given.
+
+    See Also
+    --------
+    rates : The same, counted.
+
+    Examples
+    --------
+    >>> import casesnb as cn
+    >>> client = cn.connect(cn.sandbox.World(seed=7))
+    >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
+    >>> outcomes(history, "reopened")["outcome"].tolist()
+    ['reopened', 'not reopened']
+    """
+    found = outcomes_of(history, measure, within, events, flow, closed, as_of)
+    order = (*_CASE, "at", "event_ids")
+    return handed_back(found, history, order, OUTCOMES.names)
+
+
+def outcomes_of(
+    history: Any,
+    measure: str,
+    within: dt.timedelta | None,
+    events: object,
+    flow: Flow | None,
+    closed: str,
+    as_of: dt.datetime | None,
+) -> Any:
+    """Return what `outcomes` does, not yet handed back."""
+    if measure not in MEASURES:
+        raise ValueError(f"measure={measure!r}: give one of {', '.join(MEASURES)}.")
+    if within is not None and (measure != "reopened" or within <= dt.timedelta()):
+        raise ValueError(
+            f"within={within!r} of {measure!r}: give timedelta(days=7) of 'reopened'."
+        )
+    if (flow is None) == (measure == "conforming"):
+        raise ValueError(
+            "flow= goes with 'conforming' and with nothing else. Give rates(history, "
+            "'conforming', flow={'open': ['closed']})."
+        )
+    as_of = as_of_of(history, as_of)
+    changes = opened(history, CHANGES)
+    happened = opened(beside(history, events, EVENTS), EVENTS)
+    if as_of is not None:
+        at = nw.lit(as_of, time_type(happened))
+        changes = changes.filter(nw.col("performed_at") <= at)
+        happened = happened.filter(nw.col("performed_at") <= at)
+    changes, happened = windowed(changes), windowed(happened)
+    if measure == "sla_met":
+        found = _slas(changes, happened)
+    elif measure == "conforming":
+        closes = _with_holders(
+            _last_of_each(closes_of(changes, happened, closed)), changes
+        )
+        found = _conforming(changes, closes, happened, flow)
+    elif measure == "reopened":
+        closes = _with_holders(closes_of(changes, happened, closed), changes)
+        found = _reopened(closes, changes, within, as_of)
+    else:
+        closes = _with_holders(closes_of(changes, happened, closed), changes)
+        cases = _first_closes(closes, happened)
+        found = (_holders if measure == "holders" else _touchless)(
+            cases, changes, happened
+        )
+    return found.with_columns(measure=nw.lit(measure)).select(*OUTCOMES.names)
+
+
+def closes_of(changes: Any, events: Any, closed: str) -> Any:
+    """Return each close, and each that shows only by what follows it."""
+    linked = replaced(begun(changes, "status")).told("event_id")
+    linked = linked.beside(next_id=("event_id", -1), prior_at=("performed_at", 1))
+    is_new = (nw.col("new") == closed).fill_null(False)
+    was = (nw.col("previous") == closed).fill_null(False)
+    is_odd = was & (nw.col("is_first") | nw.col("is_break"))
+    rows = linked.filter((is_new & ~was) | is_odd)
+    rows = windowed(rows.told(*_CASE, "sequence", "actor").frame)
+    merges = events.select(
+        *_CASE,
+        "event_id",
+        is_merge=(~nw.col("merge_event_id").is_null()).cast(nw.Int64),
+    )
+    rows = rows.select(
+        *_CASE,
+        "event_id",
+        "next_id",
+        sequence=nw.col("sequence").cast(nw.Int64),
+        is_told=(~is_odd).cast(nw.Int64),
+        at=nw.when(~is_odd).then("performed_at"),
+        until_at=nw.col("until_at"),
+        # A close that shows only by what follows it was between these two.
+        gap_at=nw.when(is_odd).then("performed_at"),
+        since_at=nw.when(is_odd).then("prior_at"),
+        closer=nw.when(~is_odd).then("actor"),
+    )
+    rows = rows.join(merges, on=[*_KEY, "event_id"], how="left")
+    return rows.with_columns(is_merge=nw.col("is_merge").fill_null(0))
+
+
+def _last_of_each(closes: Any) -> Any:
+    """Return each case's last close."""
+    return closes.unique(_KEY, keep="last", order_by=["sequence"])
+
+
+def _with_holders(rows: Any, changes: Any) -> Any:
+    """Return rows with the user and the queue that held their case just before."""
+    names = {"assigned_user": "holder", "assigned_queue": "queue"}
+    is_own = ~nw.col("event_type").str.starts_with("RelatedItem.").fill_null(False)
+    held = changes.filter(nw.col("field_id").is_in([*names]), is_own).select(
+        *_CASE,
+        "field_id",
+        nw.col("slot").cast(nw.Int64),
+        then=nw.col("sequence").cast(nw.Int64),
+        held=nw.col("new"),
+    )
+    key = [*_KEY, "sequence"]
+    both = rows.select(*key).join(held, on=_KEY, how="inner")
+    both = both.filter(nw.col("then") < nw.col("sequence"))
+    both = both.unique([*key, "field_id"], keep="last", order_by=["then", "slot"])
+    both = both.select(
+        *key,
+        **{
+            name: nw.when(nw.col("field_id") == field_id).then("held")
+            for field_id, name in names.items()
+        },
+    )
+    both = both.group_by(*key).agg(nw.col(*names.values()).max())
+    return rows.join(both, on=key, how="left")
+
+
+def _answered(rows: Any, outcome: nw.Expr, *excluded: tuple[nw.Expr, str]) -> Any:
+    """Return rows with their outcome, or with the first reason to leave them out."""
+    why = NO_TEXT
+    for is_so, reason in reversed(excluded):
+        why = nw.when(is_so).then(nw.lit(reason)).otherwise(why)
+    rows = rows.with_columns(excluded=why)
+    return rows.with_columns(
+        outcome=nw.when(nw.col("excluded").is_null()).then(outcome)
+    )
+
+
+def _reopened(
+    closes: Any, changes: Any, within: dt.timedelta | None, as_of: dt.datetime | None
+) -> Any:
+    is_again = ~nw.col("until_at").is_null()
+    too_young = nw.lit(False)
+    if within is not None:
+        if as_of is None:
+            (last,) = rows_of(changes.select(at=nw.col("performed_at").max()))
+            as_of = last["at"]
+        pause = f"{within // dt.timedelta(microseconds=1)}us"
+        due = nw.col("at").dt.offset_by(pause)
+        is_again = is_again & (nw.col("until_at") <= due).fill_null(False)
+        if as_of is not None:
+            # Also those that were: else the rest would count for less than it is.
+            too_young = due > nw.lit(as_of, time_type(closes))
+    rows = _answered(
+        closes,
+        nw.when(is_again).then(nw.lit("reopened")).otherwise(nw.lit("not reopened")),
+        (nw.col("is_told") == 0, _UNTOLD),
+        (nw.col("is_merge") == 1, _BY_MERGE),
+        (too_young.fill_null(False), _YOUNG),
+    )
+    both = nw.concat_str("event_id", "next_id", separator=" ")
+    return rows.with_columns(
+        event_ids=nw.when(is_again).then(both).otherwise("event_id")
+    )
+
+
+def _first_closes(closes: Any, events: Any) -> Any:
+    """Return each case with its first close, and why it may have to be left out."""
+    told = closes.filter((nw.col("is_merge") == 0) | (nw.col("is_told") == 0))
+    first = told.unique(_KEY, keep="first", order_by=["sequence"])
+    merged = closes.filter(nw.col("is_merge") == 1).select(*_CASE).unique()
+    is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
+    cases = events.select(*_CASE, is_whole=is_created.cast(nw.Int64))
+    cases = cases.group_by(*_CASE).agg(nw.col("is_whole").max())
+    first = first.drop("is_merge", "until_at", "next_id", "gap_at", "since_at")
+    cases = cases.join(first, on=_KEY, how="left")
+    merged = merged.with_columns(in_merge=nw.lit(1, nw.Int64))
+    cases = cases.join(merged, on=_KEY, how="left")
+    return cases.with_columns(event_ids=nw.col("event_id"))
+
+
+def _left_out() -> list[tuple[nw.Expr, str]]:
+    """Return why cases of `_first_closes` are left out, what matters most first."""
+    is_open = nw.col("event_id").is_null()
+    return [
+        (nw.col("is_whole") == 0, _EARLY),
+        (is_open & (nw.col("in_merge") == 1).fill_null(False), _BY_MERGE),
+        (is_open, _OPEN),
+        ((nw.col("is_told") == 0).fill_null(False), _UNTOLD),
+    ]
+
+
+def _holders(cases: Any, changes: Any, events: Any) -> Any:
+    del events
+    held = changes.filter(
+        (nw.col("field_id") == "assigned_user")
+        & ~nw.col("event_type").str.starts_with("RelatedItem.").fill_null(False)
+    )
+    names = [
+        held.select(*_CASE, then=nw.col("sequence").cast(nw.Int64), name=nw.col(value))
+        for value in ("old", "new")
+    ]
+    named = stacked(names).filter(~nw.col("name").is_null())
+    named = cases.select(*_CASE, "sequence").join(named, on=_KEY, how="inner")
+    named = named.filter((nw.col("then") <= nw.col("sequence")).fill_null(False))
+    named = named.select(*_CASE, "name").unique()
+    counts = named.with_columns(n_holders=nw.lit(1, nw.Int64)).group_by(*_CASE)
+    cases = cases.join(counts.agg(nw.col("n_holders").sum()), on=_KEY, how="left")
+    n = nw.col("n_holders").fill_null(0)
+    outcome = nw.when(n > 1).then(nw.lit("two or more")).otherwise(nw.lit("one"))
+    outcome = nw.when(n == 0).then(nw.lit("none")).otherwise(outcome)
+    return _answered(cases, outcome, *_left_out())
+
+
+def _touchless(cases: Any, changes: Any, events: Any) -> Any:
+    del changes
+    is_after = (nw.col("event_type") != "Case.Created").fill_null(True)
+    done = events.filter(is_after).select(
+        *_CASE,
+        then=nw.col("sequence").cast(nw.Int64),
+        by_agent=(nw.col("actor_kind") == "agent").fill_null(False).cast(nw.Int64),
+        by_nobody=(nw.col("actor_kind") == "unknown").fill_null(True).cast(nw.Int64),
+    )
+    done = cases.select(*_CASE, "sequence").join(done, on=_KEY, how="inner")
+    done = done.filter((nw.col("then") <= nw.col("sequence")).fill_null(False))
+    done = done.group_by(*_CASE).agg(nw.col("by_agent", "by_nobody").max())
+    cases = cases.join(done, on=_KEY, how="left")
+    by_agent = nw.col("by_agent").fill_null(0) == 1
+    by_nobody = nw.col("by_nobody").fill_null(0) == 1
+    outcome = nw.when(by_agent).then(nw.lit("touched")).otherwise(nw.lit("touchless"))
+    return _answered(cases, outcome, *_left_out(), (by_nobody & ~by_agent, _NOBODY))
+
+
+def _slas(changes: Any, events: Any) -> Any:
+    """Return each SLA whose end an event tells, and the others' beginnings."""
+    key = [*_KEY, "event_id"]
+    end = nw.col("new").str.to_lowercase().fill_null("")
+    ends = changes.filter(nw.col("field_id") == "sla.status")
+    ends = ends.with_columns(end=end).filter(nw.col("end").is_in(("met", "notmet")))
+    ends = ends.select(
+        *_CASE,
+        "event_id",
+        sequence=nw.col("sequence").cast(nw.Int64),
+        at=nw.col("performed_at"),
+        closer=nw.col("actor"),
+        outcome=nw.when(nw.col("end") == "met")
+        .then(nw.lit("met"))
+        .otherwise(nw.lit("missed")),
+        excluded=NO_TEXT,
+    )
+    n_ends = ends.group_by(*_CASE).agg(n_ends=nw.len())
+    begun_ = events.filter(
+        (nw.col("event_type") == "RelatedItem.Created").fill_null(False)
+        & (nw.col("related_item_type") == "Sla").fill_null(False)
+    ).with_columns(sequence=nw.col("sequence").cast(nw.Int64), one=nw.lit(1, nw.Int64))
+    begun_ = begun_.with_columns(
+        place=nw.col("one").cum_sum().over(*_CASE, order_by="sequence")
+    ).join(n_ends, on=_KEY, how="left")
+    running = begun_.filter(nw.col("place") > nw.col("n_ends").fill_null(0)).select(
+        *key,
+        "sequence",
+        at=nw.lit(None, time_type(events)),
+        closer=NO_TEXT,
+        outcome=NO_TEXT,
+        excluded=nw.lit(_RUNNING),
+    )
+    both = _with_holders(stacked([ends, running]), changes)
+    return both.with_columns(event_ids=nw.col("event_id"))
+
+
+def _conforming(changes: Any, closes: Any, events: Any, flow: Any) -> Any:
+    """Return each case with whether all its moves are allowed."""
+    found = windowed(opened(conformance(changes.to_native(), flow)))
+    is_wrong = nw.col("verdict") == "not_allowed"
+    of_case = found.select(
+        *_CASE,
+        n_wrong=is_wrong.cast(nw.Int64),
+        n_unsure=(~is_wrong).cast(nw.Int64),
+        first_at=nw.when(is_wrong).then("at"),
+        event_id=nw.when(is_wrong).then("event_id"),
+    )
+    of_case = of_case.group_by(*_CASE).agg(
+        nw.col("n_wrong", "n_unsure").sum(), event_ids=nw.col("event_id").min()
+    )
+    cases = events.select(*_CASE).unique().join(of_case, on=_KEY, how="left")
+    closes = closes.select(*_CASE, "at", "closer", "holder", "queue")
+    cases = cases.join(closes, on=_KEY, how="left")
+    is_wrong = nw.col("n_wrong").fill_null(0) > 0
+    is_unsure = (nw.col("n_unsure").fill_null(0) > 0) & ~is_wrong
+    outcome = (
+        nw.when(is_wrong).then(nw.lit("not conforming")).otherwise(nw.lit("conforming"))
+    )
+    return _answered(cases, outcome, (is_unsure, _UNCHECKED))
+
+
+def _beside(found: Any, by: Sequence[str], cases: object, users: object) -> Any:
+    """Return outcomes with the columns that make their groups."""
+    left = [name for name in by if name not in _OWN]
+    for frame, called in ((cases, "cases"), (users, "users")):
+        if frame is None or not left:
+            continue
+        told = windowed(opened(frame))
+        names = [name for name in left if name in told.collect_schema().names()]
+        left = [name for name in left if name not in names]
+        if not names:
+            continue
+        if called == "cases":
+            told = told.select(*_CASE, *names).unique(_KEY)
+            found = found.join(told, on=_KEY, how="left")
+        else:
+            spans = spans_of_users(frame).select(
+                *names, closer_="actor", since_="since", until_="until"
+            )
+            spans = spans.filter(~nw.col("closer_").is_null())
+            found = found.join(spans, left_on="closer", right_on="closer_", how="left")
+            found = found.filter(
+                ~(nw.col("at") < nw.col("since_")).fill_null(False),
+                ~(nw.col("at") >= nw.col("until_")).fill_null(False),
+            )
+    if left:
+        raise ValueError(
+            f"by={left[0]!r}: give closer, holder, queue, or a column of the frame that "
+            "is given as cases= or users=."
+        )
+    return found

@@ -1,0 +1,106 @@
+"""A declared flow: what it does not allow is found, and nothing else."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from decisions import history_of, whole_cases, world_and_history
+
+import casesnb as cn
+from casesnb.analysis.conformance import moves_of_flow
+
+FLOW = {
+    "open": ["in_progress", "closed"],
+    "in_progress": ["waiting_on_customer", "closed"],
+    "waiting_on_customer": ["in_progress"],
+    "closed": ["open"],
+}
+
+
+def test_moves_that_are_not_allowed_cite_their_event_and_what_they_skipped() -> None:
+    history = history_of(
+        {
+            "fine": [(0, "open", "a"), (1, "in_progress", "a"), (2, "closed", "a")],
+            "skips": [(0, "open", "a"), (1, "waiting_on_customer", "b")],
+            "odd": [(0, "in_progress", "a"), (1, "gone", "c")],
+        }
+    )
+    found = cn.conformance(history, FLOW)
+    columns = ["case_id", "from_value", "to_value", "skipped", "event_id", "actor"]
+    rows = found[columns].astype(object).where(found[columns].notna(), None)
+    assert rows.to_numpy().tolist() == [
+        ["odd", None, "in_progress", "open", "odd-0", "a"],
+        ["odd", "in_progress", "gone", None, "odd-1", "c"],
+        ["skips", "open", "waiting_on_customer", "in_progress", "skips-1", "b"],
+    ]
+    assert found["message"].tolist() == [
+        "begins with in_progress is not allowed: open left out",
+        "in_progress → gone is not allowed",
+        "open → waiting_on_customer is not allowed: in_progress left out",
+    ]
+    (share,) = cn.rates(history, "conforming", flow=FLOW).to_dict("records")
+    assert (share["n"], share["n_of"]) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    "seeds", [range(4), pytest.param(range(200), marks=pytest.mark.slow)]
+)
+def test_the_moves_of_a_world_are_judged_as_its_truth_says(seeds: range) -> None:
+    allowed = {("", "open"), *((a, b) for a, several in FLOW.items() for b in several)}
+    n = 0
+    for seed in seeds:
+        world, history = world_and_history(seed, 10)
+        found = cn.conformance(history, FLOW)
+        by_case = found.groupby("case_id", observed=True)["event_id"].agg(list)
+        for case_id in whole_cases(world, history):
+            wanted, before = [], ""
+            for change in world.true_changes(case_id):
+                is_own = change.event_type.startswith("Case.")
+                if change.field_id != "status" or not is_own:
+                    continue
+                if change.new != before and (before, change.new) not in allowed:
+                    wanted.append(change.event_id)
+                before = change.new or ""
+            assert by_case.get(case_id, []) == wanted
+            n += len(wanted)
+    assert n > len(seeds)
+
+
+def test_a_history_that_begins_late_or_breaks_is_not_checkable() -> None:
+    history = history_of({"late": [(0, "open", "a"), (1, "in_progress", "a")]})
+    events, changes = history.events.iloc[1:], history.changes.iloc[1:]
+    late = cn.conformance(cn.History(events, changes), FLOW)
+    assert late["verdict"].tolist() == ["not_checkable"]
+    assert late["message"].tolist() == ["the field's history begins after the case did"]
+    rate = cn.rates(cn.History(events, changes), "conforming", flow=FLOW)
+    assert rate["excluded"].tolist() == ["1 not checkable"]
+    changes = history.changes.assign(old=[None, "gone"])
+    broken = cn.conformance(cn.History(history.events, changes), FLOW)
+    assert "the history has a break" in broken["message"].tolist()
+    assert pd.isna(broken["at"].iloc[0])
+
+
+def test_a_flow_may_be_drawn() -> None:
+    drawn = """
+        open -> in_progress → closed --> open
+        in_progress → waiting_on_customer → in_progress
+        open → closed
+    """
+    told = moves_of_flow(drawn)
+    assert {k: sorted(v) for k, v in told.items()} == {
+        k: sorted(v) for k, v in FLOW.items()
+    }
+
+
+def test_what_is_no_flow_is_refused() -> None:
+    history = history_of({"a": [(0, "open", "a")]})
+    with pytest.raises(ValueError, match="There are open"):
+        cn.conformance(history, {"Open": ["Closed"]})
+    with pytest.raises(ValueError, match="allows no move"):
+        cn.conformance(history, {"open": []})
+    with pytest.raises(TypeError, match=r"give several in a list: \['closed'\]"):
+        cn.conformance(history, {"open": "closed"})
+    with pytest.raises(ValueError, match="lacks a value at an arrow"):
+        cn.conformance(history, "open → ")
+    with pytest.raises(TypeError, match="is no flow"):
+        cn.conformance(history, 7)  # type: ignore[arg-type]
