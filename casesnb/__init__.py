@@ -10,7 +10,7 @@ Three lines take you from a case id to a picture:
 subject of all that follows: nouns such as ``spells`` summarise it, ``plot_*``
 draws it, `timeline` and `CaseExplorer` let you click through it and `write_report`
 hands it over. More is in families: ``cn.actors``, ``cn.threads``, ``cn.trust``,
-``cn.checks``, ``cn.cohorts``, ``cn.export``, ``cn.raw``, ``cn.types``,
+``cn.checks``, ``cn.cohorts``, ``cn.export``, ``cn.raw``, ``cn.rework``, ``cn.types``,
 ``cn.errors``; the columns are in ``cn.schema``, and a service to try it on is in
 ``cn.sandbox``.
 """
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from casesnb.analysis import actors as actors
     from casesnb.analysis import checks as checks
     from casesnb.analysis import cohorts as cohorts
+    from casesnb.analysis import rework as rework
     from casesnb.analysis import threads as threads
     from casesnb.analysis import trust as trust
     from casesnb.analysis.calendar import Calendar as Calendar
@@ -201,6 +202,7 @@ _FAMILIES = {
     "errors": "casesnb.errors",
     "export": "casesnb.tables.export",
     "raw": "casesnb.tables.raw",
+    "rework": "casesnb.analysis.rework",
     "sandbox": "casesnb.sandbox",
     "schema": "casesnb.schema",
     "threads": "casesnb.analysis.threads",

@@ -14,9 +14,11 @@ from casesnb.analysis.conformance import CONFORMANCE
 from casesnb.analysis.durations import DURATIONS, SURVIVAL
 from casesnb.analysis.flow import FIRST_TIMES, HANDOFFS, REOPENS, TRANSITIONS, VARIANTS
 from casesnb.analysis.rates import OUTCOMES, RATES
+from casesnb.analysis.rework import BACKWARD_MOVES, EFFORT, PAIRS
 from casesnb.analysis.spells import BACKLOG, SPELLS, TIME_IN
 from casesnb.analysis.state import BLAME, DIFF, STATE_AT
 from casesnb.analysis.summary import CASE_SUMMARY
+from casesnb.analysis.tail import TAIL
 from casesnb.analysis.threads import (
     MERGES,
     THREAD_CHANGES,
@@ -82,6 +84,10 @@ TABLES = (
     RATES,
     OUTCOMES,
     CONFORMANCE,
+    BACKWARD_MOVES,
+    EFFORT,
+    PAIRS,
+    TAIL,
     ACTOR_ACTIVITY,
     ACTOR_MATRIX,
     RHYTHM,
@@ -106,6 +112,7 @@ __all__ = [
     "ACTOR_MATRIX",
     "ATTRIBUTION",
     "BACKLOG",
+    "BACKWARD_MOVES",
     "BLAME",
     "BURSTS",
     "CAPTURES",
@@ -120,6 +127,7 @@ __all__ = [
     "DIFF",
     "DOMAINS",
     "DURATIONS",
+    "EFFORT",
     "EVENTS",
     "FIELDS",
     "FINDINGS",
@@ -130,6 +138,7 @@ __all__ = [
     "OFF_HOURS",
     "OPTIONS",
     "OUTCOMES",
+    "PAIRS",
     "QUEUES",
     "RATES",
     "RELATED_ITEMS",
@@ -139,6 +148,7 @@ __all__ = [
     "STATE_AT",
     "SURVIVAL",
     "TABLES",
+    "TAIL",
     "TEMPLATES",
     "THREAD_CHANGES",
     "THREAD_EVENTS",

@@ -19,7 +19,7 @@ import pytest
 from engines import assert_same, rows
 
 import casesnb as cn
-from casesnb.analysis import actors, checks, threads
+from casesnb.analysis import actors, checks, rework, threads
 from casesnb.analysis import trust as evidence
 from casesnb.schema import TABLES
 
@@ -80,6 +80,15 @@ QUESTIONS: dict[str, Question] = {
         f["changes"], "conforming", events=f["events"], flow=FLOW
     ),
     "conformance": lambda f: cn.conformance(f["changes"], FLOW),
+    "backward_moves": lambda f: rework.backward_moves(
+        f["changes"], ["open", "in_progress", "escalated", "closed"]
+    ),
+    "effort": lambda f: rework.effort(f["changes"], events=f["events"]),
+    "effort in working hours": lambda f: rework.effort(
+        f["changes"], events=f["events"], calendar=WORK
+    ),
+    "pairs": lambda f: rework.pairs(f["changes"]),
+    "tail": lambda f: rework.tail(f["changes"], events=f["events"], n_resamples=50),
     "backlog": lambda f: cn.backlog(f["changes"], freq="1w"),
     "backlog in Berlin": lambda f: cn.backlog(f["changes"], tz="Europe/Berlin"),
     "state_at": lambda f: cn.state_at(f["changes"], as_of=NOON),

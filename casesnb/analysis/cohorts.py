@@ -655,9 +655,12 @@ def _effects(
             one, other = told[0][place], told[1][place]
             with np.errstate(invalid="ignore"):
                 differences = draws[1][:, place] - draws[0][:, place]
-            low, high = interval(
-                np.nan_to_num(differences, nan=0.0, posinf=np.inf, neginf=-np.inf)
+            differences = np.nan_to_num(
+                differences, nan=0.0, posinf=np.inf, neginf=-np.inf
             )
+            # Of a mean; a median's draws vary enough as they are.
+            n_cases = float(min(len(sample.keys) for sample in samples))
+            low, high = interval(differences, np.inf if place else n_cases)
             found.setdefault(effect, []).append((one, other, low, high))
     effects = []
     for effect, several in found.items():
@@ -666,7 +669,11 @@ def _effects(
             difference = float(np.subtract(other, one))
         low = min(each[2] for each in several)
         high = max(each[3] for each in several)
-        effects.append(Effect(effect, float(one), float(other), difference, low, high))
+        effects.append(
+            Effect(
+                effect, float(one), float(other), difference, float(low), float(high)
+            )
+        )
     return effects
 
 
