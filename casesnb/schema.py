@@ -25,6 +25,7 @@ from casesnb.analysis.threads import (
     THREAD_EVENTS,
     THREAD_SUMMARY,
 )
+from casesnb.analysis.triage import TRIAGE
 from casesnb.analysis.trust import (
     COMPARE_CAPTURES,
     COMPARE_WITH_CURRENT,
@@ -104,6 +105,7 @@ TABLES = (
     THREAD_CHANGES,
     THREAD_SUMMARY,
     FINDINGS,
+    TRIAGE,
 )
 """All tables, in the order a reader meets them."""
 
@@ -156,6 +158,7 @@ __all__ = [
     "TIME_BOUNDS",
     "TIME_IN",
     "TRANSITIONS",
+    "TRIAGE",
     "UNDER_WAY",
     "UNLOADED",
     "USERS",

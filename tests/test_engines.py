@@ -142,6 +142,9 @@ QUESTIONS: dict[str, Question] = {
         f["changes"], events=f["events"]
     ),
     "thread_summary": lambda f: threads.thread_summary(f["events"]),
+    "triage": lambda f: cn.triage(
+        cn.History(f["events"], f["changes"]), rules=["edited_after_close"]
+    ),
     "findings": lambda f: checks.findings(cn.History(f["events"], f["changes"])),
     "findings of all": lambda f: checks.findings(
         cn.History(f["all events"], f["all changes"]), as_of=NOON
