@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from casesnb.analysis.state import state_table as state_table
     from casesnb.analysis.summary import case_summary as case_summary
     from casesnb.analysis.triage import triage as triage
+    from casesnb.analysis.why import why as why
     from casesnb.analysis.windows import between as between
     from casesnb.analysis.windows import under_way as under_way
     from casesnb.tables import export as export
@@ -169,6 +170,7 @@ _HOMES = {
     "analysis.summary": ("case_summary",),
     "analysis.checks": ("findings",),
     "analysis.triage": ("triage",),
+    "analysis.why": ("why",),
     "view.plots.case": ("plot_changes",),
     "view.plots.cases": (
         "plot_aging",

@@ -32,6 +32,7 @@ from casesnb.analysis.trust import (
     CONTINUITY,
     TIME_BOUNDS,
 )
+from casesnb.analysis.why import WHY
 from casesnb.analysis.windows import UNDER_WAY
 from casesnb.tables.schema import (
     CAPTURES,
@@ -106,6 +107,7 @@ TABLES = (
     THREAD_SUMMARY,
     FINDINGS,
     TRIAGE,
+    WHY,
 )
 """All tables, in the order a reader meets them."""
 
@@ -163,6 +165,7 @@ __all__ = [
     "UNLOADED",
     "USERS",
     "VARIANTS",
+    "WHY",
     "WORK_SHARE",
     "Column",
     "Table",

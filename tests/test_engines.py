@@ -145,6 +145,7 @@ QUESTIONS: dict[str, Question] = {
     "triage": lambda f: cn.triage(
         cn.History(f["events"], f["changes"]), rules=["edited_after_close"]
     ),
+    "why": lambda f: cn.why(f["one changes"], events=f["one events"]),
     "findings": lambda f: checks.findings(cn.History(f["events"], f["changes"])),
     "findings of all": lambda f: checks.findings(
         cn.History(f["all events"], f["all changes"]), as_of=NOON
@@ -190,8 +191,10 @@ def frames() -> Frames:
         name: frame[~frame["event_id"].isin(lost)].reset_index(drop=True)
         for name, frame in whole.items()
     }
+    one = whole["events"]["case_id"].value_counts().index[0]
     return {
         **left,
+        **{f"one {n}": f[f["case_id"] == one] for n, f in whole.items()},
         **{f"all {name}": frame for name, frame in whole.items()},
         "current": pd.concat(current, ignore_index=True),
         "users": users(whole["events"]["actor"].dropna().astype("str").unique()[:5]),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from casesnb.analysis.spells import spells
+from casesnb.analysis.why import why as reasons
 from casesnb.tables.arguments import need_history
 from casesnb.tables.frames import as_of_of
 from casesnb.view.text import shortened, visible
@@ -49,7 +50,7 @@ _WIDTH = 72  # characters of a value
 _NAME = 24  # characters of a field's name
 
 
-def story(history: History[Any], *, most: int = 200) -> str:
+def story(history: History[Any], *, most: int = 200, why: str | None = None) -> str:
     """Tell a case as plain text: who changed what, when, and how it stands now.
 
     Parameters
@@ -59,6 +60,9 @@ def story(history: History[Any], *, most: int = 200) -> str:
         `with_names` added them to its frames.
     most : int, default 200
         The most events to tell of a case; its first and last where it has more.
+    why : str, optional
+        A field, such as ``"status"``: also tell why it changed last, as `why`
+        does, of the cases in which it did.
 
     Returns
     -------
@@ -82,13 +86,29 @@ def story(history: History[Any], *, most: int = 200) -> str:
     for row in history.unloaded.to_dict("records"):
         why = shortened(f"{row['error']}: {row['message']}", 120)
         loaded.append(f"  not loaded: case {shortened(row['case_id'], 60)} ({why})")
+    as_of = as_of_of(history, None)
     told = [
-        "\n".join(_case(events, changes, as_of_of(history, None), most))
+        "\n".join([*_case(events, changes, as_of, most), *_why(events, changes, why)])
         for events, changes in cases_of(history)
     ]
     if not told:
         told = ["No event in this history."]
     return "\n\n".join([*told, "\n".join(loaded)])
+
+
+def _why(
+    events: pd.DataFrame, changes: pd.DataFrame, field_id: str | None
+) -> Iterator[str]:
+    """Yield lines on why a field changed last, if it did."""
+    is_own = ~changes["event_type"].astype("str").str.startswith(
+        "RelatedItem", na=False
+    )
+    if field_id is None or not (is_own & (changes["field_id"] == field_id)).any():
+        return
+    yield ""
+    yield f"Why {visible(field_id)} changed last"
+    for row in reasons(changes, field_id, events=events).to_dict("records"):
+        yield f"  {row['at']:%Y-%m-%d %H:%M:%S}  {shortened(row['message'], 160)}"
 
 
 def cases_of(history: History[Any]) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:

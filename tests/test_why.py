@@ -1,0 +1,98 @@
+"""What stands around one change: its state, what came before, and who."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from decisions import UTC, world_and_history
+from histories import ANNA, by, event, history
+
+import casesnb as cn
+
+EVENTS = [
+    event(0, "02T09:00:00", by(), kind="Case.Created", status="open", title="Refund"),
+    event(1, "02T10:00:00", by("anna"), assigned_user=(None, ANNA)),
+    event(2, "02T10:05:00", by("anna"), kind="RelatedItem.Created", item="Comment"),
+    event(3, "03T12:00:00", by("anna"), summary=("", "done")),
+    event(4, "03T12:00:20", by(), status=("open", "closed"), case_reason=(None, "a")),
+    event(5, "03T12:00:20", by(custom="crm"), amount=(1.0, 2.0)),
+    event(6, "05T12:00:00", by("ben"), status=("closed", "open")),
+]
+
+
+def told(found: Any) -> list[tuple[str, str]]:
+    return list(zip(found["part"], found["message"], strict=True))
+
+
+def test_a_change_is_told_with_what_stands_around_it() -> None:
+    found = cn.why(history(EVENTS), at=dt.datetime(2026, 2, 4, tzinfo=UTC))
+    assert told(found) == [
+        ("state", "status was open, for 27.0 h"),
+        ("state", "assigned_user was …/anna, for 26.0 h"),
+        ("before", "26.0 h before: assigned_user: (empty) → …/anna, by an agent"),
+        ("before", "25.9 h before: Comment created, by an agent"),
+        ("before", "20 s before: summary:  → done, by an agent"),
+        ("same_instant", "at the same instant: amount: 1.0 → 2.0, by a program"),
+        ("change", "status: open → closed, by a flow or a rule"),
+        ("same_event", "with it case_reason: (empty) → a"),
+        (
+            "by",
+            "Connect's own role, no user: a flow or a rule; an agent had acted 20 s "
+            "before, which may have set it off",
+        ),
+    ]
+    assert found["event_id"].tolist() == [
+        "e0",
+        "e1",
+        "e1",
+        "e2",
+        "e3",
+        "e5",
+        "e4",
+        "e4",
+        "e4",
+    ]
+
+
+def test_the_newest_change_is_told_by_default() -> None:
+    found = cn.why(history(EVENTS), n_before=1)
+    assert ("change", "status: closed → open, by an agent") in told(found)
+    assert ("by", "a user under Connect's own role") in told(found)
+    assert found["part"].tolist().count("before") == 1
+
+
+def test_any_change_of_a_world_can_be_told() -> None:
+    _, several = world_and_history(5)
+    for case_id in sorted(set(several.changes["case_id"]))[:3]:
+        one = several.only(case_ids=[case_id])
+        fields = one.changes.loc[
+            one.changes["event_type"] == "Case.Updated", "field_id"
+        ]
+        for field_id in sorted(set(fields))[:3]:
+            found = cn.why(one, field_id)
+            assert found["part"].tolist().count("change") == 1
+            assert set(found["event_id"]) <= set(one.events["event_id"])
+
+
+def test_what_is_no_change_is_refused() -> None:
+    _, several = world_and_history(5)
+    with pytest.raises(ValueError, match=r"Give one: history\.only"):
+        cn.why(several)
+    early = dt.datetime(2026, 2, 1, tzinfo=UTC)
+    with pytest.raises(
+        ValueError, match="No event by 2026-02-01 00:00 UTC changes status"
+    ):
+        cn.why(history(EVENTS), at=early)
+    with pytest.raises(ValueError, match="give 0 or more"):
+        cn.why(history(EVENTS), n_before=-1)
+
+
+def test_the_story_ends_with_it() -> None:
+    lines = cn.story(history(EVENTS), why="status").splitlines()
+    start = lines.index("Why status changed last")
+    assert lines[start + 1].endswith("status was closed, for 48.0 h")
+    assert any(line.endswith("status: closed → open, by an agent") for line in lines)
+    assert "Why" not in cn.story(history(EVENTS))
+    assert "Why" not in cn.story(history(EVENTS), why="priority")
