@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from casesnb.view.plots.case import plot_changes as plot_changes
     from casesnb.view.plots.cases import plot_aging as plot_aging
     from casesnb.view.plots.cases import plot_cases as plot_cases
+    from casesnb.view.plots.comparison import plot_comparison as plot_comparison
     from casesnb.view.plots.flow import plot_backlog as plot_backlog
     from casesnb.view.plots.flow import plot_handoffs as plot_handoffs
     from casesnb.view.plots.flow import plot_time_in as plot_time_in
@@ -176,6 +177,7 @@ _HOMES = {
         "plot_aging",
         "plot_cases",
     ),
+    "view.plots.comparison": ("plot_comparison",),
     "view.plots.flow": (
         "plot_backlog",
         "plot_handoffs",

@@ -35,7 +35,8 @@ EVENTS = [
 ]
 NOT_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 PLOTS = sorted(
-    {n for n in cn.__all__ if n.startswith("plot_")} - {"plot_data", "plot_text"}
+    {n for n in cn.__all__ if n.startswith("plot_")}
+    - {"plot_data", "plot_text", "plot_comparison"}
 )
 TABS = ("Story", "Timeline", "Changes", "People", "As of", "Evidence")
 

@@ -201,8 +201,8 @@ def effort(
     -------
     DataFrame
         The columns of ``schema.EFFORT``, by case, in the kind of frame that was
-        given. Hours are missing where the creation is not told. A merge's close
-        is no close.
+        given. Hours are missing where the creation is not told, and held ones
+        count as far as their start is told. A merge's close is no close.
 
     Examples
     --------
@@ -245,13 +245,12 @@ def effort(
     cases = cases.join(n_touches, on=_KEY, how="left")
     cases = cases.join(n_agents.agg(n_agents=nw.len()), on=_KEY, how="left")
     held = opened(spells(changes.to_native(), "assigned_user", as_of=as_of))
-    held = windowed(held).filter(~nw.col("value").is_null())
+    held = windowed(held)
+    held = held.filter(~nw.col("value").is_null(), ~nw.col("start_at").is_null())
     held = held.select(*_CASE, "start_at", "end_at").join(span, on=_KEY, how="inner")
     start, end = nw.col("start_at"), nw.col("end_at")
     held = held.with_columns(
-        start_at=nw.when((start < nw.col("born")).fill_null(True))
-        .then("born")
-        .otherwise("start_at"),
+        start_at=nw.when(start < nw.col("born")).then("born").otherwise("start_at"),
         end_at=nw.when(end > nw.col("end")).then("end").otherwise("end_at"),
     ).filter((start < end).fill_null(False))
     held = held.with_columns(micros=micros_between(held, "start_at", "end_at"))
