@@ -195,8 +195,9 @@ def _of_hours(of: Comparison, effect: Effect) -> str:
 def _of_rate(of: Comparison, effect: Effect) -> str:
     """Tell an effect on rates in words."""
     one, other = (each.name for each in of.cohorts)
+    lead = dict.fromkeys((of.measure, effect.effect))
     return (
-        f"{of.measure}, {effect.effect}: {effect.a:.1%} ({one}) and {effect.b:.1%} "
+        f"{', '.join(lead)}: {effect.a:.1%} ({one}) and {effect.b:.1%} "
         f"({other}), {100 * effect.difference:+.1f} points (95% interval "
         f"{100 * effect.low:+.1f} to {100 * effect.high:+.1f})"
     )

@@ -102,6 +102,7 @@ REOPENS = Table(
         Column("to_value", TEXT, "the status that it got"),
         Column("closed_by", TEXT, "`merge` or `change`; missing without events"),
         Column("close_event_id", TEXT, "the event that closed it"),
+        Column("closer", TEXT, "who closed it; missing if AWS named none"),
         *BY,
     ),
 )
@@ -349,8 +350,9 @@ def reopens(
     >>> reopens(history)["hours"].round(1).tolist()
     [53.1]
     """
-    linked = replaced(begun(history, "status", as_of=as_of)).told("event_id")
-    linked = linked.beside(closer=("event_id", 1)).filter(
+    linked = replaced(begun(history, "status", as_of=as_of))
+    linked = linked.told("event_id", "actor")
+    linked = linked.beside(close_event_id=("event_id", 1), closer=("actor", 1)).filter(
         (nw.col("previous") == closed).fill_null(False)
         & (nw.col("new") != closed).fill_null(True)
     )
@@ -367,7 +369,8 @@ def reopens(
         reopened_at=nw.col("performed_at"),
         hours=hours,
         to_value=nw.col("new"),
-        close_event_id=is_sure.then("closer"),
+        close_event_id=is_sure.then("close_event_id"),
+        closer=is_sure.then("closer"),
     )
     if events is not None or is_history(history):
         events = beside(history, events, EVENTS)
@@ -390,6 +393,7 @@ def reopens(
         "to_value",
         "closed_by",
         "close_event_id",
+        "closer",
         "event_id",
         "actor",
     )

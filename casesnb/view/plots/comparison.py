@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from casesnb.analysis.cohorts import Step
 
 _NAME = 28  # characters of a cohort's name
-_LINES = ("-", "--")
+_LINES: tuple[Literal["-"], Literal["--"]] = ("-", "--")
 _OFFSETS = (-0.14, 0.14)
 
 
