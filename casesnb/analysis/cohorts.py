@@ -307,7 +307,7 @@ def compare(
     >>> found.is_different
     True
     >>> print(found)
-    until they were over it took 10.5 h (a) and 15.8 h (b) on average, counted up to ...
+    until they were over it took 10.5 h (a) and 15.5 h (b) on average, counted up to ...
     """
     first, second = is_history(a), is_history(b)
     if first != second:

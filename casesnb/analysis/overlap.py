@@ -103,7 +103,7 @@ def overlap(
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
     >>> both = overlap(history, "status", "assigned_user")
-    >>> total = time_in(history)["hours"].sum()
+    >>> total = cn.time_in(history)["hours"].sum()
     >>> bool(abs(both["hours"].sum() - total) < 1e-6)
     True
     """

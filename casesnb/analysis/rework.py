@@ -142,7 +142,7 @@ def backward_moves(
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
     >>> back = backward_moves(history, ["open", "in_progress", "closed"])
     >>> back[["from_value", "to_value", "n_back"]].values.tolist()
-    [['closed', 'in_progress', 1]]
+    [['closed', 'open', 2]]
     """
     order = as_ids(order)
     if len(order) < 2 or len({*order}) < len(order):
@@ -315,8 +315,8 @@ def pairs(
     >>> import casesnb as cn
     >>> client = cn.connect(cn.sandbox.World(seed=7))
     >>> history = cn.load_history(client, *cn.sandbox.World(seed=7).showcase)
-    >>> pairs(history)[["field_id", "n", "n_ping_pong"]].iloc[0].tolist()
-    ['assigned_user', 2, 1]
+    >>> pairs(history)[["n", "n_ping_pong"]].values.tolist()
+    [[1, 0], [1, 0], [2, 1], [1, 0]]
     """
     moves = opened(handoffs(history, as_of=as_of))
     start, end = nw.col("from_value"), nw.col("to_value")
