@@ -91,9 +91,8 @@ class History(InFiles, Generic[FrameT]):
             certificate = _uncertified(self.events, self.changes)
         else:
             _need_belonging(certificate, held)
-        events, changes = self.events, self.changes
-        content = cache(lambda: _content(certificate, events, changes))
-        object.__setattr__(self, "certificate", certificate.with_content(content))
+        made = belonging(self.events, self.changes, certificate)
+        object.__setattr__(self, "certificate", made.certificate)
 
     def __repr__(self) -> str:
         return f"History: {self.certificate}"
@@ -242,6 +241,18 @@ class History(InFiles, Generic[FrameT]):
         )
         events, changes = (_with_cases(f, kept) for f in (self.events, self.changes))
         return History(events, changes, own)
+
+
+def belonging(
+    events: FrameT, changes: FrameT, certificate: Certificate
+) -> History[FrameT]:
+    """Return the History of frames that are known to be what a certificate counts."""
+    history: History[FrameT] = object.__new__(History)
+    for name, value in (("events", events), ("changes", changes)):
+        object.__setattr__(history, name, value)
+    content = cache(lambda: _content(certificate, events, changes))
+    object.__setattr__(history, "certificate", certificate.with_content(content))
+    return history
 
 
 def concat(histories: Iterable[History[FrameT]]) -> History[FrameT]:
