@@ -18,14 +18,13 @@ from casesnb.tables.decode import Counts, Decoder
 from casesnb.tables.history import belonging
 from casesnb.tables.schema import CAPTURES, TIME, UNLOADED
 from casesnb.tables.tidy import tables_of
-from casesnb.wire.pages import PageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from casesnb.tables.decode import Decoded
     from casesnb.tables.history import History
-    from casesnb.wire.pages import Page
+    from casesnb.wire.pages import Page, PageError
 
 Key = tuple[str, str]
 """A domain and a case."""

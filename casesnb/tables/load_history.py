@@ -14,7 +14,7 @@ from casesnb.tables.certificate import counted
 from casesnb.tables.history_builder import HistoryBuilder
 from casesnb.tables.progress import shown
 from casesnb.tables.raw import PAGE_SIZE, iter_audit_pages
-from casesnb.tables.workers import as_they_come
+from casesnb.tables.workers import as_they_come, unloaded
 from casesnb.wire.calls import Until, paced, time_limit
 from casesnb.wire.client import source_of
 from casesnb.wire.errors import error_code, is_locked_out
@@ -100,7 +100,9 @@ def load_history(
     except BaseException as error:
         if n_pages:
             what = counted(n_pages, "page")
-            part = builder.history(ended_by=f"ended by {error_code(error)} after {what}")
+            part = builder.history(
+                ended_by=f"ended by {error_code(error)} after {what}"
+            )
             _hand_over(error, part, what)
         raise
     history = builder.history()
@@ -203,7 +205,7 @@ def load_histories(
         for (_, case_id), odd in builder.odd.items():
             whole.pop(case_id, None)
             if errors == "collect":
-                failed[case_id] = _unloaded(domain_id, case_id, odd)
+                failed[case_id] = unloaded(domain_id, case_id, odd)
 
     def history(ended_by: str = "") -> History[pd.DataFrame]:
         return builder.history(
@@ -212,8 +214,10 @@ def load_histories(
             ended_by=ended_by,
         )
 
-    def read(case_id: str) -> list[Page]:
+    def ask(case_id: str) -> list[Page]:
         return list(iter_audit_pages(client, domain_id, case_id, page_size=page_size))
+
+    read: Callable[[str], list[Page]] = ask
 
     stop = Until(timeout)
     try:
@@ -240,7 +244,7 @@ def load_histories(
                 ):
                     raise error
                 else:
-                    failed[case_id] = _unloaded(domain_id, case_id, error)
+                    failed[case_id] = unloaded(domain_id, case_id, error)
                 if builder.odd and errors == "raise":
                     break
         set_down_odd()
@@ -264,13 +268,3 @@ def _hand_over(error: BaseException, part: History[pd.DataFrame], what: str) -> 
         "cell of a notebook `import sys; sys.last_value.history`). Its certificate "
         "says that it is partial."
     )
-
-
-def _unloaded(domain_id: str, case_id: str, error: Exception) -> dict[str, str]:
-    """Return the row of a case that could not be loaded."""
-    return {
-        "domain_id": domain_id,
-        "case_id": case_id,
-        "error": error_code(error),
-        "message": " ".join([str(error), *getattr(error, "__notes__", ())]),
-    }

@@ -9,16 +9,17 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
 from casesnb.wire.calls import ask_until
+from casesnb.wire.errors import error_code
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterable
 
 _T = TypeVar("_T")
 
 
 def as_they_come(
     read: Callable[[str], _T],
-    asked: Sequence[str],
+    asked: Iterable[str],
     stop: threading.Event,
     *,
     workers: int,
@@ -38,17 +39,32 @@ def as_they_come(
                 outcome.set_exception(error)
             come.put((case_id, outcome))
 
-    crew = range(min(workers, len(asked)))
+    n_at_work = n_threads = 0
     try:
-        for n in crew:
-            todo.put(next(left))
-            threading.Thread(target=work, name=f"casesnb-load-{n}", daemon=True).start()
-        for _ in asked:
+        for case_id in islice(left, workers):
+            todo.put(case_id)
+            name = f"casesnb-load-{n_threads}"
+            threading.Thread(target=work, name=name, daemon=True).start()
+            n_threads += 1
+            n_at_work += 1
+        while n_at_work:
             done = come.get()
+            n_at_work -= 1
             for following in islice(left, 1):
                 todo.put(following)
+                n_at_work += 1
             yield done
     finally:
         stop.set()
-        for _ in crew:
+        for _ in range(n_threads):
             todo.put(None)
+
+
+def unloaded(domain_id: str, case_id: str, error: Exception) -> dict[str, str]:
+    """Return the row of a case that could not be loaded."""
+    return {
+        "domain_id": domain_id,
+        "case_id": case_id,
+        "error": error_code(error),
+        "message": " ".join([str(error), *getattr(error, "__notes__", ())]),
+    }
