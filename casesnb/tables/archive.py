@@ -663,6 +663,8 @@ class Archive:
         if engine not in {"polars", "duckdb"}:
             raise ValueError(f"engine={engine!r} is neither 'polars' nor 'duckdb'.")
         dataset = Dataset(self.path)
+        if not self.path.exists():
+            Store(self.path)  # which says that there is none
         if not dataset.is_fresh():
             with Store(self.path, write=True) as store:
                 dataset.refresh(store)
