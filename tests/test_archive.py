@@ -543,7 +543,7 @@ def test_an_update_appends_to_the_dataset(archive: cn.Archive) -> None:
     domain.update(archive)
     assert not archive.dataset.exists()
     assert archive.scan().certificate.n_events == 12
-    old = archive.dataset / "events" / "created=2026-03" / "part.parquet"
+    old = archive.dataset / "created=2026-03" / "part.parquet"
     inode = old.stat().st_ino
     assert archive.scan().certificate.n_events == 12
     assert domain.update(archive).n_asked == 0
@@ -558,7 +558,7 @@ def test_an_update_appends_to_the_dataset(archive: cn.Archive) -> None:
     found, want = archive.scan().to_pandas(), archive.histories()
     assert sorted(found.events["event_id"]) == sorted(want.events["event_id"])
     assert len(found.changes) == len(want.changes) == 15
-    months = {path.parent.name for path in archive.dataset.glob("changes/*/*")}
+    months = {path.parent.name for path in archive.dataset.glob("*/*")}
     assert months == {"created=2026-02", "created=2026-03"}
 
 
@@ -567,8 +567,8 @@ def test_a_dataset_that_was_removed_or_cut_short_is_made_again(
 ) -> None:
     Domain().update(archive)
     archive.scan()
-    (archive.dataset / "dataset.json").unlink()  # as a kill leaves it
-    shutil.rmtree(archive.dataset / "changes")
+    (archive.dataset.parent / "dataset.json").unlink()  # as a kill leaves it
+    shutil.rmtree(archive.dataset / "created=2026-03")
     assert archive.scan().to_pandas().certificate.n_changes == 12
     shutil.rmtree(archive.dataset)
     assert len(archive.scan().to_pandas().changes) == 12

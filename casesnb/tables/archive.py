@@ -631,8 +631,12 @@ class Archive:
 
     @property
     def dataset(self) -> Path:
-        """The folder of the Parquet dataset: ``events`` and ``changes`` are in it."""
-        return Dataset(self.path).folder
+        """The folder of the Parquet dataset, which `scan` makes.
+
+        One row per field of an event, with what is told of the event. An event
+        without a field has a row whose ``slot`` is missing.
+        """
+        return Dataset(self.path).rows
 
     def scan(self, *, engine: Literal["polars", "duckdb"] = "polars") -> History[Any]:
         """Return all of it as lazy frames over a Parquet dataset beside the file.

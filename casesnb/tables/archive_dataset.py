@@ -1,7 +1,9 @@
 """The Parquet files beside an archive: what its raw pages hold, for engines to scan.
 
-A file for each table and each month in which cases were created, so that a case
-that is kept anew changes one of them. They can be made again at any time.
+One row per field of an event, with what is told of the event; an event without a
+field has a row of its own. So each id and time is kept once, which halves the size.
+A file for each month in which cases were created: a case that is kept anew changes
+one of them. All can be made again at any time.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from casesnb.tables.arrow import as_table, with_texts
+from casesnb.tables.arrow import TEXT, as_table, with_texts
 from casesnb.tables.certificate import Certificate
 from casesnb.tables.history import belonging
 from casesnb.tables.history_builder import HistoryBuilder
@@ -34,14 +36,24 @@ if TYPE_CHECKING:
     Key = tuple[str, str]
 
 FORMAT = 1
-_TABLES = {"events": EVENTS, "changes": CHANGES}
+_OF_CHANGE = ("slot", "field_id", "old_kind", "old", "new_kind", "new")
 _PART = 2_000  # cases decoded at a time
 _ROWS = 200_000  # rows of a month that are put together before they are written
 _NO_MONTH = "none"  # where no case has an event
+_ENCODINGS = {
+    "event_id": "DELTA_LENGTH_BYTE_ARRAY",
+    "performed_at": "DELTA_BINARY_PACKED",
+}
 _WRITTEN: dict[str, Any] = {
     "compression": "zstd",
     "compression_level": 9,
-    "use_dictionary": True,
+    # All but what tells rows apart, which no dictionary makes smaller.
+    "use_dictionary": [
+        name
+        for name in dict.fromkeys([*EVENTS.names, *CHANGES.names])
+        if name not in _ENCODINGS
+    ],
+    "column_encoding": _ENCODINGS,
     "dictionary_pagesize_limit": 8 << 20,
     "store_schema": False,
 }
@@ -52,6 +64,7 @@ class Dataset:
 
     def __init__(self, archive: Path) -> None:
         self.folder = archive.with_name(f"{archive.name}.parquet")
+        self.rows = self.folder / "rows"
         self._archive = archive
         self._manifest = self.folder / "dataset.json"
         self._captures = self.folder / "captures.parquet"
@@ -87,11 +100,24 @@ class Dataset:
     def scan(self, engine: str) -> History[Any]:
         """Return lazy frames of an engine over it, with its certificate."""
         told = self._told() or {}
-        captures = CAPTURES.cast(pd.read_parquet(self._captures))
+        kept = pd.read_parquet(self._captures)
+        captures = CAPTURES.cast(kept)
         unloaded = pd.DataFrame(told.get("unloaded", []), columns=UNLOADED.names)
         certificate = Certificate(captures=captures, unloaded=UNLOADED.cast(unloaded))
-        events, changes = _scanned(self.folder, engine)
-        return belonging(events, changes, certificate)
+        events, changes = scanned(self.rows, engine)
+        history = belonging(events, changes, certificate)
+        as_of, last = certificate.as_of, certificate.last_event_at
+        if as_of is not None and last is not None and last > as_of:
+            return history  # some events are later than the reading: they are counted
+        content = Content(
+            n_breaks=int(kept["n_breaks"].sum()),
+            n_late_starts=int((~captures["has_creation"]).sum()),
+            n_ties=certificate.n_ties,
+            n_future=0,
+            n_conflicts=int(captures["n_conflicts"].sum()),
+        )
+        told_of = certificate.with_content(lambda: content)
+        return belonging(events, changes, told_of, content=False)
 
     # ------------------------------------------------------------------- writing
 
@@ -103,16 +129,16 @@ class Dataset:
         captures: list[pd.DataFrame] = []
         odd: list[dict[str, str]] = []
         with ExitStack() as opened:
-            writers: dict[tuple[str, str], _Writer] = {}
+            writers: dict[str, _Writer] = {}
             for part in _parts(store, chosen):
                 captures.append(part.captures)
                 odd.extend(part.odd)
-                for place, table in part.tables():
-                    if place not in writers:
-                        path = _path(new, *place)
-                        writers[place] = opened.enter_context(_Writer(path))
-                    writers[place].add(table)
-        _need_files(new)
+                for month, table in part.rows():
+                    if month not in writers:
+                        path = _path(new / self.rows.name, month)
+                        writers[month] = opened.enter_context(_Writer(path))
+                    writers[month].add(table)
+        _need_a_file(new / self.rows.name)
         frame = pd.concat(captures, ignore_index=True)
         frame.to_parquet(new / self._captures.name, compression="zstd", index=False)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -137,19 +163,17 @@ class Dataset:
         # A kill from here on leaves none, and all is made again.
         self._manifest.unlink()
         cases = pa.array([case_id for _, case_id in fresh], pa.string())
-        months = {*_months(captures[is_old])}
-        came: dict[tuple[str, str], list[pa.Table]] = {
-            (name, month): [] for name in _TABLES for month in months
-        }
+        came: dict[str, list[pa.Table]]
+        came = {month: [] for month in _months(captures[is_old]).tolist()}
         kept = [captures[~is_old]]
         odd = [row for row in told["unloaded"] if _key(row) not in fresh]
         for part in _parts(store, fresh):
             kept.append(part.captures)
             odd.extend(part.odd)
-            for place, table in part.tables():
-                came.setdefault(place, []).append(table)
-        for place, tables in came.items():
-            path = _path(self.folder, *place)
+            for month, table in part.rows():
+                came.setdefault(month, []).append(table)
+        for month, tables in came.items():
+            path = _path(self.rows, month)
             new = path.with_name(f".{path.name}.new")
             with _Writer(new) as writer:
                 if path.exists():
@@ -166,7 +190,7 @@ class Dataset:
             else:
                 new.unlink(missing_ok=True)
                 path.unlink(missing_ok=True)
-        _need_files(self.folder)
+        _need_a_file(self.rows)
         frame = pd.concat(kept, ignore_index=True)
         frame.to_parquet(self._captures, compression="zstd", index=False)
         odd_before = {(d, c): n for d, c, n in told["odd"]}
@@ -252,22 +276,43 @@ class _Part:
         captures = history.certificate.captures
         keys = zip(captures["domain_id"], captures["case_id"], strict=True)
         numbers = [chosen[key] for key in keys]
-        self.captures = captures.assign(capture_id=np.array(numbers, dtype="int64"))
+        breaks = breaks_of(history.changes)
+        self.captures = captures.assign(
+            capture_id=np.array(numbers, dtype="int64"),
+            n_breaks=[breaks.get(key, 0) for key in _keys(captures)],
+        )
         self.odd: list[dict[str, str]] = history.unloaded.to_dict("records")  # type: ignore[assignment]
         self._history = history
 
-    def tables(self) -> Iterator[tuple[tuple[str, str], pa.Table]]:
-        """Yield the rows of each table and month."""
+    def rows(self) -> Iterator[tuple[str, pa.Table]]:
+        """Yield the rows of each month."""
+        rows = _rows(self._history)
         names, of_case = np.unique(_months(self.captures), return_inverse=True)
-        ids = pa.array(self.captures["case_id"], pa.string())
-        for name, table in _TABLES.items():
-            rows = with_texts(as_table(getattr(self._history, name)[table.names]))
-            place = pc.index_in(rows["case_id"].cast(pa.string()), value_set=ids)
-            month = of_case[place.to_numpy()]
-            for number, called in enumerate(names):
-                some = np.flatnonzero(month == number)
-                if len(some):
-                    yield (name, str(called)), rows.take(pa.array(some))
+        ids = pa.array(self.captures["case_id"], TEXT)
+        place = pc.index_in(rows["case_id"], value_set=ids)
+        month = of_case[place.to_numpy()]
+        for number, called in enumerate(names.tolist()):
+            some = np.flatnonzero(month == number)
+            if len(some):
+                yield called, rows.take(pa.array(some))
+
+
+def _rows(history: History[pd.DataFrame]) -> pa.Table:
+    """Return a row for each field of an event, and for each event without one."""
+    events, changes = (
+        with_texts(as_table(frame[table.names]))
+        for frame, table in ((history.events, EVENTS), (history.changes, CHANGES))
+    )
+    n_changes = events["n_changes"].to_numpy()
+    n_rows = np.maximum(n_changes, 1)
+    event = np.repeat(np.arange(len(events)), n_rows)
+    change = np.full(len(event), -1)
+    change[np.repeat(n_changes > 0, n_rows)] = np.arange(len(changes))
+    of_event = events.take(pa.array(event))
+    taken = changes.select(_OF_CHANGE).take(pa.array(change, mask=change < 0))
+    for name in _OF_CHANGE:
+        of_event = of_event.append_column(name, taken[name])
+    return of_event
 
 
 def _parts(store: Store, chosen: Mapping[Key, int]) -> Iterator[_Part]:
@@ -305,8 +350,8 @@ def _months(captures: pd.DataFrame) -> np.ndarray[Any, Any]:
     return np.asarray(told.astype(object).fillna(_NO_MONTH), dtype=str)
 
 
-def _path(folder: Path, name: str, month: str) -> Path:
-    return folder / name / f"created={month}" / "part.parquet"
+def _path(folder: Path, month: str) -> Path:
+    return folder / f"created={month}" / "part.parquet"
 
 
 def _tables_in(path: Path) -> Iterator[pa.Table]:
@@ -315,39 +360,43 @@ def _tables_in(path: Path) -> Iterator[pa.Table]:
             yield with_texts(file.read_row_group(number), coded=False)
 
 
-def _need_files(folder: Path) -> None:
-    """Write a file without a row for a table that has none: a scan needs one."""
-    for name, table in _TABLES.items():
-        if not any((folder / name).glob("*/*.parquet")):
-            path = _path(folder, name, _NO_MONTH)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(with_texts(as_table(table.empty())), path, **_WRITTEN)
+def _need_a_file(folder: Path) -> None:
+    """Write a file without a row where there is none: a scan needs one."""
+    if not any(folder.glob("*/*.parquet")):
+        path = _path(folder, _NO_MONTH)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nothing = belonging(
+            EVENTS.empty(), CHANGES.empty(), Certificate(captures=CAPTURES.empty())
+        )
+        pq.write_table(_rows(nothing), path, **_WRITTEN)
 
 
 def _columns() -> list[list[str]]:
-    return [table.names for table in (*_TABLES.values(), CAPTURES)]
+    return [table.names for table in (EVENTS, CHANGES, CAPTURES)]
 
 
 def _key(row: Mapping[str, str]) -> Key:
     return row["domain_id"], row["case_id"]
 
 
-def _scanned(folder: Path, engine: str) -> tuple[Any, Any]:
+def scanned(folder: Path, engine: str) -> tuple[Any, Any]:
     """Return both tables as lazy frames of an engine."""
-    files = [str(folder / name / "*" / "*.parquet") for name in _TABLES]
+    files = str(folder / "*" / "*.parquet")
     try:
         if engine == "polars":
             import polars as pl
 
-            events, changes = (pl.scan_parquet(each) for each in files)
-            return events, changes
+            rows, slot = pl.scan_parquet(files, hive_partitioning=False), pl.col("slot")
+            events = rows.filter(slot.is_null() | (slot == 0)).select(EVENTS.names)
+            return events, rows.filter(slot.is_not_null()).select(CHANGES.names)
         import duckdb
 
         connection = duckdb.connect()
         connection.execute("SET TimeZone = 'UTC'")
+        told = connection.read_parquet(files, hive_partitioning=False)
         return (
-            connection.read_parquet(files[0], hive_partitioning=False),
-            connection.read_parquet(files[1], hive_partitioning=False),
+            told.filter("slot IS NULL OR slot = 0").select(*EVENTS.names),
+            told.filter("slot IS NOT NULL").select(*CHANGES.names),
         )
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
