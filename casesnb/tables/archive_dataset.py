@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from casesnb.tables.arrow import TEXT, as_table, with_texts
 from casesnb.tables.certificate import Certificate
-from casesnb.tables.history import belonging
+from casesnb.tables.history import belonging, breaks_of
 from casesnb.tables.history_builder import HistoryBuilder
 from casesnb.tables.schema import CAPTURES, CHANGES, EVENTS, UNLOADED
 
@@ -105,19 +105,8 @@ class Dataset:
         unloaded = pd.DataFrame(told.get("unloaded", []), columns=UNLOADED.names)
         certificate = Certificate(captures=captures, unloaded=UNLOADED.cast(unloaded))
         events, changes = scanned(self.rows, engine)
-        history = belonging(events, changes, certificate)
-        as_of, last = certificate.as_of, certificate.last_event_at
-        if as_of is not None and last is not None and last > as_of:
-            return history  # some events are later than the reading: they are counted
-        content = Content(
-            n_breaks=int(kept["n_breaks"].sum()),
-            n_late_starts=int((~captures["has_creation"]).sum()),
-            n_ties=certificate.n_ties,
-            n_future=0,
-            n_conflicts=int(captures["n_conflicts"].sum()),
-        )
-        told_of = certificate.with_content(lambda: content)
-        return belonging(events, changes, told_of, content=False)
+        n_breaks = int(kept["n_breaks"].sum())
+        return belonging(events, changes, certificate, n_breaks=n_breaks)
 
     # ------------------------------------------------------------------- writing
 
@@ -220,7 +209,7 @@ class Dataset:
             return None
         if told.get("format") != FORMAT or told.get("columns") != _columns():
             return None  # another casesnb wrote it
-        return told if self._captures.exists() else None
+        return told if self._captures.exists() and self.rows.exists() else None
 
     def _file(self) -> list[int]:
         """Return what tells whether the archive's file was written to."""
@@ -274,12 +263,11 @@ class _Part:
         self, history: History[pd.DataFrame], chosen: Mapping[Key, int]
     ) -> None:
         captures = history.certificate.captures
-        keys = zip(captures["domain_id"], captures["case_id"], strict=True)
-        numbers = [chosen[key] for key in keys]
+        keys = [*zip(captures["domain_id"], captures["case_id"], strict=True)]
         breaks = breaks_of(history.changes)
         self.captures = captures.assign(
-            capture_id=np.array(numbers, dtype="int64"),
-            n_breaks=[breaks.get(key, 0) for key in _keys(captures)],
+            capture_id=np.array([chosen[key] for key in keys], dtype="int64"),
+            n_breaks=np.array([breaks.get(key, 0) for key in keys], dtype="int64"),
         )
         self.odd: list[dict[str, str]] = history.unloaded.to_dict("records")  # type: ignore[assignment]
         self._history = history
