@@ -301,7 +301,7 @@ class Archive:
                 is_all = where is None and since is None
                 work = Work.of(listed, kept, is_all=is_all)
                 if "sample" not in run:
-                    run["sample"] = work.sample(n_sample, run["at"])
+                    run["sample"] = work.sample(n_sample, seed=search)
                     store.tell("begun", json.dumps(run))
                 fresh = {*work.new, *work.changed}
                 todo = [name for name in listed if name in fresh]
