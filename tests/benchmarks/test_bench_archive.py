@@ -16,6 +16,7 @@ import pytest
 
 import casesnb as cn
 from casesnb.tables.archive_dataset import _WRITTEN
+from casesnb.wire.store import Store
 
 pytestmark = [pytest.mark.bench, pytest.mark.filterwarnings("default")]
 
@@ -29,8 +30,34 @@ def measured(code: str, *arguments: str) -> dict[str, float]:
         text=True,
         check=True,
     )
-    pairs = [line.split() for line in done.stdout.splitlines()]
-    return {name: float(value) for value, name in pairs}
+    lines = [line.split() for line in done.stdout.splitlines()]  # some are of a bar
+    return {pair[1]: float(pair[0]) for pair in lines if len(pair) == 2}
+
+
+LOAD = """
+import resource, sys
+import casesnb as cn
+rss = lambda: resource.getrusage(0).ru_maxrss / 1000
+client, domain_id = cn.connect(sys.argv[1]), sys.argv[2]
+cases = cn.Archive(sys.argv[1]).cases()["case_id"]
+cn.load_histories(client, domain_id, cases[:50])
+before = rss()
+history = cn.load_histories(client, domain_id, cases)
+print(rss() - before, "MB_more")
+tables = sum(f.memory_usage(deep=True).sum() for f in (history.events, history.changes))
+print(tables / 1e6, "MB_of_tables")
+"""
+
+
+def test_a_load_takes_the_memory_of_its_tables(tmp_path: Path) -> None:
+    path = tmp_path / "some.cases"
+    measured(KEEP, str(path), "5000")
+    with Store(path) as store:
+        answers = sum(len(page.body) for page in store.pages()) / 1e6
+    domain_id = cn.sandbox.World(seed=5, domains=1, cases=5_000).domains[0].domain_id
+    found = measured(LOAD, str(path), domain_id)
+    print(f"\n{answers:.0f} MB of answers: {found}")
+    assert found["MB_more"] < 5 * found["MB_of_tables"] + 60
 
 
 KEEP = """
@@ -117,12 +144,11 @@ events, changes = scanned(Path(sys.argv[1]), sys.argv[2])
 rows = nw.from_native(changes)
 if hasattr(rows, "lazy"):
     rows = rows.lazy()
-asked = rows.group_by("field_id").agg(n=nw.len(), cases=nw.col("case_id").n_unique())
+asked = rows.group_by("field_id").agg(n=nw.len(), last=nw.col("performed_at").max())
 found = asked.collect("pyarrow")
 print(sum(found["n"].to_list()), "changes")
-if len(sys.argv) > 3:
-    told = nw.from_native(cn.transitions(changes, "status")).lazy().collect("pyarrow")
-    print(len(told), "transitions")
+told = nw.from_native(cn.transitions(changes, "status")).lazy().collect("pyarrow")
+print(len(told), "transitions")
 """
 
 
