@@ -15,7 +15,6 @@ import casesnb as cn
 from casesnb.sandbox.server import SandboxServer, serve
 from casesnb.sandbox.server import add_arguments as add_sandbox_arguments
 from casesnb.wire.client import AWS_ERRORS, recording_of
-from casesnb.wire.recording import Recording
 from casesnb.wire.redact.redactor import Redactor
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="SEED",
         help="a simulated service instead of AWS",
     )
-    whose.add_argument("--recordings", type=Path, help="a recording instead of AWS")
+    whose.add_argument("--recordings", type=Path, help="a recording or an archive instead of AWS")
     whose.add_argument("--endpoint-url", help="another service than AWS")
     explore.add_argument("--domain", default="", help="the domain to begin with")
     explore.add_argument("--port", type=int, default=8866, help="where to listen")
@@ -206,7 +205,7 @@ def _explore(arguments: argparse.Namespace) -> int:
     if arguments.sandbox is not None:
         asked = f"cn.sandbox.World(seed={arguments.sandbox})"
     elif arguments.recordings is not None:
-        Recording(arguments.recordings)  # or say now that there is none
+        cn.connect(arguments.recordings)  # or say now that there is none
         asked = repr(str(arguments.recordings.resolve()))
     elif arguments.endpoint_url is not None:
         asked = f"endpoint_url={arguments.endpoint_url!r}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import re
 import threading
@@ -345,11 +346,11 @@ class Archive:
                 n_left = sum(1 for _ in left)
                 if not n_left:
                     store.tell("begun", "{}")
-                    if is_all:
-                        store.tell("updated_at", str(_now()))
                 self._forget_reader()
                 if Dataset(self.path).is_there:
                     Dataset(self.path).refresh(store)
+        except ArchiveError:
+            raise  # which says itself what is kept
         except BaseException as error:
             error.add_note(
                 f"The archive keeps what came whole: {counted(n_whole, 'case')} of this "
@@ -767,11 +768,11 @@ class _Asking:
 
 def _begun(store: Store, about: dict[str, Any]) -> dict[str, Any]:
     """Return what is to be done, from when it was begun and not ended, or new."""
-    about = json.loads(json.dumps(about))
+    named = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
     told: dict[str, Any] = json.loads(store.meta.get("begun", "{}"))
-    if told.get("about") == about and _now() - told["at"] < _DAY * 1e6:
+    if told.get("about") == named and _now() - told["at"] < _DAY * 1e6:
         return told
-    told = {"about": about, "at": _now()}
+    told = {"about": named, "at": _now()}
     store.tell("begun", json.dumps(told))
     return told
 
