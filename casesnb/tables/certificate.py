@@ -442,7 +442,7 @@ class Certificate:
         return int(self.captures[name].sum())
 
     def _named(self, name: str) -> list[str]:
-        return [*dict.fromkeys(self.captures[name].dropna().astype(str))]
+        return [*self.captures[name].dropna().astype(str).unique()]
 
     def _unknowns(self) -> Counter[str]:
         found: Counter[str] = Counter()
