@@ -51,7 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="SEED",
         help="a simulated service instead of AWS",
     )
-    whose.add_argument("--recordings", type=Path, help="a recording or an archive instead of AWS")
+    whose.add_argument(
+        "--recordings", type=Path, help="a recording or an archive instead of AWS"
+    )
     whose.add_argument("--endpoint-url", help="another service than AWS")
     explore.add_argument("--domain", default="", help="the domain to begin with")
     explore.add_argument("--port", type=int, default=8866, help="where to listen")

@@ -8,7 +8,9 @@ import json
 import re
 import threading
 import time
+from collections import Counter, defaultdict
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +25,6 @@ from casesnb.tables.archive_plan import (
     Plan,
     Update,
     Work,
-    counted_calls,
     is_deleted,
     listed_in,
     planned,
@@ -42,7 +43,14 @@ from casesnb.wire.store import ArchiveError, Store
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import (
+        Callable,
+        Collection,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
 
     from casesnb.tables.filters import CaseFilter
     from casesnb.tables.history import History
@@ -280,22 +288,12 @@ class Archive:
         """
         began = time.monotonic()
         asked_of = search_for(where, since)
-        calls: list[str] = []
-        deadline: float | None = None
-        if isinstance(budget, dt.timedelta):
-            deadline = began + budget.total_seconds()
-
-        def is_spent() -> bool:
-            if deadline is not None:
-                return time.monotonic() > deadline
-            return isinstance(budget, int) and len(calls) >= budget
-
-        n_whole = 0
+        came = _Came(_Budget(budget))
         try:
             with self._writing(client, wait=wait) as store, paced(client, pace):
                 run = _begun(store, {"domain": domain_id, "search": asked_of})
-                ask = _Asking(store, client, domain_id, calls, run["at"])
-                unread = ask.lists()
+                ask = _Asking(store, client, domain_id, came, run["at"])
+                ask.lists()
                 search = ask.listing(SEARCH, asked_of, max_age=_SEARCH_AGE)
                 listed = listed_in(store.pages([search]))
                 kept = {case.case_id: case for case in store.cases(domain_id)}
@@ -311,40 +309,8 @@ class Archive:
                     for name in (*work.unlisted, *run["sample"])
                     if name not in fresh and kept[name].captured_at < run["at"]
                 ]
-                left = iter(todo)
-
-                def within() -> Iterator[str]:
-                    while not is_spent() and (name := next(left, None)) is not None:
-                        yield name
-
-                def read(case_id: str) -> str:
-                    case = kept.get(case_id)
-                    return ask.case(case_id, listed.get(case_id), case)
-
-                came: dict[str, list[str]] = {}
-                failed: dict[str, Exception] = {}
-                n_failures = 0
-                crew = as_they_come(read, within(), Until(), workers=workers)
-                with _ended(crew):
-                    for case_id, outcome in shown(
-                        crew, "cases", progress=progress, total=len(todo)
-                    ):
-                        error = outcome.exception()
-                        if error is None:
-                            came.setdefault(outcome.result(), []).append(case_id)
-                            n_failures, n_whole = 0, n_whole + 1
-                            continue
-                        n_failures += 1
-                        if (
-                            not isinstance(error, Exception)
-                            or isinstance(error, ArchiveError)
-                            or is_locked_out(error)
-                            or n_failures >= _N_FAILURES
-                        ):
-                            raise error
-                        failed[case_id] = error
-                n_left = sum(1 for _ in left)
-                if not n_left:
+                ask.cases(todo, listed, kept, workers=workers, progress=progress)
+                if not came.n_left:
                     store.tell("begun", "{}")
                 self._forget_reader()
                 if Dataset(self.path).is_there:
@@ -353,29 +319,24 @@ class Archive:
             raise  # which says itself what is kept
         except BaseException as error:
             error.add_note(
-                f"The archive keeps what came whole: {counted(n_whole, 'case')} of this "
-                "update. Begin it again and it goes on where it stopped."
+                f"The archive keeps what came whole: {counted(came.n_whole, 'case')} of "
+                "this update. Begin it again and it goes on where it stopped."
             )
             raise
-        fresh_ids = {*came.get("kept", ()), *came.get("moved", ())}
-        new, changed = {*work.new}, {*work.changed}
-        checked = fresh_ids - new - changed
+        fresh_ids = {*came.cases["kept"], *came.cases["moved"]}
+        checked = fresh_ids - fresh
+        rows = [unloaded(domain_id, *each) for each in came.failed.items()]
         return Update(
             n_listed=len(listed),
-            n_new=len(fresh_ids & new),
-            n_changed=len(fresh_ids & changed),
+            n_new=len(fresh_ids & {*work.new}),
+            n_changed=len(fresh_ids & {*work.changed}),
             n_checked=len(checked),
-            moved=tuple(sorted({*came.get("moved", ())} & checked)),
-            deleted=tuple(came.get("deleted", ())),
-            n_left=n_left,
-            calls=counted_calls(calls),
-            unloaded=UNLOADED.cast(
-                pd.DataFrame(
-                    [unloaded(domain_id, *each) for each in failed.items()],
-                    columns=UNLOADED.names,
-                )
-            ),
-            unread=tuple(unread),
+            moved=tuple(sorted(checked & {*came.cases["moved"]})),
+            deleted=tuple(came.cases["deleted"]),
+            n_left=came.n_left,
+            calls=dict(Counter(came.calls)),
+            unloaded=UNLOADED.cast(pd.DataFrame(rows, columns=UNLOADED.names)),
+            unread=tuple(came.unread),
             seconds=time.monotonic() - began,
         )
 
@@ -679,6 +640,39 @@ class Archive:
 _PART = 2_000  # cases decoded at a time
 
 
+class _Budget:
+    """Calls, or time, after which no further case is begun."""
+
+    def __init__(self, most: int | dt.timedelta | None) -> None:
+        self._most = most
+        self._began = time.monotonic()
+
+    def is_spent(self, n_calls: int) -> bool:
+        """Return whether it is used up after so many calls."""
+        if isinstance(self._most, dt.timedelta):
+            return time.monotonic() - self._began > self._most.total_seconds()
+        return self._most is not None and n_calls >= self._most
+
+
+@dataclass(slots=True)
+class _Came:
+    """What came of an update so far."""
+
+    budget: _Budget
+    calls: list[str] = field(default_factory=list)
+    cases: defaultdict[str, list[str]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    failed: dict[str, Exception] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
+    n_left: int = 0
+
+    @property
+    def n_whole(self) -> int:
+        """How many cases were read whole."""
+        return sum(map(len, self.cases.values()))
+
+
 class _Asking:
     """What one update asks of a domain and keeps."""
 
@@ -687,17 +681,17 @@ class _Asking:
         store: Store,
         client: Client,
         domain_id: str,
-        calls: list[str],
+        came: _Came,
         begun_at: int,
     ) -> None:
         self._store = store
         self._client = client
         self._domain_id = domain_id
-        self._calls = calls
+        self._came = came
         self._begun_at = begun_at
 
     def _tell(self, page: Page) -> None:
-        self._calls.append(page.operation)
+        self._came.calls.append(page.operation)
 
     def listing(self, operation: str, asked: dict[str, Any], *, max_age: float) -> int:
         """Return the capture of a listing, asked for unless it was lately."""
@@ -715,9 +709,8 @@ class _Asking:
                 return kept.id
         return self._store.capture(self._client, operation, told=self._tell, **params)
 
-    def lists(self) -> list[str]:
-        """Keep what names the domain's fields and values; say what was refused."""
-        unread: list[str] = []
+    def lists(self) -> None:
+        """Keep what names the domain's fields and values, as far as it may be read."""
 
         def keep(operation: str, asked: dict[str, Any]) -> int | None:
             try:
@@ -725,7 +718,7 @@ class _Asking:
             except Exception as error:
                 if is_locked_out(error) or isinstance(error, ArchiveError):
                     raise
-                unread.append(f"{operation} ({error_code(error)})")
+                self._came.unread.append(f"{operation} ({error_code(error)})")
                 return None
 
         for operation, asked in _LISTS:
@@ -736,9 +729,50 @@ class _Asking:
                         if item is not None and item.get("type") == "SingleSelect":
                             about = {"fieldId": item["fieldId"], "maxResults": 100}
                             keep("ListFieldOptions", about)
-        return unread
 
-    def case(self, case_id: str, at: str | None, case: KeptCase | None) -> str:
+    def cases(
+        self,
+        todo: Sequence[str],
+        listed: Mapping[str, str | None],
+        kept: Mapping[str, KeptCase],
+        *,
+        workers: int,
+        progress: bool | Callable[[int], object],
+    ) -> None:
+        """Keep cases' histories, as far as the budget goes."""
+        came, left, n_failures = self._came, iter(todo), 0
+
+        def within() -> Iterator[str]:
+            while not came.budget.is_spent(len(came.calls)):
+                if (case_id := next(left, None)) is None:
+                    return
+                yield case_id
+
+        def read(case_id: str) -> str:
+            return self._case(case_id, listed.get(case_id), kept.get(case_id))
+
+        crew = as_they_come(read, within(), Until(), workers=workers)
+        with _ended(crew):
+            for case_id, outcome in shown(
+                crew, "cases", progress=progress, total=len(todo)
+            ):
+                error = outcome.exception()
+                if error is None:
+                    came.cases[outcome.result()].append(case_id)
+                    n_failures = 0
+                    continue
+                n_failures += 1
+                if (
+                    not isinstance(error, Exception)
+                    or isinstance(error, ArchiveError)
+                    or is_locked_out(error)
+                    or n_failures >= _N_FAILURES
+                ):
+                    raise error
+                came.failed[case_id] = error
+        came.n_left = sum(1 for _ in left)
+
+    def _case(self, case_id: str, at: str | None, case: KeptCase | None) -> str:
         """Keep a case's history: ``kept``, ``moved`` if it tells more, or ``deleted``."""
         asked: dict[str, Any] = {"domainId": self._domain_id, "caseId": case_id}
         try:
@@ -753,7 +787,7 @@ class _Asking:
         except Exception as error:
             if error_code(error) != "ResourceNotFoundException":
                 raise
-            self._calls.append(AUDIT)
+            self._came.calls.append(AUDIT)
             self._store.mark_deleted(self._domain_id, case_id)
             return "deleted"
         if case is None or case.last_updated != at:

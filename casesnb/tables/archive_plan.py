@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -280,11 +279,6 @@ def planned(
         minutes=seconds / 60,
         rate=limiter.allowed(AUDIT).rate,
     )
-
-
-def counted_calls(operations: Iterable[str]) -> dict[str, int]:
-    """Return how many calls of each operation there were."""
-    return dict(Counter(operations))
 
 
 def _spoken(minutes: float) -> str:
