@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from casesnb.analysis.summary import case_summary as case_summary
     from casesnb.tables import export as export
     from casesnb.tables import raw as raw
+    from casesnb.tables.archive import Archive as Archive
     from casesnb.tables.filters import where as where
     from casesnb.tables.filters import where_tag as where_tag
     from casesnb.tables.history import History as History
@@ -91,6 +92,7 @@ _HOMES = {
     "wire.client": ("connect",),
     "wire.errors": ("CasesError",),
     "wire.redact.redaction": ("Redaction",),
+    "tables.archive": ("Archive",),
     "tables.filters": (
         "where",
         "where_tag",

@@ -27,6 +27,7 @@ from casesnb.analysis.trust import (
     CONTINUITY,
     TIME_BOUNDS,
 )
+from casesnb.tables.archive import ARCHIVED_CASES
 from casesnb.tables.schema import (
     CAPTURES,
     CASE_FIELDS,
@@ -59,6 +60,7 @@ TABLES = (
     RELATED_ITEMS,
     CASES,
     CASE_FIELDS,
+    ARCHIVED_CASES,
     CAPTURES,
     UNLOADED,
     SPELLS,
@@ -96,6 +98,7 @@ TABLES = (
 __all__ = [
     "ACTOR_ACTIVITY",
     "ACTOR_MATRIX",
+    "ARCHIVED_CASES",
     "ATTRIBUTION",
     "BACKLOG",
     "BLAME",

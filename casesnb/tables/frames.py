@@ -14,7 +14,7 @@ import pandas as pd
 
 from casesnb.tables.arguments import moment, need_columns, need_table
 from casesnb.tables.arrow import as_table, coded, with_texts
-from casesnb.tables.schema import EVENTS, ID, NAMES, TEXT
+from casesnb.tables.schema import EVENTS, ID, NAMES, SYSTEM_FIELDS, TEXT
 from casesnb.tables.schema import TIME as TIME_TYPE
 
 if TYPE_CHECKING:
@@ -129,7 +129,9 @@ def as_of_of(subject: object, as_of: dt.datetime | None) -> dt.datetime | None:
     return found
 
 
-def to_pandas(subject: object, table: Table) -> pd.DataFrame:
+def to_pandas(
+    subject: object, table: Table, *, field_id: str | None = None
+) -> pd.DataFrame:
     """Return a history's table, or a frame of any engine, as a frame of pandas."""
     native = table_of(subject, table)
     need_table(native)
@@ -138,6 +140,8 @@ def to_pandas(subject: object, table: Table) -> pd.DataFrame:
     if given.implementation.is_pandas():
         return cast("pd.DataFrame", given.to_native())
     if isinstance(given, nw.LazyFrame):
+        if field_id in SYSTEM_FIELDS:  # which cannot be misspelt: only its rows count
+            given = given.filter(nw.col("field_id") == field_id)
         given = given.collect("pyarrow")
     frame: pd.DataFrame = given.to_pandas()
     dtypes = {**NAMES.dtypes, **table.dtypes}

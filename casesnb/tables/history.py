@@ -91,9 +91,8 @@ class History(InFiles, Generic[FrameT]):
             certificate = _uncertified(self.events, self.changes)
         else:
             _need_belonging(certificate, held)
-        events, changes = self.events, self.changes
-        content = cache(lambda: _content(certificate, events, changes))
-        object.__setattr__(self, "certificate", certificate.with_content(content))
+        made = belonging(self.events, self.changes, certificate)
+        object.__setattr__(self, "certificate", made.certificate)
 
     def __repr__(self) -> str:
         return f"History: {self.certificate}"
@@ -242,6 +241,22 @@ class History(InFiles, Generic[FrameT]):
         )
         events, changes = (_with_cases(f, kept) for f in (self.events, self.changes))
         return History(events, changes, own)
+
+
+def belonging(
+    events: FrameT,
+    changes: FrameT,
+    certificate: Certificate,
+    *,
+    n_breaks: int | None = None,
+) -> History[FrameT]:
+    """Return the History of frames that are known to be what a certificate counts."""
+    history: History[FrameT] = object.__new__(History)
+    for name, value in (("events", events), ("changes", changes)):
+        object.__setattr__(history, name, value)
+    content = cache(lambda: _content(certificate, events, changes, n_breaks))
+    object.__setattr__(history, "certificate", certificate.with_content(content))
+    return history
 
 
 def concat(histories: Iterable[History[FrameT]]) -> History[FrameT]:
@@ -442,12 +457,24 @@ def recounted(captures: pd.DataFrame, events: object, changes: object) -> pd.Dat
     )
 
 
-def _content(certificate: Certificate, events: object, changes: object) -> Content:
-    """Return what the frames say of themselves, whatever their pages say."""
+def breaks_of(changes: object) -> dict[tuple[str, str], int]:
+    """Return how many old values of a case no event before them explains."""
     linked = chains(changes)
     is_odd = nw.col("is_break") | is_unexplained()
-    found = linked.frame.select(n=is_odd.cast(nw.Int64)).select(nw.col("n").sum())
-    (breaks,) = rows_of(found)
+    odd = linked.of(linked.frame.filter(is_odd.fill_null(False))).told(*_CASE).frame
+    rows = rows_of(odd.select(*_CASE))
+    return dict(Counter((row["domain_id"], row["case_id"]) for row in rows))
+
+
+def _content(
+    certificate: Certificate, events: object, changes: object, n_breaks: int | None
+) -> Content:
+    """Return what the frames say of themselves, whatever their pages say."""
+    if n_breaks is None:
+        is_odd = (nw.col("is_break") | is_unexplained()).cast(nw.Int64)
+        found = chains(changes).frame.select(n=is_odd).select(nw.col("n").sum())
+        (breaks,) = rows_of(found)
+        n_breaks = int(breaks["n"] or 0)
     captures = certificate.captures
     n_future = 0
     as_of, last = certificate.as_of, certificate.last_event_at
@@ -457,7 +484,7 @@ def _content(certificate: Certificate, events: object, changes: object) -> Conte
         (row,) = rows_of(given.select(n=later.cast(nw.Int64)).select(nw.col("n").sum()))
         n_future = int(row["n"] or 0)
     return Content(
-        n_breaks=int(breaks["n"] or 0),
+        n_breaks=n_breaks,
         n_late_starts=int((~captures["has_creation"]).sum()),
         n_ties=certificate.n_ties,
         n_future=n_future,

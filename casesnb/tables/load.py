@@ -93,11 +93,11 @@ def iter_cases(
     botocore.exceptions.ClientError
         Whatever the service answers instead.
     """
-    asked = _search(search, filter, sort, as_ids(fields), page_size)
+    asked = search_params(search, filter, sort, as_ids(fields), page_size)
     return listed(client, "SearchCases", "cases", domainId=domain_id, **asked)
 
 
-def _search(
+def search_params(
     search: str | None,
     filter: Mapping[str, Any] | None,  # noqa: A002 - AWS's word
     sort: str | Sequence[str] | None,
@@ -379,7 +379,7 @@ def load_cases(
         return held
 
     page_size = 100 if limit is None else max(1, min(limit, 100))
-    asked = _search(search, filter, sort, names, page_size)
+    asked = search_params(search, filter, sort, names, page_size)
     found = listed(client, "SearchCases", "cases", row, domainId=domain_id, **asked)
     rows = list(islice(found, limit))
     types = _field_types(client, domain_id, names)

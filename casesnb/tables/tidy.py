@@ -126,6 +126,12 @@ def tidy(
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[tuple[str, str], Counts]]:
     """Both tables from raw pages, and what was seen on the way."""
     found = decode(_pages(pages, domain_id, case_id))
+    counts = {case: found.counts[number] for number, case in enumerate(found.cases)}
+    return *tables_of(found), counts
+
+
+def tables_of(found: Decoded) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both tables from what was decoded, whose counts get those of the order."""
     order = in_order(found)
     n_ties = np.bincount(found.case[~order.known], minlength=len(order.seen))
     for number, (ties, seen) in enumerate(zip(n_ties, order.seen, strict=True)):
@@ -156,8 +162,7 @@ def tidy(
     changes |= _taken(of_event, pa.array(event))
     changes["slot"] = slot
     changes["is_outcome_known"] = ~order.unsure[row]
-    counts = {case: found.counts[number] for number, case in enumerate(found.cases)}
-    return _frame(EVENTS, events), _frame(CHANGES, changes), counts
+    return _frame(EVENTS, events), _frame(CHANGES, changes)
 
 
 def _taken(columns: Mapping[str, Any], rows: pa.Array) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -104,11 +105,7 @@ class Page:
     @property
     def sent_at(self) -> dt.datetime | None:
         """When the service sent it, UTC; None where it did not say so readably."""
-        try:
-            sent = parsedate_to_datetime(self.date or "")
-        except ValueError:
-            return None
-        return sent.replace(tzinfo=sent.tzinfo or dt.UTC).astimezone(dt.UTC)
+        return _moment(self.date or "")
 
     def __str__(self) -> str:
         """Name the page for a person: what was asked, which page, with which token."""
@@ -122,6 +119,15 @@ class Page:
         return (
             f"{self.operation} page {self.number + 1}{earned} of {about or 'the list'}"
         )
+
+
+@lru_cache(maxsize=64)  # the pages of one second say the same
+def _moment(date: str) -> dt.datetime | None:
+    try:
+        sent = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    return sent.replace(tzinfo=sent.tzinfo or dt.UTC).astimezone(dt.UTC)
 
 
 class _Envelope(msgspec.Struct):

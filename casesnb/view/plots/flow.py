@@ -353,7 +353,9 @@ def plot_backlog(
     --------
     casesnb.backlog : The numbers behind it.
     """
-    changes, as_of = to_pandas(history, CHANGES), as_of_of(history, as_of)
+    as_of = as_of_of(history, as_of)
+    # A frame alone is told up to its newest change, of whatever field.
+    changes = to_pandas(history, CHANGES, field_id=field_id if as_of else None)
     _check(top)
     zone_ = zone(tz)
     found = backlog(changes, freq=freq, field_id=field_id, as_of=as_of, tz=zone_)
