@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Key = tuple[str, str]
 
 FORMAT = 1
-_OF_CHANGE = ("slot", "field_id", "old_kind", "old", "new_kind", "new")
+_OF_CHANGE = [name for name in CHANGES.names if name not in EVENTS.names]
 _PART = 2_000  # cases decoded at a time
 _ROWS = 200_000  # rows of a month that are put together before they are written
 _NO_MONTH = "none"  # where no case has an event
