@@ -1,0 +1,175 @@
+"""A report's history asked for again: as it is now, and as the report could have it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import numpy as np
+import pandas as pd
+
+from casesnb.tables.history import History, concat, recounted
+from casesnb.tables.load_history import load_histories
+from casesnb.tables.raw import iter_audit_pages
+from casesnb.tables.schema import CAPTURES
+from casesnb.wire.client import connect
+from casesnb.wire.pages import less
+from casesnb.wire.responder import Request, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from casesnb.view.report.manifest import Part
+    from casesnb.wire.client import Client
+
+    Key = tuple[str, str]
+    Rows = Mapping[Key, Mapping[Any, Any]]
+
+# What was so when it was asked for, or what the report itself says that it leaves out.
+OF_THE_ASKING = (
+    "n_retries",
+    "n_throttles",
+    "fetched_at",
+    "source",
+    "boto3_version",
+    "casesnb_version",
+)
+_OF_THE_CUT = ("start_at", "end_at", "reached_end")
+# What only the bytes of the pages tell: they may differ from asking to asking.
+_OF_THE_PAGES = ("n_pages", "n_tokens", "order_seen", "n_duplicates", "sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A history asked for again."""
+
+    then: History[Any]  # what the report could have
+    now: History[Any]  # that, and what came since
+    came_since: tuple[str, ...]  # the ids of these events
+    unread: Mapping[str, str]  # cases that are not to be had now, and why
+    unverified: frozenset[str]  # columns of captures that only the report tells
+
+
+def ask_again(client: Client, part: Part) -> Again:
+    """Ask for the cases of a report, and for nothing else."""
+    said = _by_case(part.certificate.captures)
+    now = _loaded(client, part.cases)
+    late = dict(_late(now, part, said))
+    then = _before(client, now, late) if late else now
+    unverified = {*OF_THE_ASKING}
+    histories = []
+    for history, left_out in ((then, late), (now, {})):
+        own, columns = _as_said(history, part, said, left_out)
+        histories.append(own)
+        unverified |= columns
+    return Again(
+        *histories,
+        came_since=tuple(sorted(event for ids in late.values() for event in ids)),
+        unread={
+            case_id: f"{row['error']}: {row['message']}"
+            for (_, case_id), row in _by_case(now.unloaded).items()
+        },
+        unverified=frozenset(unverified),
+    )
+
+
+def _loaded(client: Client, cases: Iterable[Key]) -> History[Any]:
+    asked: dict[str, list[str]] = {}
+    for domain_id, case_id in cases:
+        asked.setdefault(domain_id, []).append(case_id)
+    return concat(
+        load_histories(client, domain_id, case_ids, errors="collect")
+        for domain_id, case_ids in (asked or {"": []}).items()
+    )
+
+
+def _late(
+    now: History[Any], part: Part, said: Rows
+) -> Iterator[tuple[Key, frozenset[str]]]:
+    """Yield the events that the report could not have, by case.
+
+    It could have those that are not later than its reading, and those it names.
+    """
+    for key, events in now.events.groupby(_CASE, observed=True, sort=False):
+        row = said.get(key)
+        if row is None:
+            continue
+        could = events["event_id"].isin(part.events.get(key, ()))
+        if row["reached_end"]:
+            could |= events["performed_at"] <= row["fetched_at"]
+        if not could.all():
+            yield key, frozenset(events["event_id"][~could])
+
+
+def _before(
+    client: Client, now: History[Any], late: Mapping[Key, frozenset[str]]
+) -> History[Any]:
+    """Return a history as it would have been loaded before some events.
+
+    Their pages are read anew without them, for what comes later may decide the order
+    of what came before.
+    """
+    moved = {case_id for _, case_id in late}
+    keys = _by_case(now.certificate.captures)
+    bodies = {
+        key: less(
+            iter_audit_pages(client, *key), "auditEvents", late.get(key, frozenset())
+        )
+        for key in keys
+        if key[1] in moved
+    }
+
+    def answer(request: Request) -> Response:
+        _, _, domain_id, _, case_id, *_ = request.path.split("/")
+        return Response(200, {}, bodies[unquote(domain_id), unquote(case_id)])
+
+    parts = [_loaded(connect(answer), bodies)]
+    if rest := [case_id for _, case_id in keys if case_id not in moved]:
+        parts.append(now.only(case_ids=rest))
+    return concat(parts)
+
+
+def _as_said(
+    history: History[Any], part: Part, said: Rows, late: Mapping[Key, frozenset[str]]
+) -> tuple[History[Any], set[str]]:
+    """Return a history as a report would have it, and what only the report tells."""
+    found, rows, unverified = _by_case(history.certificate.captures), [], set[str]()
+    for key, row in said.items():
+        own = dict(found.get(key, row))
+        names = [*OF_THE_ASKING, *_OF_THE_CUT]
+        if key in late or own["sha256"] != row["sha256"]:
+            names += _OF_THE_PAGES
+            unverified |= {*_OF_THE_PAGES}
+        if key in late:
+            names.append("n_nulls")  # of a null nobody knows since when it is there
+            unverified.add("n_nulls")
+        rows.append(own | {name: row[name] for name in names})
+    captures = CAPTURES.cast(pd.DataFrame(rows, columns=CAPTURES.names))
+    events, changes = (_cut(f, rows) for f in (history.events, history.changes))
+    captures = recounted(captures, events, changes)
+    certificate = replace(part.certificate, captures=captures)
+    return History(events, changes, certificate), unverified
+
+
+def _cut(frame: pd.DataFrame, captures: Iterable[Mapping[Any, Any]]) -> pd.DataFrame:
+    """Return the rows of the cases captured, in their order, within their cuts."""
+    of_case = dict([*frame.groupby(_CASE, observed=True, sort=False).indices.items()])
+    kept = []
+    for row in captures:
+        places = of_case.get((row["domain_id"], row["case_id"]), np.array([], int))
+        at, is_in = frame["performed_at"].iloc[places], np.ones(len(places), bool)
+        if not pd.isna(row["start_at"]):
+            is_in &= (at >= row["start_at"]).to_numpy(bool)
+        if not pd.isna(row["end_at"]):
+            is_in &= (at < row["end_at"]).to_numpy(bool)
+        kept.append(places[is_in])
+    places = np.concatenate([*kept, np.array([], int)])
+    return frame.iloc[places].reset_index(drop=True)
+
+
+_CASE = ["domain_id", "case_id"]
+
+
+def _by_case(frame: pd.DataFrame) -> dict[Key, dict[Any, Any]]:
+    return {(row["domain_id"], row["case_id"]): row for row in frame.to_dict("records")}
