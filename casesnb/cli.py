@@ -71,10 +71,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="the file to write (default: %(default)s)",
     )
     report.add_argument("--title", help="the heading")
+    report.add_argument(
+        "--sign", type=Path, metavar="KEY", help="an Ed25519 key in a PEM file"
+    )
     _add_where(report, "--from")
     report.set_defaults(run=_report)
     verify = commands.add_parser("verify", help="make a report again and compare")
     verify.add_argument("report", type=Path, help="a file that `report` wrote")
+    verify.add_argument(
+        "--signed-by",
+        type=Path,
+        metavar="KEY",
+        help="the public key, in a PEM file, of whoever must have signed it",
+    )
     _add_where(verify, "--against")
     verify.set_defaults(run=_verify)
     record = commands.add_parser(
@@ -220,14 +229,22 @@ def _report(arguments: argparse.Namespace) -> int:
     if catalogue.unread:
         print(f"Without the names of {'; '.join(catalogue.unread)}.", file=sys.stderr)
     history = cn.with_names(history, catalogue)
-    print(cn.write_report(history, arguments.out, title=arguments.title))
+    print(
+        cn.write_report(
+            history, arguments.out, title=arguments.title, sign=arguments.sign
+        )
+    )
     return 0
 
 
 def _verify(arguments: argparse.Namespace) -> int:
     where = _where(arguments)
-    against = cn.connect(**where) if "endpoint_url" in where else where.get("source")
-    found = cn.verify_report(arguments.report, against)
+    found = cn.verify_report(
+        arguments.report,
+        cn.connect(**where),
+        connect=cn.connect(**where, service_name="connect"),
+        signed_by=arguments.signed_by,
+    )
     print(found)
     return 1 if found.has_differences else 0
 

@@ -174,7 +174,10 @@ def less(pages: Iterable[Page], member: str, left_out: Container[str]) -> bytes:
     kept = []
     for page in pages:
         try:
-            items = [bytes(each) for each in _items.decode(_members.decode(page.body)[member])]
+            items = [
+                bytes(each)
+                for each in _items.decode(_members.decode(page.body)[member])
+            ]
         except (KeyError, ValueError):  # half of a surrogate pair, say
             items = [json.dumps(each).encode() for each in page.items(member)]
         for item in items:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import numpy as np
-import pandas as pd
 
 from casesnb.tables.history import History, concat, recounted
 from casesnb.tables.load_history import load_histories
 from casesnb.tables.raw import iter_audit_pages
 from casesnb.tables.schema import CAPTURES
+from casesnb.view.wording import is_missing
 from casesnb.wire.client import connect
 from casesnb.wire.pages import less
 from casesnb.wire.responder import Request, Response
@@ -20,14 +20,16 @@ from casesnb.wire.responder import Request, Response
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    import pandas as pd
+
     from casesnb.view.report.manifest import Part
     from casesnb.wire.client import Client
 
     Key = tuple[str, str]
     Rows = Mapping[Key, Mapping[Any, Any]]
 
-# What was so when it was asked for, or what the report itself says that it leaves out.
-OF_THE_ASKING = (
+# What was so when the report asked, and is not to be asked again.
+_OF_THE_ASKING = (
     "n_retries",
     "n_throttles",
     "fetched_at",
@@ -35,9 +37,9 @@ OF_THE_ASKING = (
     "boto3_version",
     "casesnb_version",
 )
-_OF_THE_CUT = ("start_at", "end_at", "reached_end")
 # What only the bytes of the pages tell: they may differ from asking to asking.
 _OF_THE_PAGES = ("n_pages", "n_tokens", "order_seen", "n_duplicates", "sha256")
+_OF_WHAT_CAME = (*_OF_THE_PAGES, "n_nulls", "n_conflicts", "unknowns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Again:
     then: History[Any]  # what the report could have
     now: History[Any]  # that, and what came since
     came_since: tuple[str, ...]  # the ids of these events
-    unread: Mapping[str, str]  # cases that are not to be had now, and why
+    unread: Mapping[Key, str]  # cases that are not to be had now, and why
     unverified: frozenset[str]  # columns of captures that only the report tells
 
 
@@ -57,20 +59,17 @@ def ask_again(client: Client, part: Part) -> Again:
     now = _loaded(client, part.cases)
     late = dict(_late(now, part, said))
     then = _before(client, now, late) if late else now
-    unverified = {*OF_THE_ASKING}
-    histories = []
-    for history, left_out in ((then, late), (now, {})):
-        own, columns = _as_said(history, part, said, left_out)
-        histories.append(own)
-        unverified |= columns
+    then, unverified = _as_said(then, part, said, late)
+    full, of_now = _as_said(now, part, said, {})
     return Again(
-        *histories,
+        then=then,
+        now=full,
         came_since=tuple(sorted(event for ids in late.values() for event in ids)),
         unread={
-            case_id: f"{row['error']}: {row['message']}"
-            for (_, case_id), row in _by_case(now.unloaded).items()
+            key: f"{row['error']}: {row['message']}"
+            for key, row in _by_case(now.unloaded).items()
         },
-        unverified=frozenset(unverified),
+        unverified=frozenset({*_OF_THE_ASKING, *unverified, *of_now}),
     )
 
 
@@ -134,34 +133,35 @@ def _as_said(
     history: History[Any], part: Part, said: Rows, late: Mapping[Key, frozenset[str]]
 ) -> tuple[History[Any], set[str]]:
     """Return a history as a report would have it, and what only the report tells."""
-    found, rows, unverified = _by_case(history.certificate.captures), [], set[str]()
+    found, unverified = _by_case(history.certificate.captures), set[str]()
+    told: dict[str, list[Any]] = {name: [] for name in _OF_WHAT_CAME}
     for key, row in said.items():
-        own = dict(found.get(key, row))
-        names = [*OF_THE_ASKING, *_OF_THE_CUT]
+        own = found.get(key, row)
+        claimed: set[str] = set()
         if key in late or own["sha256"] != row["sha256"]:
-            names += _OF_THE_PAGES
-            unverified |= {*_OF_THE_PAGES}
-        if key in late:
-            names.append("n_nulls")  # of a null nobody knows since when it is there
-            unverified.add("n_nulls")
-        rows.append(own | {name: row[name] for name in names})
-    captures = CAPTURES.cast(pd.DataFrame(rows, columns=CAPTURES.names))
-    events, changes = (_cut(f, rows) for f in (history.events, history.changes))
+            claimed |= {*_OF_THE_PAGES}
+        if key in late:  # of a null nobody knows since when it is there
+            claimed.add("n_nulls")
+        for name in _OF_WHAT_CAME:
+            told[name].append(row[name] if name in claimed else own[name])
+        unverified |= claimed
+    captures = CAPTURES.cast(part.certificate.captures.assign(**told))
+    events, changes = (_cut(f, said) for f in (history.events, history.changes))
     captures = recounted(captures, events, changes)
     certificate = replace(part.certificate, captures=captures)
     return History(events, changes, certificate), unverified
 
 
-def _cut(frame: pd.DataFrame, captures: Iterable[Mapping[Any, Any]]) -> pd.DataFrame:
-    """Return the rows of the cases captured, in their order, within their cuts."""
+def _cut(frame: pd.DataFrame, said: Rows) -> pd.DataFrame:
+    """Return the rows of a report's cases, in their order, within their cuts."""
     of_case = dict([*frame.groupby(_CASE, observed=True, sort=False).indices.items()])
     kept = []
-    for row in captures:
-        places = of_case.get((row["domain_id"], row["case_id"]), np.array([], int))
+    for key, row in said.items():
+        places = of_case.get(key, np.array([], int))
         at, is_in = frame["performed_at"].iloc[places], np.ones(len(places), bool)
-        if not pd.isna(row["start_at"]):
+        if not is_missing(row["start_at"]):
             is_in &= (at >= row["start_at"]).to_numpy(bool)
-        if not pd.isna(row["end_at"]):
+        if not is_missing(row["end_at"]):
             is_in &= (at < row["end_at"]).to_numpy(bool)
         kept.append(places[is_in])
     places = np.concatenate([*kept, np.array([], int)])

@@ -1,5 +1,6 @@
-"""What a report says of itself, so that it can be made again: its first line, what it
-was made of, and the last line, which the first one promises.
+"""What a report says of itself: its first and its last line, and what it is made of.
+
+The first line promises the last one, so that a report that was cut is known as such.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from casesnb.view.text import shortened, visible
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import pandas as pd
 
     from casesnb.tables.history import History
 
@@ -53,14 +56,14 @@ class Part:
     names: Names
 
     @property
+    def captured(self) -> list[tuple[str, str]]:
+        """The domain and the id of each case that was read, in their order."""
+        return [*_keys(self.certificate.captures)]
+
+    @property
     def cases(self) -> list[tuple[str, str]]:
-        """The domain and the id of each case, in their order."""
-        frames = self.certificate.captures, self.certificate.unloaded
-        return [
-            key
-            for frame in frames
-            for key in zip(frame["domain_id"], frame["case_id"], strict=True)
-        ]
+        """Those, and the cases that could not be read."""
+        return [*self.captured, *_keys(self.certificate.unloaded)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,10 @@ class Said:
     signature: tuple[str, str] | None  # the public key, the signature
 
 
+def _keys(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    return zip(frame["domain_id"], frame["case_id"], strict=True)
+
+
 def first_line(version: str, written_at: dt.datetime) -> str:
     """Return what a report begins with."""
     return _FIRST.format(version=version, format=FORMAT, at=f"{written_at:{TIME}}")
@@ -82,7 +89,9 @@ def first_line(version: str, written_at: dt.datetime) -> str:
 
 def last_line(signature: tuple[str, str] | None) -> str:
     """Return what a report ends with."""
-    by = "" if signature is None else ", signed by Ed25519 key {}: {}".format(*signature)
+    by = (
+        "" if signature is None else ", signed by Ed25519 key {}: {}".format(*signature)
+    )
     return f"<!-- end of report{by} -->\n"
 
 
@@ -107,7 +116,7 @@ def _part(history: History[Any]) -> dict[str, Any]:
         "events": _by_no_rule(history),
         "people": names.people,
         "fields": names.fields,
-        "values": [[*key, name] for key, name in names.values.items()],
+        "values": [[*key, name] for key, name in names.options.items()],
     }
 
 
@@ -182,7 +191,11 @@ def said_in(page: bytes, path: str | os.PathLike[str], version: str) -> Said:
 
 def _read(told: Mapping[str, Any]) -> Part:
     certificate = Certificate.from_dict(told["certificate"])
-    if certificate.captures[["domain_id", "case_id", "fetched_at"]].isna().any(axis=None):
+    if (
+        certificate.captures[["domain_id", "case_id", "fetched_at"]]
+        .isna()
+        .any(axis=None)
+    ):
         raise ValueError("a capture without its case or its time")
     events = {
         (_text(domain), _text(case)): frozenset(map(_text, ids))
@@ -211,7 +224,9 @@ def _need_shown(said: Said) -> None:
             raise ValueError("it names a case twice")
         for key in keys:
             if not {visible(each, lines=True) for each in key} <= shown:
-                raise ValueError("it names a case or a domain that the page does not show")
+                raise ValueError(
+                    "it names a case or a domain that the page does not show"
+                )
 
 
 def _text(value: object) -> str:

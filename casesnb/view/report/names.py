@@ -27,7 +27,7 @@ class Names(NamedTuple):
 
     people: Mapping[str, str]  # by actor
     fields: Mapping[str, str]  # by field
-    values: Mapping[tuple[str, str], str]  # by field and value
+    options: Mapping[tuple[str, str], str]  # by field and value
 
 
 def names_in(history: History[Any]) -> Names:
@@ -54,8 +54,8 @@ def with_names_of(history: History[Any], names: Names) -> History[Any]:
     events = _named(history.events[EVENTS.names], actor)
     fields = {"field": names.fields} if names.fields else {}
     changes = _named(history.changes[CHANGES.names], actor | fields)
-    if names.values:
-        changes = _labelled(changes, names.values)
+    if names.options:
+        changes = _labelled(changes, names.options)
     return replace(history, events=events, changes=changes)
 
 
@@ -80,7 +80,9 @@ def with_nameless(history: History[Any]) -> History[Any]:
         return history
     several = len(nameless) > 1
     said = {
-        user: f"user {n} without a name here" if several else "a user without a name here"
+        user: f"user {n} without a name here"
+        if several
+        else "a user without a name here"
         for n, user in enumerate(nameless, 1)
     }
     found = names_in(history)
@@ -91,7 +93,7 @@ def with_nameless(history: History[Any]) -> History[Any]:
     values = {key: said[key[1]] for key in keys if key[1] in said}
     return with_names_of(
         history,
-        Names({**found.people, **said}, found.fields, {**found.values, **values}),
+        Names({**found.people, **said}, found.fields, {**found.options, **values}),
     )
 
 
@@ -112,7 +114,7 @@ def _named(
 def _labelled(
     changes: pd.DataFrame, names: Mapping[tuple[str, str], str]
 ) -> pd.DataFrame:
-    labels = {
+    labels: dict[str, Any] = {
         f"{value}_label": [
             names.get(key)
             for key in zip(changes["field_id"], changes[value], strict=True)

@@ -15,7 +15,7 @@ from casesnb.analysis.summary import case_summary
 from casesnb.tables.frames import as_of_of
 from casesnb.tables.schema import CHANGES, EVENTS
 from casesnb.view.report.headline import headline, headline_of_many
-from casesnb.view.report.names import names_in, people_of
+from casesnb.view.report.names import people_of
 from casesnb.view.report.pictures import picture_of_activity, picture_of_changes
 from casesnb.view.report.story import cases_of, deed, doer, held_now, told
 from casesnb.view.text import shortened
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from casesnb.tables.history import History
     from casesnb.view.report.names import Names
 
-_FULL = 25  # cases that are told in full; more are rows of the table of cases
+_FULL = 25  # the first cases are told in full; more are rows of the table of cases
 _LINKS = 40  # events that a number unfolds; of more the table of events tells
 
 
@@ -90,9 +90,12 @@ def chapter(history: History[Any], key: str, *, names: Names) -> Chapter:
     for row in findings(history).to_dict("records"):  # once: each rule costs its time
         found.setdefault((row["domain_id"], row["case_id"]), []).append(row)
     n_found = sum(row["verdict"] == "found" for rows in found.values() for row in rows)
+    captures = history.certificate.captures
+    keys = zip(captures["domain_id"], captures["case_id"], strict=True)
+    places = {case: place for place, case in enumerate(keys)}
     cases = [
-        _Case(history, events, changes, found, numbers, f"{key}c{i}")
-        for i, (events, changes) in enumerate(cases_of(history))
+        _Case(history, events, changes, found, numbers, key, places)
+        for events, changes in cases_of(history)
     ]
     sections = [Section("verdict.html", _verdict(history, key))]
     if len(cases) == 1:
@@ -128,7 +131,13 @@ def _of_many(
     history: History[Any], cases: Sequence[_Case], key: str
 ) -> Iterator[Section]:
     unloaded = [
-        (f"{key} unloaded {n}", row["domain_id"], row["case_id"], row["error"], row["message"])
+        (
+            f"{key} unloaded {n}",
+            row["domain_id"],
+            row["case_id"],
+            row["error"],
+            row["message"],
+        )
         for n, row in enumerate(history.unloaded.to_dict("records"))
     ]
     empty = history.certificate.captures
@@ -138,12 +147,14 @@ def _of_many(
         "empty": [*zip(empty["domain_id"], empty["case_id"], strict=True)],
     }
     pictures = [picture_of_activity(history)] if len(history.events) else []
-    rows = [(case.row, i < _FULL) for i, case in enumerate(cases)]
-    n_more = counted(len(cases) - _FULL, "more case") if len(cases) > _FULL else ""
+    rows = [(case.row, case.is_told) for case in cases]
+    n_untold = sum(not case.is_told for case in cases)
+    n_more = counted(n_untold, "more case") if n_untold else ""
     told = {"key": key, "rows": rows, "pictures": pictures, "n_more": n_more, **ids}
     yield Section("cases.html", told)
-    for case in cases[:_FULL]:
-        yield from case.sections(is_alone=False)
+    for case in cases:
+        if case.is_told:
+            yield from case.sections(is_alone=False)
 
 
 class _Case:
@@ -157,9 +168,11 @@ class _Case:
         found: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]],
         numbers: pd.DataFrame,
         key: str,
+        places: Mapping[tuple[str, str], int],
     ) -> None:
         self.domain_id, self.case_id = events[["domain_id", "case_id"]].iloc[0]
-        self.key = key
+        place = places[self.domain_id, self.case_id]
+        self.key, self.is_told = f"{key}c{place}", place < _FULL
         self._history, self._events, self._changes = history, events, changes
         self._found = found.get((self.domain_id, self.case_id), ())
         self._as_of = as_of_of(history, None)
@@ -214,7 +227,9 @@ class _Case:
         yield Section("facts.html", case | {"facts": [*self._facts()]})
         yield Section("findings.html", case | {"findings": [*self._told_findings()]})
         pictures = [picture_of_changes(own)] if len(self._changes) else []
-        yield Section("pictures.html", case | {"pictures": [*pictures, picture_of_activity(own)]})
+        yield Section(
+            "pictures.html", case | {"pictures": [*pictures, picture_of_activity(own)]}
+        )
         words = told(self._events, self._changes, self._as_of)
         yield Section("story.html", case | {"told": words, "as_of": self._as_of})
         tables = {"changes": [*self._told_changes()], "events": [*self._told_events()]}
@@ -247,11 +262,15 @@ class _Case:
                     value, length = Value(nobody, is_told=False), no_length
                 yield fact(field_id, label, value, since)
                 if since:
-                    yield fact(f"{field_id} for", length, hours_text(row["hours"]), since)
+                    yield fact(
+                        f"{field_id} for", length, hours_text(row["hours"]), since
+                    )
         first, last = events["performed_at"].min(), events["performed_at"].max()
         ids = events["event_id"].to_numpy()
         whole = (events["event_type"] == "Case.Created").any()
-        yield fact("first", "Created" if whole else "Known since", time_text(first), ids[:1])
+        yield fact(
+            "first", "Created" if whole else "Known since", time_text(first), ids[:1]
+        )
         yield fact("last", "Last event", time_text(last), ids[-1:])
         age = hours_text((self._as_of - first).total_seconds() / 3600)
         yield fact("age", "Age when it was read", age, ids[:1])
@@ -328,7 +347,7 @@ def _evidence(history: History[Any], key: str, names: Names) -> dict[str, Any]:
     called_ = [
         *(("person", actor, name) for actor, name in names.people.items()),
         *(("field", field, name) for field, name in names.fields.items()),
-        *(("value", f"{f}: {v}", name) for (f, v), name in names.values.items()),
+        *(("value", f"{f}: {v}", name) for (f, v), name in names.options.items()),
     ]
     return {"key": key, "summary": summary, "names": called_}
 
