@@ -15,7 +15,7 @@ from casesnb.view.wording import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import pandas as pd
 
@@ -95,6 +95,14 @@ def with_nameless(history: History[Any]) -> History[Any]:
         history,
         Names({**found.people, **said}, found.fields, {**found.options, **values}),
     )
+
+
+def each_name(names: Names) -> Iterator[tuple[str, str, str]]:
+    """Yield what each name is of, that one's id, and the name."""
+    yield from (("person", actor, name) for actor, name in names.people.items())
+    yield from (("field", field, name) for field, name in names.fields.items())
+    for (field, value), name in names.options.items():
+        yield "value", f"{field}: {value}", name
 
 
 def people_of(events: pd.DataFrame, changes: pd.DataFrame) -> dict[str, str]:

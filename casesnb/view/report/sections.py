@@ -15,7 +15,7 @@ from casesnb.analysis.summary import case_summary
 from casesnb.tables.frames import as_of_of
 from casesnb.tables.schema import CHANGES, EVENTS
 from casesnb.view.report.headline import headline, headline_of_many
-from casesnb.view.report.names import people_of
+from casesnb.view.report.names import each_name, people_of
 from casesnb.view.report.pictures import picture_of_activity, picture_of_changes
 from casesnb.view.report.story import cases_of, deed, doer, held_now, told
 from casesnb.view.text import shortened
@@ -98,7 +98,8 @@ def chapter(history: History[Any], key: str, *, names: Names) -> Chapter:
         for events, changes in cases_of(history)
     ]
     sections = [Section("verdict.html", _verdict(history, key))]
-    if len(cases) == 1:
+    n_asked = len(captures) + len(history.unloaded)
+    if len(cases) == n_asked == 1:
         (case,) = cases
         about = case.headline
         sections += case.sections(is_alone=True)
@@ -132,13 +133,13 @@ def _of_many(
 ) -> Iterator[Section]:
     unloaded = [
         (
-            f"{key} unloaded {n}",
+            f"{key} unloaded {row['case_id']}",
             row["domain_id"],
             row["case_id"],
             row["error"],
             row["message"],
         )
-        for n, row in enumerate(history.unloaded.to_dict("records"))
+        for row in history.unloaded.to_dict("records")
     ]
     empty = history.certificate.captures
     empty = empty[empty["n_events"] == 0]
@@ -344,12 +345,7 @@ def _evidence(history: History[Any], key: str, names: Names) -> dict[str, Any]:
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in (asked | history.certificate.summary()).items()
     }
-    called_ = [
-        *(("person", actor, name) for actor, name in names.people.items()),
-        *(("field", field, name) for field, name in names.fields.items()),
-        *(("value", f"{f}: {v}", name) for (f, v), name in names.options.items()),
-    ]
-    return {"key": key, "summary": summary, "names": called_}
+    return {"key": key, "summary": summary, "names": [*each_name(names)]}
 
 
 def content_sha256(history: History[Any]) -> str:

@@ -13,7 +13,7 @@ from casesnb.tables.names import load_catalogue, with_names
 from casesnb.view.plots.png import drawn_by
 from casesnb.view.report.again import ask_again
 from casesnb.view.report.manifest import TIME, said_in
-from casesnb.view.report.names import Names, names_in, with_names_of
+from casesnb.view.report.names import Names, each_name, names_in, with_names_of
 from casesnb.view.report.write import report_body, software
 from casesnb.view.text import shortened, visible
 from casesnb.view.wording import counted
@@ -185,10 +185,12 @@ def verify_report(
     pages = [said.body, then, full, bare]
     if any(each.item == _PICTURES for each in claims):
         pages = [_PICTURE.sub(b"(a picture)", page) for page in pages]
+    asked = {each.item: each for each in names if each.verdict != NOT_VERIFIED}
     checks = [
-        *_compared(pages, claims, dict(_lost(said.parts, found))),
-        *(each for each in (*names, *signature) if each.verdict != NOT_VERIFIED),
+        asked.get(each.item, each) if each.verdict == REPRODUCED else each
+        for each in _compared(pages, claims, dict(_lost(said.parts, found)))
     ]
+    checks += [each for each in signature if each.verdict != NOT_VERIFIED]
     if new:
         ids = tuple(sorted(new))
         checks.append(Check(_NEW, CHANGED, "none", f"{len(new):,}", ids))
@@ -371,10 +373,7 @@ def _names_today(
 
 
 def _each(names: Names) -> Iterator[tuple[str, str]]:
-    yield from ((f"person {actor}", name) for actor, name in names.people.items())
-    yield from ((f"field {field}", name) for field, name in names.fields.items())
-    for (field, value), name in names.options.items():
-        yield f"value {value} of {field}", name
+    return ((f"{kind} {id_}", name) for kind, id_, name in each_name(names))
 
 
 def _signature(said: Said, key: PublicKey | None) -> Iterator[Check]:
