@@ -15,6 +15,7 @@ from casesnb.sandbox.server import add_arguments as add_sandbox_arguments
 from casesnb.wire.client import AWS_ERRORS, recording_of
 from casesnb.wire.recording import Recording
 from casesnb.wire.redact.redactor import Redactor
+from casesnb.wire.whole_file import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,15 +144,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
+    from casesnb.view.plots.png import png
+
     world = cn.sandbox.World(seed=arguments.seed)
     client = cn.connect(world)
     domain_id, case_id = world.showcase
     domains = cn.load_domains(client)
-    name = domains.loc[domains["domain_id"] == domain_id, "name"].item()
+    domain = domains.loc[domains["domain_id"] == domain_id, "name"].item()
     n_cases = len(cn.load_cases(client, domain_id))
     print("A simulated Amazon Connect Cases service answers, in this process.")
     print("No AWS account, no credentials, no network.\n")
-    print(f"Domain  {name} ({domain_id}), {n_cases} cases")
+    print(f"Domain  {domain} ({domain_id}), {n_cases} cases")
     print(f"Case    {case_id}\n")
 
     connect = cn.connect(world, service_name="connect")
@@ -163,18 +166,18 @@ def _demo(arguments: argparse.Namespace) -> int:
     print(cn.story(history))
 
     out: Path = arguments.out
-    out.mkdir(parents=True, exist_ok=True)
     pictures = {
         "changes.png": cn.plot_changes(history.changes, events=history.events),
         "activity.png": cn.plot_activity(history.events),
     }
-    for file, axes in pictures.items():
-        axes.figure.savefig(out / file, dpi=144)  # type: ignore[union-attr]
+    for name, axes in pictures.items():
+        with whole_file(out / name) as file:
+            file.write(png(axes, dpi=144))
     cn.write_report(history, out / "report.html")
 
     print("\nWritten:")
-    for file in (*pictures, "report.html"):
-        print(f"  {(out / file).resolve()}")
+    for name in (*pictures, "report.html"):
+        print(f"  {(out / name).resolve()}")
     print("\nNext: open report.html in a browser, run `make lab` for the notebooks, or")
     print("read a case of your own domain (README, 'Your own domain'):")
     print("  client = cn.connect()")

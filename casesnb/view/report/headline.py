@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from casesnb.view.report.names import people_of
 from casesnb.view.text import shortened
-from casesnb.view.wording import counted, is_missing, tail, value_name, value_names
+from casesnb.view.wording import (
+    MONTHS,
+    counted,
+    is_missing,
+    tail,
+    value_name,
+    value_names,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,7 +66,7 @@ def _standing(
     if numbers["is_closed"]:
         words = ["closed"]
         if not is_missing(since):
-            words.append(f"on {since.day} {since:%b %Y}")
+            words.append(f"on {since.day} {MONTHS[since.month - 1]} {since.year}")
             words.append(f"by {_closer(status['event_id'], events, people)}")
         if not is_missing(numbers["age_hours"]):
             words.append(f"after {_for(numbers['age_hours'])}")

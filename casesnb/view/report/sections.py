@@ -22,6 +22,7 @@ from casesnb.view.text import shortened
 from casesnb.view.wording import (
     called,
     counted,
+    day_text,
     field_names,
     hours_text,
     is_missing,
@@ -232,7 +233,8 @@ class _Case:
             "pictures.html", case | {"pictures": [*pictures, picture_of_activity(own)]}
         )
         words = told(self._events, self._changes, self._as_of)
-        yield Section("story.html", case | {"told": words, "as_of": self._as_of})
+        about = {"told": words, "as_of": self._as_of, "day": day_text}
+        yield Section("story.html", case | about)
         tables = {"changes": [*self._told_changes()], "events": [*self._told_events()]}
         yield Section("tables.html", case | tables)
 

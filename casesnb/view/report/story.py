@@ -14,6 +14,7 @@ from casesnb.view.wording import (
     KIND_LABELS,
     actor_names,
     counted,
+    day_text,
     field_names,
     hours_text,
     is_missing,
@@ -283,10 +284,10 @@ def _lines(case: Told, as_of: Any) -> Iterator[str]:
         if case.n_left_out and number == case.n_first:
             yield f"\n{_left_out(case)}"
             day = ""
-        if f"{each.at:%Y-%m-%d}" != day:
-            day = f"{each.at:%Y-%m-%d}"
+        if day_text(each.at) != day:
+            day = day_text(each.at)
             yield ""
-            yield f"{day} {each.at:%A}"
+            yield day
         unsure = "" if each.is_order_known else "  (order not known)"
         yield f"  {each.at:%H:%M:%S}  {each.words}{unsure}"
         for field, old, new in each.changed:
