@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import datetime as dt
-import hashlib
 import html
 import json
 import re
@@ -16,13 +15,11 @@ from typing import Any
 import histories
 import pytest
 from answers import Pages
+from forgeries import in_a_hurry
 from histories import event, history
 
 import casesnb as cn
 from casesnb.cli import main
-from casesnb.view.plots.style import plot_text
-from casesnb.view.report import pictures, verify
-from casesnb.view.report.sections import content_sha256
 from casesnb.view.report.verify import CHANGED, DIFFERS, NOT_VERIFIED, REPRODUCED
 
 LATER = event(8, "06T09:00:00", histories.by("ben"), status=("open", "closed"))
@@ -35,28 +32,8 @@ def client(events: list[Any]) -> Any:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def in_a_hurry() -> Iterator[None]:
-    """Write a picture's words instead of its pixels, and the same page but once."""
-
-    def in_words(ax: Any, **_: Any) -> bytes:
-        digest = hashlib.sha256(plot_text(ax).encode()).digest()
-        return b"\x89PNG\r\n\x1a\n" + digest
-
-    bodies: dict[str, bytes] = {}
-    made = verify._body
-
-    def body(said: Any, histories: Any, **how: Any) -> bytes:
-        told = [[h.certificate.to_dict(), content_sha256(h)] for h in histories]
-        names = [str(part.names) for part in said.parts]
-        own = said.title, str(said.written_at), said.software
-        key = json.dumps([own, told, names, how])
-        if key not in bodies:
-            bodies[key] = made(said, histories, **how)
-        return bodies[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, "png", in_words)
-        patch.setattr(verify, "_body", body)
+def hurry() -> Iterator[None]:
+    with in_a_hurry():
         yield
 
 
