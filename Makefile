@@ -65,6 +65,9 @@ $(VENV)/.spark: $(VENV)/.test
 spark: $(VENV)/.spark  ## the analysis on a Spark master and two workers (Java 17)
 	$(BIN)/pytest tests -m spark
 
+drill: $(VENV)/.test  ## attacks and faults by the thousand, in five minutes, as a table
+	$(BIN)/python tests/drill.py
+
 bench: $(VENV)/.test  ## the speed ratios, each measured in one run
 	$(BIN)/pytest tests/benchmarks -m bench -s
 

@@ -136,6 +136,7 @@ def _template() -> Template:
     return Environment(
         loader=PackageLoader("casesnb.view.report"),
         autoescape=True,
+        auto_reload=False,
         undefined=StrictUndefined,
         finalize=shown,
         trim_blocks=True,
