@@ -6,7 +6,7 @@ CONSTRAINTS := binder/constraints.txt
 TIMELINE := casesnb/view/timeline
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
-.PHONY: help demo lab test lint check timeline timeline-check slow browser spark awscli pm4py lowest newest bench \
+.PHONY: help demo lab test lint check timeline timeline-check slow browser spark awscli pm4py lowest newest bench drill \
   nightly mutants binder notebooks pictures readme clean
 
 help:  ## show what there is to do
