@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import platform
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ def png(ax: Axes, *, dpi: float) -> bytes:
     return file.getvalue()
 
 
+@cache
 def drawn_by() -> dict[str, str]:
     """Return what decides a picture's bytes beside what it shows."""
     named = {name: version(name) for name in ("matplotlib", "numpy", "pillow")}

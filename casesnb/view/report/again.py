@@ -86,10 +86,7 @@ def _loaded(client: Client, cases: Iterable[Key]) -> History[Any]:
 def _late(
     now: History[Any], part: Part, said: Rows
 ) -> Iterator[tuple[Key, frozenset[str]]]:
-    """Yield the events that the report could not have, by case.
-
-    It could have those that are not later than its reading, and those it names.
-    """
+    """Yield by case the events later than the report's reading that it does not name."""
     for key, events in now.events.groupby(_CASE, observed=True, sort=False):
         row = said.get(key)
         if row is None:
@@ -104,11 +101,8 @@ def _late(
 def _before(
     client: Client, now: History[Any], late: Mapping[Key, frozenset[str]]
 ) -> History[Any]:
-    """Return a history as it would have been loaded before some events.
-
-    Their pages are read anew without them, for what comes later may decide the order
-    of what came before.
-    """
+    """Return a history as it would have been loaded before some events."""
+    # Read anew, as what comes later may decide the order of what came before.
     moved = {case_id for _, case_id in late}
     keys = _by_case(now.certificate.captures)
     bodies = {

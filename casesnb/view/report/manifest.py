@@ -121,10 +121,7 @@ def _part(history: History[Any]) -> dict[str, Any]:
 
 
 def _by_no_rule(history: History[Any]) -> list[list[Any]]:
-    """Return the events that a report has though no rule says so, by case.
-
-    Of a case read to its end it has all up to the reading, and beside them these.
-    """
+    """Return by case the events beside those of a whole case up to its reading."""
     key = ["domain_id", "case_id"]
     events = history.events[[*key, "event_id", "performed_at"]]
     by_case = dict([*events.groupby(key, observed=True, sort=False)])

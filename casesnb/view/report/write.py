@@ -119,6 +119,7 @@ def report_body(
     return f"{first_line(made_by['casesnb'], written_at)}{page}".encode()
 
 
+@cache
 def software() -> dict[str, str]:
     """Return what reads and draws here, and its versions."""
     named = {name: version(name) for name in _PACKAGES}
