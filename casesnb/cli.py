@@ -242,6 +242,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     where = _where(arguments)
+    arguments.report.open("rb").close()  # or say so before any credentials are asked
     found = cn.verify_report(
         arguments.report,
         cn.connect(**where),
