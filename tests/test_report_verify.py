@@ -20,7 +20,10 @@ from histories import event, history
 
 import casesnb as cn
 from casesnb.cli import main
+from casesnb.view.plots.png import drawn_by
+from casesnb.view.report import write
 from casesnb.view.report.verify import CHANGED, DIFFERS, NOT_VERIFIED, REPRODUCED
+from casesnb.view.report.write import software
 
 LATER = event(8, "06T09:00:00", histories.by("ben"), status=("open", "closed"))
 # The sandbox and the answers here say that they answer at noon of 2 March 2026.
@@ -268,6 +271,23 @@ def test_a_title_is_its_author_s_and_not_verified(tmp_path: Path) -> None:
     path.write_text(path.read_text("utf-8").replace("Fraud", "Theft"), "utf-8")
     found = cn.verify_report(path, client(histories.PLAIN))
     assert "title" in named(found, NOT_VERIFIED)
+
+
+def test_pictures_that_another_drew_are_compared_by_their_words_and_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = {**drawn_by(), "matplotlib": "9.9.9"}
+    monkeypatch.setattr(write, "software", lambda: {**software(), **there})
+    path = cn.write_report(history(), tmp_path / "r.html")
+    alter(path, "base64,iVBORw0KGgo", "base64,iVBORw0KGgp")
+    source = client(histories.PLAIN)
+    found = cn.verify_report(path, source)
+    assert not found.has_differences
+    (claim,) = (each for each in found.unverified if each.item == "pictures")
+    assert claim.reported == "drawn by matplotlib 9.9.9"
+    assert "h0c0 changes picture" not in named(found, REPRODUCED)
+    found = cn.verify_report(alter(path, *ALTERED["h0c0 activity in words"]), source)
+    assert named(found, DIFFERS) == ["h0c0 activity in words"]
 
 
 def test_cases_keep_the_order_in_which_they_were_asked_for(tmp_path: Path) -> None:
