@@ -44,7 +44,8 @@ _LAST = re.compile(
     rb"-->\n\Z"
 )
 _BEGINS, _ENDS = b'<pre id="manifest" data-item="manifest" hidden>', b"</pre>"
-_SHOWN = re.compile(rb'data-id="([^"]*)"')
+_NAMED = re.compile(rb'data-id="([^"]*)"')
+_SHOWN = re.compile(rb'data-id="([^"]*)">([^<]*)<')
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,19 +212,22 @@ def _read(told: Mapping[str, Any]) -> Part:
 
 def _need_shown(said: Said) -> None:
     """Refuse a manifest that names cases of which the page shows nothing."""
-    shown = {
-        html.unescape(each.decode("utf-8", "replace"))
-        for each in _SHOWN.findall(said.body)
-    }
+    domains = {_unescaped(each) for each in _NAMED.findall(said.body)}
+    cases = {_unescaped(a) for a, b in _SHOWN.findall(said.body) if a == b}
     for part in said.parts:
         keys = part.cases
         if len({*keys}) < len(keys):
             raise ValueError("it names a case twice")
-        for key in keys:
-            if not {visible(each, lines=True) for each in key} <= shown:
+        for domain_id, case_id in keys:
+            is_shown = visible(domain_id, lines=True) in domains
+            if not is_shown or visible(case_id, lines=True) not in cases:
                 raise ValueError(
                     "it names a case or a domain that the page does not show"
                 )
+
+
+def _unescaped(text: bytes) -> str:
+    return html.unescape(text.decode("utf-8", "replace"))
 
 
 def _text(value: object) -> str:
