@@ -14,7 +14,9 @@ from unittest.mock import patch
 
 import casesnb as cn
 from casesnb.view.plots.style import plot_text
-from casesnb.view.report import pictures, verify
+from casesnb.view.report import pictures, verify, write
+from casesnb.view.report.manifest import TIME
+from casesnb.view.report.names import names_in
 from casesnb.view.report.sections import content_sha256
 
 _TOKEN = re.compile(r"<[^>]*>|[^<]+")
@@ -168,19 +170,25 @@ def is_caught(page: bytes, path: Path, source: Any) -> bool:
 def in_a_hurry() -> Iterator[None]:
     """Write a picture's words instead of its pixels, and the same page but once."""
     memory: dict[str, Any] = {}
-    made, asked = verify._body, verify.ask_again
+    made, asked = write.report_body, verify.ask_again
 
     def in_words(ax: Any, **_: Any) -> bytes:
         digest = sha256(plot_text(ax).encode()).digest()
         return b"\x89PNG\r\n\x1a\n" + digest
 
-    def body(said: Any, histories: Any, **how: Any) -> bytes:
-        told = [[h.certificate.to_dict(), content_sha256(h)] for h in histories]
-        names = [str(part.names) for part in said.parts]
-        own = said.title, str(said.written_at), said.software
-        key = json.dumps([own, told, names, how])
+    def body(
+        history: Any, *, title: Any = None, written_at: Any, made_by: Any = None
+    ) -> bytes:
+        histories = history if isinstance(history, list) else [history]
+        told = [
+            [h.certificate.to_dict(), content_sha256(h), str(names_in(h))]
+            for h in histories
+        ]
+        made_by = made_by or write.software()
+        key = json.dumps([title, f"{written_at:{TIME}}", made_by, told])
         if key not in memory:
-            memory[key] = made(said, histories, **how)
+            how = {"title": title, "written_at": written_at, "made_by": made_by}
+            memory[key] = made(history, **how)
         found: bytes = memory[key]
         return found
 
@@ -192,7 +200,8 @@ def in_a_hurry() -> Iterator[None]:
 
     with (
         patch.object(pictures, "png", in_words),
-        patch.object(verify, "_body", body),
+        patch.object(write, "report_body", body),
+        patch.object(verify, "report_body", body),
         patch.object(verify, "ask_again", ask),
     ):
         yield
