@@ -16,6 +16,7 @@ from casesnb.sandbox.server import SandboxServer, serve
 from casesnb.sandbox.server import add_arguments as add_sandbox_arguments
 from casesnb.wire.client import AWS_ERRORS, recording_of
 from casesnb.wire.redact.redactor import Redactor
+from casesnb.wire.whole_file import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,10 +75,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="the file to write (default: %(default)s)",
     )
     report.add_argument("--title", help="the heading")
+    report.add_argument(
+        "--sign", type=Path, metavar="KEY", help="an Ed25519 key in a PEM file"
+    )
     _add_where(report, "--from")
     report.set_defaults(run=_report)
     verify = commands.add_parser("verify", help="make a report again and compare")
     verify.add_argument("report", type=Path, help="a file that `report` wrote")
+    verify.add_argument(
+        "--signed-by",
+        type=Path,
+        metavar="KEY",
+        help="the public key, in a PEM file, of whoever must have signed it",
+    )
     _add_where(verify, "--against")
     verify.set_defaults(run=_verify)
     record = commands.add_parser(
@@ -141,15 +151,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
+    from casesnb.view.plots.png import png
+
     world = cn.sandbox.World(seed=arguments.seed)
     client = cn.connect(world)
     domain_id, case_id = world.showcase
     domains = cn.load_domains(client)
-    name = domains.loc[domains["domain_id"] == domain_id, "name"].item()
+    domain = domains.loc[domains["domain_id"] == domain_id, "name"].item()
     n_cases = len(cn.load_cases(client, domain_id))
     print("A simulated Amazon Connect Cases service answers, in this process.")
     print("No AWS account, no credentials, no network.\n")
-    print(f"Domain  {name} ({domain_id}), {n_cases} cases")
+    print(f"Domain  {domain} ({domain_id}), {n_cases} cases")
     print(f"Case    {case_id}\n")
     out: Path = arguments.out
     plan = cn.Archive(out / "domain.cases").plan(client, domain_id)
@@ -164,18 +176,18 @@ def _demo(arguments: argparse.Namespace) -> int:
     history = cn.with_names(history, catalogue)
     print(cn.story(history))
 
-    out.mkdir(parents=True, exist_ok=True)
     pictures = {
         "changes.png": cn.plot_changes(history.changes, events=history.events),
         "activity.png": cn.plot_activity(history.events),
     }
-    for file, axes in pictures.items():
-        axes.figure.savefig(out / file, dpi=144)  # type: ignore[union-attr]
+    for name, axes in pictures.items():
+        with whole_file(out / name) as file:
+            file.write(png(axes, dpi=144))
     cn.write_report(history, out / "report.html")
 
     print("\nWritten:")
-    for file in (*pictures, "report.html"):
-        print(f"  {(out / file).resolve()}")
+    for name in (*pictures, "report.html"):
+        print(f"  {(out / name).resolve()}")
     print("\nNext: open report.html in a browser, run `make lab` for the notebooks, or")
     print("read a case of your own domain (README, 'Your own domain'):")
     print("  client = cn.connect()")
@@ -230,14 +242,23 @@ def _report(arguments: argparse.Namespace) -> int:
     if catalogue.unread:
         print(f"Without the names of {'; '.join(catalogue.unread)}.", file=sys.stderr)
     history = cn.with_names(history, catalogue)
-    print(cn.write_report(history, arguments.out, title=arguments.title))
+    print(
+        cn.write_report(
+            history, arguments.out, title=arguments.title, sign=arguments.sign
+        )
+    )
     return 0
 
 
 def _verify(arguments: argparse.Namespace) -> int:
     where = _where(arguments)
-    against = cn.connect(**where) if "endpoint_url" in where else where.get("source")
-    found = cn.verify_report(arguments.report, against)
+    arguments.report.open("rb").close()  # or say so before any credentials are asked
+    found = cn.verify_report(
+        arguments.report,
+        cn.connect(**where),
+        connect=cn.connect(**where, service_name="connect"),
+        signed_by=arguments.signed_by,
+    )
     print(found)
     return 1 if found.has_differences else 0
 

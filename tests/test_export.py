@@ -214,7 +214,8 @@ def test_a_history_of_which_events_were_left_out_is_a_log(tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", ["cases.xes", "cases.json", "cases.sqlite"])
 def test_a_file_that_cannot_be_written_is_named(name: str, tmp_path: Path) -> None:
     write = cn.export.to_xes if name.endswith("xes") else cn.export.to_ocel
-    with pytest.raises(FileNotFoundError, match=rf"nowhere.{name}"):
+    (tmp_path / "nowhere").write_text("a file, and no folder")
+    with pytest.raises(OSError, match=rf"nowhere..{name}"):
         write(strange(), tmp_path / "nowhere" / name)
 
 

@@ -36,6 +36,8 @@ DOORS = {
         "analysis/",
     },
     "matplotlib": {"view/plots/"},
+    "jinja2": {"view/report/write.py"},
+    "cryptography": {"view/report/sign.py"},
     "ipywidgets": {"view/explorer/"},
     "traitlets": {"view/explorer/", "view/timeline/"},
     "anywidget": {"view/timeline/"},

@@ -5,6 +5,7 @@ The writers are our own: pm4py is not needed to write what it reads.
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sqlite3
@@ -17,6 +18,7 @@ import pandas as pd
 
 from casesnb.tables.arguments import need_history, need_pandas
 from casesnb.tables.values import utc_texts
+from casesnb.wire.whole_file import whole_file
 
 if TYPE_CHECKING:
     import os
@@ -109,7 +111,8 @@ def to_xes(history: History[Any], path: str | os.PathLike[str]) -> None:
     to_ocel : The same as OCEL 2.0, which knows more than one kind of object.
     """
     need_history(history)
-    with Path(path).expanduser().open("w", encoding="utf-8", newline="\n") as out:
+    with whole_file(Path(path).expanduser()) as file:
+        out = io.TextIOWrapper(file, encoding="utf-8", newline="\n")
         out.write('<?xml version="1.0" encoding="UTF-8"?>\n')
         out.write('<log xes.version="1849-2016" xes.features="">\n')
         for name, prefix in (
@@ -129,6 +132,7 @@ def to_xes(history: History[Any], path: str | os.PathLike[str]) -> None:
                 out.write("</event>\n")
             out.write("</trace>\n")
         out.write("</log>\n")
+        out.detach()
 
 
 def to_ocel(history: History[Any], path: str | os.PathLike[str]) -> None:
@@ -149,11 +153,11 @@ def to_ocel(history: History[Any], path: str | os.PathLike[str]) -> None:
     """
     need_history(history)
     log = _ocel(history)
-    file = Path(path).expanduser()
-    if file.suffix == ".sqlite":
-        _write_sqlite(log, file)
-    else:
-        file.write_text(json.dumps(log, ensure_ascii=False), "utf-8")
+    target = Path(path).expanduser()
+    is_sqlite = target.suffix == ".sqlite"
+    made = _sqlite(log) if is_sqlite else json.dumps(log, ensure_ascii=False).encode()
+    with whole_file(target) as file:
+        file.write(made)
 
 
 # ----------------------------------------------------------------------- the parts
@@ -298,10 +302,9 @@ def _texts(names: Iterable[str]) -> list[dict[str, str]]:
     return [{"name": name, "type": "string"} for name in names]
 
 
-def _write_sqlite(log: Mapping[str, Any], path: Path) -> None:
-    """Write OCEL 2.0's relational form: shared tables, and one for each type."""
-    path.write_bytes(b"")  # SQLite does not name a file that it cannot open
-    with closing(sqlite3.connect(path)) as db, db:
+def _sqlite(log: Mapping[str, Any]) -> bytes:
+    """Return OCEL 2.0's relational form: shared tables, and one for each type."""
+    with closing(sqlite3.connect(":memory:")) as db:
         for what in ("event", "object"):
             db.execute(
                 f"CREATE TABLE {what} (ocel_id TEXT PRIMARY KEY, ocel_type TEXT)"
@@ -328,6 +331,8 @@ def _write_sqlite(log: Mapping[str, Any], path: Path) -> None:
                 for to in event["relationships"]
             ),
         )
+        db.commit()
+        return db.serialize()
 
 
 def _write_types(

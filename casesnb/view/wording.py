@@ -11,6 +11,7 @@ from casesnb.tables.frames import is_history
 from casesnb.tables.names import tail as tail  # noqa: PLC0414 - told on from here
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping, Sequence
 
     import pandas as pd
@@ -27,6 +28,29 @@ KIND_LABELS = {
     "unknown": "unknown",
 }
 """What each kind of actor is called, in the order of a legend."""
+
+
+# Not those of the machine's language: the same data give the same page everywhere.
+MONTHS = (
+    "Jan",
+    "Feb",
+    "Mar",
+    "Apr",
+    "May",
+    "Jun",
+    "Jul",
+    "Aug",
+    "Sep",
+    "Oct",
+    "Nov",
+    "Dec",
+)
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def day_text(moment: dt.datetime) -> str:
+    """Return a day and its name."""
+    return f"{moment:%Y-%m-%d} {_DAYS[moment.weekday()]}"
 
 
 def hours_text(hours: float) -> str:

@@ -22,7 +22,7 @@ from casesnb.wire.errors import (
 from casesnb.wire.text import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from botocore.client import BaseClient as Client
 
@@ -37,6 +37,7 @@ __all__ = [
     "error_code",
     "is_locked_out",
     "iter_pages",
+    "less",
 ]
 
 N_BARREN = 100
@@ -172,6 +173,24 @@ def iter_pages(
             client, operation, {**params, named: page.next_token}, page.number + 1
         )
         yield page
+
+
+def less(pages: Iterable[Page], member: str, left_out: Container[str]) -> bytes:
+    """Return a listing as one body, less the items of some ``eventId``."""
+    kept = []
+    for page in pages:
+        try:
+            items = [
+                bytes(each)
+                for each in _items.decode(_members.decode(page.body)[member])
+            ]
+        except (KeyError, ValueError):  # half of a surrogate pair, say
+            items = [json.dumps(each).encode() for each in page.items(member)]
+        for item in items:
+            told = json.loads(item, parse_int=str, parse_float=str)  # of any length
+            if not isinstance(told, dict) or told.get("eventId") not in left_out:
+                kept.append(item)
+    return b'{"%b":[%b]}' % (member.encode(), b",".join(kept))
 
 
 def _told(body: bytes) -> Iterator[int]:
