@@ -307,9 +307,17 @@ def test_lazy_polars_gives_what_pandas_gives(
     assert_same(found.collect(), answers[name])
 
 
-# A server's session is in Etc/UTC as often as in UTC.
+# A moment is the same on every wall, also where the session's clock jumps.
 @pytest.mark.parametrize(
-    "zone", ["UTC", "Etc/UTC", pytest.param("GMT", marks=pytest.mark.slow)]
+    "zone",
+    [
+        "Etc/UTC",
+        "Europe/London",
+        *(
+            pytest.param(zone, marks=pytest.mark.slow)
+            for zone in ("UTC", "GMT", "Asia/Kolkata")
+        ),
+    ],
 )
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_duckdb_gives_what_pandas_gives(
@@ -416,12 +424,25 @@ def spark_frames(spark: Any, frames: Frames, tmp_path_factory: Any) -> Frames:
     return found
 
 
+# What is asked for by the hours and days of a wall.
+OF_WALLS = {
+    *("backlog", "backlog in Berlin", "actor_activity", "actor_activity in Berlin"),
+    *("actor_matrix", "rhythm", "off_hours"),
+}
+
+
 @pytest.mark.spark
 @pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("zone", ["Etc/UTC", "Europe/London"])
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_spark_gives_what_pandas_gives(
-    name: str, spark_frames: Frames, answers: dict[str, Any]
+    name: str, zone: str, spark: Any, spark_frames: Frames, answers: dict[str, Any]
 ) -> None:
+    spark.conf.set("spark.sql.session.timeZone", zone)
+    if zone == "Europe/London" and name in OF_WALLS:
+        with pytest.raises(ValueError, match="reads hours and days in Europe/London"):
+            QUESTIONS[name](spark_frames)
+        return
     found = QUESTIONS[name](spark_frames)
     assert nw.from_native(found).implementation.is_pyspark()
     assert_same(found, answers[name])

@@ -29,6 +29,7 @@ from casesnb.tables.frames import (
     as_given,
     as_of_of,
     handed_back,
+    instant,
     opened,
     rows_of,
     stacked,
@@ -216,7 +217,7 @@ class Rule:
             "verdict": nw.lit("found"),
             "field_id": NO_TEXT,
             "actor": NO_TEXT,
-            "found_at": nw.lit(None, in_utc),
+            "found_at": instant(context._events, None),
         }
         columns = {**defaults, **told}
         verdict = columns["verdict"].cast(nw.String)
@@ -429,7 +430,7 @@ def _not_checkable(frame: Any, message: str) -> Any:
             *_CASE,
             verdict=nw.lit("not_checkable"),
             field_id=NO_TEXT,
-            found_at=nw.lit(None, time_type(frame)),
+            found_at=instant(frame, None),
             actor=NO_TEXT,
             event_ids=NO_TEXT,
             message=nw.lit(message),
@@ -671,7 +672,7 @@ def stale(context: RuleContext, *, days: float = 7) -> Any:
         nw.col("is_last") & (nw.col("field_id") == "status")
     )
     states = states.select(*_CASE, status=nw.col("new").str.to_lowercase())
-    idle = last.filter(nw.col("performed_at") < nw.lit(since, time_type(last)))
+    idle = last.filter(nw.col("performed_at") < instant(last, since))
     still_open = idle.join(states, on=list(_CASE), how="inner").filter(
         nw.col("status").fill_null("") != "closed"
     )

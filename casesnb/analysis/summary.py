@@ -17,7 +17,7 @@ from casesnb.analysis.flow import (
 from casesnb.analysis.spells import begun, spells
 from casesnb.analysis.timezones import hours_between
 from casesnb.tables.field_chain import chained
-from casesnb.tables.frames import as_of_of, beside, handed_back, opened, time_type
+from casesnb.tables.frames import as_of_of, beside, handed_back, instant, opened
 from casesnb.tables.schema import CHANGES, EVENTS, TEXT, TIME, Column, Table
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def case_summary(
     happened, as_of = opened(history, EVENTS), as_of_of(history, as_of)
     until = nw.col("performed_at").max()
     if as_of is not None:
-        until = nw.lit(as_of, time_type(happened))
+        until = instant(happened, as_of)
         happened = happened.filter(nw.col("performed_at") <= until)
         changed = changed.filter(nw.col("performed_at") <= until)
     happened = happened.with_columns(as_of=until)

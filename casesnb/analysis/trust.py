@@ -14,9 +14,9 @@ from casesnb.tables.frames import (
     NO_TEXT,
     as_of_of,
     handed_back,
+    instant,
     opened,
     stacked,
-    time_type,
 )
 from casesnb.tables.schema import (
     CASE_FIELDS,
@@ -550,7 +550,7 @@ def compare_captures(
         frame.select(*key, "performed_at", "n_changes", *_SAID).join(cases, on=case)
         for frame in (first, second)
     )
-    is_new = nw.col("performed_at") > nw.lit(as_of, time_type(first))
+    is_new = nw.col("performed_at") > instant(first, as_of)
     came = second.join(first.select(*key), on=key, how="anti").select(
         *key,
         "performed_at",

@@ -14,9 +14,9 @@ from casesnb.tables.arrow import ranked
 from casesnb.tables.frames import (
     as_given,
     as_of_of,
+    instant,
     rows_of,
     texts,
-    time_type,
     whole,
 )
 from casesnb.tables.schema import CHANGES, SYSTEM_FIELDS
@@ -117,7 +117,7 @@ class Chains:
             return self.of(self.frame.join(self.until, how="cross"))
         (until,) = rows_of(self.until)
         at = until["as_of"] and moment(until["as_of"])
-        return self.with_columns(as_of=nw.lit(at, time_type(self.frame)))
+        return self.with_columns(as_of=instant(self.frame, at))
 
     def told(self, *names: str) -> Chains:
         """Return the rows with columns of the changes, categories as texts."""
@@ -181,7 +181,7 @@ def chains(
         is_asked = [nw.col("field_id") == name for name in field_ids]
         where.append(nw.any_horizontal(*is_asked, ignore_nulls=True).fill_null(False))
     if as_of is not None:
-        at = nw.lit(as_of, time_type(given))
+        at = instant(given, as_of)
         where.append(nw.col("performed_at") <= at)
         until = until.with_columns(as_of=at)
     unsure = nw.lit(False)

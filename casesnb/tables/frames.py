@@ -47,7 +47,7 @@ _UTC_NAMES = {
     *("Etc/UTC", "Etc/UCT", "Etc/Universal", "Etc/Zulu", "Etc/GMT", "Etc/GMT0"),
     *("Etc/GMT+0", "Etc/GMT-0", "Etc/Greenwich"),
 }
-"""The zones that always show UTC, as sessions of DuckDB and Spark call it."""
+"""The zones that always show UTC, as sessions of Spark call it."""
 
 NO_TEXT = nw.lit(None, nw.String)
 """A missing text, typed."""
@@ -72,13 +72,17 @@ def as_given(frame: object, table: Table | None = None, *names: str) -> Any:
         return nw.from_native(with_texts(given.to_native(), coded=False))
     finer = [n for n, d in given.collect_schema().items() if _is_finer(d)]
     if finer:
-        given = given.with_columns(nw.col(*finer).cast(TIME))
+        given = given.with_columns(nw.col(*finer).cast(time_type(given)))
     return given
 
 
 def _is_finer(dtype: Any) -> bool:
-    is_zoned = isinstance(dtype, nw.Datetime) and dtype.time_zone is not None
-    return is_zoned and dtype.time_unit != "us"
+    return is_zoned(dtype) and dtype.time_unit != "us"
+
+
+def is_zoned(dtype: object) -> bool:
+    """Return whether a column's times name moments."""
+    return isinstance(dtype, nw.Datetime) and dtype.time_zone is not None
 
 
 def whole(frame: object, *times: str, table: Table | None = None) -> Any:
@@ -164,7 +168,7 @@ def _framed(frame: object, table: Table | None) -> Any:
 
 
 def _in_utc(given: Any, times: Sequence[str]) -> Any:
-    """Return a frame with times in UTC; refuse it where its engine cannot."""
+    """Return a frame whose times, where they have a zone, are read in UTC."""
     abroad = []
     for name, dtype in given.collect_schema().items():
         zone = getattr(dtype, "time_zone", None)
@@ -173,38 +177,75 @@ def _in_utc(given: Any, times: Sequence[str]) -> Any:
                 "performed_at holds no times with a zone. AWS tells UTC: "
                 "pd.to_datetime(frame['performed_at'], utc=True) (pandas)."
             )
-        if name not in times or zone in {None, "UTC"}:
-            continue
-        of_session = given.implementation.is_duckdb() or (
-            given.implementation.is_spark_like()
-        )
-        if not of_session:
+        is_read_abroad = zone != "UTC" or given.implementation.is_duckdb()
+        if name in times and zone is not None and is_read_abroad:
             abroad.append(name)
-        elif zone not in _UTC_NAMES:
-            raise ValueError(
-                f"{name} is told in {zone}. Tell it in UTC: "
-                "SET TimeZone='UTC' (DuckDB), "
-                "spark.conf.set('spark.sql.session.timeZone', 'UTC') (Spark)."
-            )
-    if not abroad:
+    if not abroad or given.implementation.is_spark_like():
         return given
+    if given.implementation.is_duckdb():
+        return _at_utc(given, abroad)
     return given.with_columns(nw.col(*abroad).dt.convert_time_zone("UTC"))
 
 
+def _at_utc(given: Any, times: Sequence[str]) -> Any:
+    """Return a frame of DuckDB whose moments became times of UTC, or the other way."""
+    # DuckDB reads and subtracts moments on the wall of its session, whose clock
+    # jumps in most zones. A time without a zone is the same in every session.
+    columns = []
+    for name in given.collect_schema().names():
+        quoted = '"' + name.replace('"', '""') + '"'
+        is_asked = name in times
+        columns.append(f"timezone('UTC', {quoted}) AS {quoted}" if is_asked else quoted)
+    return nw.from_native(given.to_native().project(", ".join(columns)))
+
+
+def as_moments(frame: Any, like: object) -> Any:
+    """Return a frame whose times are moments again, but those without one in `like`."""
+    if not frame.implementation.is_duckdb():
+        return frame
+    there = nw.from_native(cast("Any", like)).collect_schema()
+    local = [
+        name
+        for name, dtype in frame.collect_schema().items()
+        if isinstance(dtype, nw.Datetime)
+        and not is_zoned(dtype)
+        and (name not in there or is_zoned(there[name]))
+    ]
+    return _at_utc(frame, local) if local else frame
+
+
 def time_type(frame: Any) -> nw.Datetime:
-    """Return the type of a frame's times: UTC, by the name its session uses."""
-    if not isinstance(frame, nw.LazyFrame):
-        return TIME
-    for dtype in frame.collect_schema().values():
-        if isinstance(dtype, nw.Datetime) and dtype.time_zone in _UTC_NAMES:
-            return nw.Datetime("us", dtype.time_zone)
+    """Return the type of a frame's times, once it was opened."""
+    if frame.implementation.is_duckdb():
+        return nw.Datetime("us")
+    if frame.implementation.is_spark_like():
+        for dtype in frame.collect_schema().values():
+            if is_zoned(dtype):
+                return nw.Datetime("us", dtype.time_zone)
     return TIME
+
+
+def instant(frame: Any, at: dt.datetime | None) -> nw.Expr:
+    """Return a moment as a value among a frame's times."""
+    kind = time_type(frame)
+    if at is not None and kind.time_zone is None:
+        at = at.astimezone(dt.UTC).replace(tzinfo=None)
+    return nw.lit(at, kind)
+
+
+def need_wall(frame: Any) -> None:
+    """Refuse a frame whose engine reads hours and days on another wall than UTC's."""
+    zone = time_type(frame).time_zone
+    if frame.implementation.is_spark_like() and zone not in _UTC_NAMES:
+        raise ValueError(
+            f"This session of Spark reads hours and days in {zone}. Let it read them "
+            "in UTC: spark.conf.set('spark.sql.session.timeZone', 'UTC')."
+        )
 
 
 def need_zone(frame: Any, name: str, called: str = "frame") -> None:
     """Refuse a column that should hold times and holds none with a zone."""
-    dtype = frame.collect_schema()[name]
-    if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
+    if is_zoned(frame.collect_schema()[name]):
         return
     if isinstance(frame, nw.DataFrame) and frame[name].is_null().all():
         return
@@ -274,6 +315,7 @@ def handed_back(
         ordered = ordered.select(*columns)
     native = table_of(like, EVENTS)
     given: Any = nw.from_native(cast("Any", native))
+    ordered = as_moments(ordered, native)
     if given.implementation.is_pandas():
         ordered = windowed(ordered)
     elif given.implementation.is_pyarrow():

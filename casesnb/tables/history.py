@@ -25,10 +25,11 @@ from casesnb.tables.files import InFiles
 from casesnb.tables.filters import CaseFilter
 from casesnb.tables.frames import (
     as_given,
+    as_moments,
+    instant,
     opened,
     rows_of,
     stacked,
-    time_type,
     to_pandas,
     whole,
 )
@@ -208,12 +209,13 @@ class History(InFiles, Generic[FrameT]):
 
         def cut(frame: FrameT) -> FrameT:
             given = whole(frame, "performed_at")
-            at, kind = nw.col("performed_at"), time_type(given)
+            at = nw.col("performed_at")
             if start is not None:
-                given = given.filter(at >= nw.lit(start, kind))
+                given = given.filter(at >= instant(given, start))
             if end is not None:
-                given = given.filter(at < nw.lit(end, kind))
-            return cast("FrameT", nw.maybe_reset_index(given).to_native())
+                given = given.filter(at < instant(given, end))
+            given = nw.maybe_reset_index(as_moments(given, frame))
+            return cast("FrameT", given.to_native())
 
         events, changes = cut(self.events), cut(self.changes)
         captures = recounted(self.certificate.captures, events, changes)
@@ -453,7 +455,7 @@ def _content(certificate: Certificate, events: object, changes: object) -> Conte
     as_of, last = certificate.as_of, certificate.last_event_at
     if as_of is not None and last is not None and last > as_of:
         given = opened(events, EVENTS)
-        later = nw.col("performed_at") > nw.lit(as_of, time_type(given))
+        later = nw.col("performed_at") > instant(given, as_of)
         (row,) = rows_of(given.select(n=later.cast(nw.Int64)).select(nw.col("n").sum()))
         n_future = int(row["n"] or 0)
     return Content(
@@ -502,7 +504,7 @@ def _joined(frames: Sequence[FrameT], table: Table) -> FrameT:
         }
         return cast("FrameT", told.join(both[more].astype(coded))[shared])
     texts = [opened(each.select(*shared)) for each in opened_]
-    return cast("FrameT", stacked(texts).to_native())
+    return cast("FrameT", as_moments(stacked(texts), frames[0]).to_native())
 
 
 def _last_values(
