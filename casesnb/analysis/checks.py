@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, overload
 import narwhals as nw
 
 from casesnb.analysis.actors import attributed, in_bursts
+from casesnb.analysis.closing import CLOSED, closed_values, is_closed
 from casesnb.tables.arguments import need_history
 from casesnb.tables.field_chain import Chains, chained, is_new
 from casesnb.tables.frames import (
@@ -39,7 +40,7 @@ from casesnb.tables.frames import (
 from casesnb.tables.schema import CHANGES, EVENTS, TEXT, TIME, Column, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from casesnb.tables.history import History
 
@@ -98,11 +99,14 @@ class RuleContext:
         The columns of ``schema.CHANGES``, in the same engine.
     as_of : datetime or None
         When the history was read; None if there is no event at all.
+    closed : tuple of str
+        The statuses that mean closed, in small letters.
     """
 
     events: Any
     changes: Any
     as_of: dt.datetime | None = None
+    closed: tuple[str, ...] = (CLOSED,)
 
     # Rules ask for the same things; each is found once.
 
@@ -334,6 +338,7 @@ def findings(
     *,
     rules: Rule | str | Iterable[Rule | str] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    closed: str | Sequence[str] = CLOSED,
     as_of: dt.datetime | None = None,
 ) -> Any:
     """One row per finding of a rule, or per case that it could not check.
@@ -349,6 +354,8 @@ def findings(
     options : mapping of str to mapping, optional
         For rules by name, what they are to do otherwise, such as
         ``{"stale": {"days": 30}}``.
+    closed : str or sequence of str, default "closed"
+        The statuses that mean closed, in small letters or capitals.
     as_of : datetime, optional
         When the history was read, with its zone; by default as its certificate
         says.
@@ -364,8 +371,9 @@ def findings(
     TypeError
         If one of `rules` is no `Rule`, or a rule has no such option.
     ValueError
-        If there is no rule, none of such a name, or a rule returns no findings'
-        columns or another verdict.
+        If there is no rule, none of such a name, a rule returns no findings'
+        columns or another verdict, or no case ever had a status that is to mean
+        closed.
 
     Examples
     --------
@@ -381,7 +389,12 @@ def findings(
     """
     need_history(history)
     chosen = _chosen(RULES if rules is None else rules, options or {})
-    context = RuleContext(history.events, history.changes, as_of_of(history, as_of))
+    context = RuleContext(
+        history.events,
+        history.changes,
+        as_of_of(history, as_of),
+        closed_values(history, closed),
+    )
     found = stacked([each(context) for each in chosen])
     order = ("domain_id", "case_id", "found_at", "rule", "event_ids", "field_id")
     return handed_back(found, history.events, order)
@@ -469,8 +482,8 @@ def _closes(context: RuleContext) -> Any:
     """Return the events that closed a case; a merge closes none."""
     return context._edits.filter(
         (nw.col("field_id") == "status")
-        & (nw.col("status_") == "closed")
-        & (nw.col("was").fill_null("") != "closed")
+        & is_closed(nw.col("status_"), context.closed)
+        & ~is_closed(nw.col("was"), context.closed)
     )
 
 
@@ -482,8 +495,9 @@ def edited_after_close(context: RuleContext) -> Any:
     found = edits.filter(
         of_case
         & (nw.col("field_id") != "status")
-        & (nw.col("was") == "closed").fill_null(False)
-        & (nw.col("sets") == "closed").fill_null(True)  # no edit that opens it
+        & is_closed(nw.col("was"), context.closed)
+        # no edit that opens it
+        & (nw.col("sets").is_null() | is_closed(nw.col("sets"), context.closed))
     )
     told = context._changes.filter(nw.col("field_id") == "status")
     return stacked(
@@ -671,10 +685,10 @@ def stale(context: RuleContext, *, days: float = 7) -> Any:
     states = context._chained.frame.filter(
         nw.col("is_last") & (nw.col("field_id") == "status")
     )
-    states = states.select(*_CASE, status=nw.col("new").str.to_lowercase())
+    states = states.select(*_CASE, status=nw.col("new"))
     idle = last.filter(nw.col("performed_at") < instant(last, since))
     still_open = idle.join(states, on=list(_CASE), how="inner").filter(
-        nw.col("status").fill_null("") != "closed"
+        ~is_closed(nw.col("status"), context.closed)
     )
     return stacked(
         [

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from casesnb.analysis.closing import CLOSED, closed_values
 from casesnb.analysis.spells import spells
 from casesnb.analysis.timezones import zone
 from casesnb.tables.frames import as_of_of, to_pandas
@@ -47,6 +48,7 @@ from casesnb.view.wording import (
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
     import pandas as pd
     from matplotlib.axes import Axes
@@ -195,6 +197,7 @@ def plot_aging(
     history: History[Any] | IntoFrame,
     /,
     *,
+    closed: str | Sequence[str] = CLOSED,
     ax: Axes | None = None,
     as_of: dt.datetime | None = None,
     top: int = 8,
@@ -202,7 +205,7 @@ def plot_aging(
 ) -> Axes:
     """Draw how old each open case is, in columns by its status.
 
-    A case is open while its status is not ``closed``. Its age counts from its
+    A case is open while its status is not one that means closed. Its age counts from its
     first recorded change; where its creation is not in the history it may be
     older, and the dot is hollow.
 
@@ -211,6 +214,8 @@ def plot_aging(
     history : History or DataFrame
         A history, or its changes alone (``schema.CHANGES``), of any
         engine, of many cases.
+    closed : str or sequence of str, default "closed"
+        The statuses that mean closed, in small letters or capitals.
     ax : Axes, optional
         Where to draw; a fresh figure otherwise.
     as_of : datetime, optional
@@ -229,9 +234,11 @@ def plot_aging(
     Raises
     ------
     ValueError
-        If there is no such time zone, or `top` is below 1.
+        If there is no such time zone, `top` is below 1, or no case ever had a
+        status that is to mean closed.
     """
     changes = to_pandas(history, CHANGES)
+    done = closed_values(changes, closed)
     zone_ = zone(tz)
     if top < 1:
         raise ValueError(f"top={top} leaves nothing to draw. Give 1 or more.")
@@ -246,7 +253,7 @@ def plot_aging(
     created = set(changes.loc[changes["event_type"] == "Case.Created", "case_id"])
     rows: list[tuple[str, str, float, float, bool]] = []
     for row in held.to_dict("records"):
-        if str(row["value"]).casefold() == "closed":
+        if str(row["value"]).lower() in done:
             continue
         case_id = row["case_id"]
         name = (
