@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from histories import event, history
-from test_spells import MISSING, changes_of, text
+from test_spells import EMPTY, MISSING, changes_of, text
 
 import casesnb as cn
 
@@ -132,3 +132,54 @@ def test_a_reopening_names_who_closed_the_case_and_who_opened_it() -> None:
         )
     )
     assert found[["close_actor", "actor"]].to_numpy().tolist() == [["a1", "a2"]]
+
+
+def test_a_first_change_that_saves_the_same_value_is_no_start() -> None:
+    changes = changes_of(
+        (0, "title", MISSING, text("x")),
+        (1, "status", text("open"), text("open")),
+        (4, "status", text("open"), text("held")),
+        (5, "assigned_user", text("ann"), text("ann")),
+        (9, "assigned_user", text("ann"), text("ben")),
+    )
+    assert cn.transitions(changes)["median_hours"].isna().tolist() == [True]
+    assert cn.handoffs(changes)["held_hours"].isna().tolist() == [True]
+
+
+def test_emptying_what_never_held_anybody_hands_nothing_over() -> None:
+    changes = changes_of(
+        (0, "status", MISSING, text("open")),
+        (1, "assigned_user", MISSING, EMPTY),
+        (2, "assigned_user", EMPTY, text("ann")),
+    )
+    assert cn.handoffs(changes)["to_value"].tolist() == ["ann"]
+
+
+def test_a_summary_counts_the_changes_of_status_that_transitions_count() -> None:
+    late = history(
+        [
+            event(0, "02T09:00:00", None, title="Late"),
+            event(1, "03T09:00:00", None, status="open"),
+            event(2, "04T09:00:00", None, status=("open", "closed")),
+        ]
+    )
+    for each in (late, HELPED):
+        (n,) = cn.case_summary(each)["n_status_changes"]
+        assert n == cn.transitions(each)["n"].sum()
+
+
+def test_a_field_is_asked_for_by_its_name_where_the_frame_has_names() -> None:
+    changes = HELPED.changes.assign(field="Where it stands", field_id="8f0c")
+    for ask in (cn.spells, cn.time_in, cn.transitions, cn.variants):
+        pd.testing.assert_frame_equal(
+            ask(changes, "Where it stands"), ask(changes, "8f0c")
+        )
+    for draw in (cn.plot_transitions, cn.plot_time_in, cn.plot_backlog):
+        by_name, by_id = (
+            cn.plot_data(draw(changes, field_id=asked))
+            for asked in ("Where it stands", "8f0c")
+        )
+        pd.testing.assert_frame_equal(by_name, by_id)
+        with pytest.raises(ValueError, match="Near it is Where it stands"):
+            draw(changes, field_id="Where it stand")
+    plt.close("all")

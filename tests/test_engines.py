@@ -427,7 +427,7 @@ def spark_frames(spark: Any, frames: Frames, tmp_path_factory: Any) -> Frames:
 # What is asked for by the hours and days of a wall.
 OF_WALLS = {
     *("backlog", "backlog in Berlin", "actor_activity", "actor_activity in Berlin"),
-    *("actor_matrix", "rhythm", "off_hours"),
+    *("rhythm", "off_hours"),
 }
 
 

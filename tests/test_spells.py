@@ -324,7 +324,7 @@ def test_a_reopening_counts_from_the_first_close() -> None:
     )
     check(
         cn.reopens(life),
-        expected(REOPENS, ("d", "c", 3, 7, 4.0, "open", None, "e2", "e4", "a4")),
+        expected(REOPENS, ("d", "c", 3, 7, 4.0, "open", None, "e2", "a2", "e4", "a4")),
     )
 
 

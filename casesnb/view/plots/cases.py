@@ -205,9 +205,9 @@ def plot_aging(
 ) -> Axes:
     """Draw how old each open case is, in columns by its status.
 
-    A case is open while its status is not one that means closed. Its age counts from its
-    first recorded change; where its creation is not in the history it may be
-    older, and the dot is hollow.
+    A case is open while its status is not one that means closed. Its age counts
+    from its first recorded change; where its creation is not in the history it
+    may be older, and the dot is hollow.
 
     Parameters
     ----------
