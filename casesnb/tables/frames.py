@@ -42,6 +42,9 @@ class WithTables(Protocol[_FrameT_co]):
 TIME = nw.Datetime("us", "UTC")
 """What every time is."""
 
+IDS = ("domain_id", "case_id", "event_id", "field_id")
+"""What tells rows apart."""
+
 _UTC_NAMES = {
     *("UTC", "UCT", "Universal", "Zulu", "GMT", "GMT0", "GMT+0", "GMT-0", "Greenwich"),
     *("Etc/UTC", "Etc/UCT", "Etc/Universal", "Etc/Zulu", "Etc/GMT", "Etc/GMT0"),
@@ -139,6 +142,7 @@ def to_pandas(subject: object, table: Table) -> pd.DataFrame:
     need_table(native)
     given: Any = nw.from_native(native)
     need_columns(given.collect_schema().names(), table)
+    _need_ids(given, table)
     if given.implementation.is_pandas():
         return cast("pd.DataFrame", given.to_native())
     if isinstance(given, nw.LazyFrame):
@@ -164,7 +168,21 @@ def _framed(frame: object, table: Table | None) -> Any:
     given = nw.from_native(cast("Any", frame))
     if table is not None and frame is not given:
         need_columns(given.collect_schema().names(), table)
+        _need_ids(given, table)
     return given
+
+
+def _need_ids(given: Any, table: Table) -> None:
+    """Refuse rows that do not say whose they are: cases would be mixed in silence."""
+    names = [name for name in IDS if name in table.needs]
+    is_missing = {name: nw.col(name).is_null().any() for name in names}
+    (row,) = rows_of(given.select(**is_missing))
+    for name in names:
+        if row[name]:
+            raise ValueError(
+                f"Some rows of {table.name} have no {name}. Leave them out, or give "
+                "them the one that they are of."
+            )
 
 
 def _in_utc(given: Any, times: Sequence[str]) -> Any:

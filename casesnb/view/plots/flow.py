@@ -400,7 +400,10 @@ def plot_backlog(
     labels = [value for value, _ in parts]
     inks = series_inks(labels, rest=bool(rest))
     if n_done := sum(is_done[name] for name in kept):
-        inks = [*(_CLOSED * n_done)[:n_done], *series_inks(labels[n_done:], rest=bool(rest))]
+        inks = [
+            *(_CLOSED * n_done)[:n_done],
+            *series_inks(labels[n_done:], rest=bool(rest)),
+        ]
     x = day_numbers(starts)
     x = np.append(x, x[-1] + days_of(freq))
     base = np.zeros(len(x))

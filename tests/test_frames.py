@@ -1,0 +1,95 @@
+"""Frames of any engine: ids that are missing, and cases that must not mix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from engines import assert_same, rows
+from test_spells import MISSING, changes_of, text
+
+import casesnb as cn
+
+OPEN = (0, "status", MISSING, text("open"))
+PARTS = [
+    changes_of(OPEN, (2, "status", text("open"), text("closed")), case_id="a"),
+    changes_of(
+        (0, "status", MISSING, text("new")),
+        (1, "status", text("new"), text("held")),
+        (3, "status", text("held"), text("closed")),
+        case_id="b",
+    ),
+    changes_of(OPEN, (1, "status", text("open"), text("lost")), case_id="a").assign(
+        domain_id=pd.Categorical(["other"] * 2)
+    ),
+]
+CATEGORIES = ["domain_id", "case_id", "field_id", "old_kind", "new_kind", "actor"]
+
+
+def arrow() -> pa.Table:
+    """Chunks that each number their categories anew."""
+    tables = [pa.Table.from_pandas(part, preserve_index=False) for part in PARTS]
+    return pa.concat_tables(tables)
+
+
+ENGINES: dict[str, Any] = {
+    "pandas": lambda: pd.concat(PARTS, ignore_index=True).astype(
+        dict.fromkeys(CATEGORIES, "category")
+    ),
+    "pandas, in other orders": lambda: pd.concat(
+        [
+            part.assign(case_id=part["case_id"].cat.set_categories(["b", "a"]))
+            for part in PARTS
+        ],
+        ignore_index=True,
+    ),
+    "Arrow": arrow,
+    "Polars": lambda: pl.concat(
+        [pl.from_pandas(part) for part in PARTS], how="vertical_relaxed"
+    ),
+    "lazy Polars": lambda: pl.concat([pl.from_pandas(part).lazy() for part in PARTS]),
+    "DuckDB": lambda: duckdb.connect().from_arrow(arrow()),
+}
+PLAIN = pd.concat(PARTS, ignore_index=True).astype(dict.fromkeys(CATEGORIES, "str"))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("ask", [cn.spells, cn.transitions, cn.trust.continuity])
+def test_two_domains_and_two_numberings_never_mix_cases(ask: Any, engine: str) -> None:
+    found = ask(ENGINES[engine]())
+    if isinstance(found, pl.LazyFrame):
+        found = found.collect()
+    if isinstance(found, pa.Table):
+        found = pl.from_arrow(found)
+    assert_same(found, rows(ask(PLAIN)))
+
+
+MISSING_IDS = pd.concat(PARTS, ignore_index=True).astype(
+    {"domain_id": "str", "case_id": "str", "field_id": "str"}
+)
+
+
+@pytest.mark.parametrize("name", ["domain_id", "case_id", "event_id", "field_id"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda frame: frame,
+        lambda frame: frame.astype({"case_id": "category", "field_id": "category"}),
+        pa.Table.from_pandas,
+        pl.from_pandas,
+        lambda frame: pl.from_pandas(frame).lazy(),
+        lambda frame: duckdb.connect().from_arrow(pl.from_pandas(frame).to_arrow()),
+    ],
+)
+def test_rows_that_do_not_say_whose_they_are_are_refused(given: Any, name: str) -> None:
+    frame = MISSING_IDS.copy()
+    frame.loc[1, name] = None
+    for ask in (cn.spells, cn.trust.continuity, cn.threads.thread_changes):
+        with pytest.raises(ValueError, match=f"Some rows of changes have no {name}"):
+            ask(given(frame))
+    with pytest.raises(ValueError, match=f"Some rows of changes have no {name}"):
+        cn.plot_changes(given(frame))
