@@ -21,7 +21,7 @@ from engines import assert_same, rows
 import casesnb as cn
 from casesnb.analysis import actors, checks, threads
 from casesnb.analysis import trust as evidence
-from casesnb.schema import TABLES
+from casesnb.schema import CASE_FIELDS, CHANGES, EVENTS, TABLES
 
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
 WORK = cn.Calendar(tz="Europe/Berlin", holidays=[dt.date(2026, 2, 16)])
@@ -332,6 +332,30 @@ def test_duckdb_gives_what_pandas_gives(
         found = QUESTIONS[name](given)
         assert isinstance(found, duckdb.DuckDBPyRelation)
         assert_same(found, answers[name])
+
+
+@pytest.mark.parametrize("engine", ["pandas", "Arrow", "Polars", "lazy", "DuckDB"])
+def test_no_event_has_an_answer_without_rows_in_every_engine(
+    engine: str, frames: Frames
+) -> None:
+    connection = duckdb.connect()
+    make: dict[str, Any] = {
+        "pandas": lambda frame: frame,
+        "Arrow": pa.Table.from_pandas,
+        "Polars": pl.from_pandas,  # which has no type for categories without any
+        "lazy": lambda frame: pl.from_pandas(frame).lazy(),
+        "DuckDB": lambda frame: connection.from_arrow(pl.from_pandas(frame).to_arrow()),
+    }
+    none = {
+        key: CHANGES.empty() if "changes" in key else EVENTS.empty() for key in frames
+    }
+    none |= {"current": CASE_FIELDS.empty(), "users": frames["users"][:0]}
+    given = {key: make[engine](frame) for key, frame in none.items()}
+    for ask in QUESTIONS.values():
+        found = ask(given)
+        found = found.collect() if engine == "lazy" else found
+        found = pl.from_arrow(found) if engine == "Arrow" else found
+        assert rows(found)[1] == []
 
 
 # ------------------------------------------------------------------------- Spark

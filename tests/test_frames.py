@@ -93,3 +93,36 @@ def test_rows_that_do_not_say_whose_they_are_are_refused(given: Any, name: str) 
             ask(given(frame))
     with pytest.raises(ValueError, match=f"Some rows of changes have no {name}"):
         cn.plot_changes(given(frame))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_field_may_be_called_as_a_case_is(engine: str) -> None:
+    changes = changes_of(
+        (0, "case_id", MISSING, text("mine")),
+        (1, "domain_id", MISSING, text("yours")),
+        (2, "field_case_id", MISSING, text("theirs")),
+    )
+    given: Any = {
+        "pandas": changes,
+        "Arrow": pa.Table.from_pandas(changes),
+        "Polars": pl.from_pandas(changes),
+        "lazy Polars": pl.from_pandas(changes).lazy(),
+        "DuckDB": duckdb.connect().from_arrow(pl.from_pandas(changes).to_arrow()),
+    }.get(engine, changes)
+    found = cn.state_table(given)
+    found = found.collect() if isinstance(found, pl.LazyFrame) else found
+    found = pl.from_arrow(found) if isinstance(found, pa.Table) else found
+    columns, told = rows(found)
+    assert columns == [
+        *("domain_id", "case_id", "field_case_id_", "field_domain_id"),
+        "field_case_id",
+    ]
+    assert told == [("d", "c", "mine", "yours", "theirs")]
+
+
+@pytest.mark.parametrize("engine", ["pandas", "Polars", "lazy Polars", "DuckDB"])
+def test_before_anything_happened_a_table_of_states_has_no_rows(engine: str) -> None:
+    before = PLAIN["performed_at"].min() - pd.Timedelta(days=1)
+    found = cn.state_table(ENGINES[engine](), as_of=before)
+    found = found.collect() if isinstance(found, pl.LazyFrame) else found
+    assert rows(found) == (["domain_id", "case_id"], [])

@@ -683,7 +683,10 @@ def with_users(
     at, since, until = map(nw.col, ("performed_at", "valid_from_at", "valid_to_at"))
     # An actor and a time tell all there is to know, however often they come.
     key = ["performed_at", "actor_"]
-    rows = rows.with_columns(actor_=nw.col(actor))
+    named = nw.col(actor)
+    if rows.collect_schema()[actor] != nw.String:  # nobody is named at all
+        named = named.cast(nw.String)
+    rows = rows.with_columns(actor_=named)
     found = (
         rows.select(*key)
         .unique()

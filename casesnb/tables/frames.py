@@ -169,7 +169,21 @@ def _framed(frame: object, table: Table | None) -> Any:
     if table is not None and frame is not given:
         need_columns(given.collect_schema().names(), table)
         _need_ids(given, table)
+        given = _typed(given, table)
     return given
+
+
+def _typed(given: Any, table: Table) -> Any:
+    """Return a frame whose texts are texts, also where it holds none at all."""
+    if given.implementation.is_pandas():
+        return given
+    kinds = nw.String | nw.Categorical | nw.Enum
+    texts_ = [
+        name
+        for name, dtype in given.collect_schema().items()
+        if table.dtypes.get(name) in {ID, TEXT} and not isinstance(dtype, kinds)
+    ]
+    return given.with_columns(nw.col(*texts_).cast(nw.String)) if texts_ else given
 
 
 def _need_ids(given: Any, table: Table) -> None:
@@ -253,8 +267,11 @@ def instant(frame: Any, at: dt.datetime | None) -> nw.Expr:
 
 def need_wall(frame: Any) -> None:
     """Refuse a frame whose engine reads hours and days on another wall than UTC's."""
-    zone = time_type(frame).time_zone
-    if frame.implementation.is_spark_like() and zone not in _UTC_NAMES:
+    if not frame.implementation.is_spark_like():
+        return
+    # Narwhals keeps the zone that the session had first.
+    zone = frame.to_native().sparkSession.conf.get("spark.sql.session.timeZone")
+    if zone not in _UTC_NAMES:
         raise ValueError(
             f"This session of Spark reads hours and days in {zone}. Let it read them "
             "in UTC: spark.conf.set('spark.sql.session.timeZone', 'UTC')."
