@@ -120,6 +120,19 @@ def test_cases_have_a_typed_column_for_each_field_asked() -> None:
     assert_frame_equal(frame, expected)
 
 
+def test_a_case_that_came_on_two_pages_has_one_row_and_is_told() -> None:
+    def case(name: str, title: str) -> dict[str, Any]:
+        field = {"id": "title", "value": {"stringValue": title}}
+        return {"caseId": name, "templateId": "t", "fields": [field]}
+
+    sent = [case("a", "old"), case("b", "x"), case("a", "new"), case("c", "y")]
+    client = cn.connect(listing("cases", sent))
+    with pytest.warns(UserWarning, match="1 case came twice: .* others may be missing"):
+        frame = cn.load_cases(client, "d", fields=["title"])
+    assert frame["case_id"].tolist() == ["a", "b", "c"]
+    assert frame["title"].tolist() == ["new", "x", "y"]
+
+
 def test_a_limit_asks_for_no_more_pages_than_it_needs() -> None:
     asked: list[cn.raw.Request] = []
     sent = [{"caseId": f"c{i}", "templateId": "t", "fields": []} for i in range(10)]
