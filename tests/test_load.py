@@ -204,14 +204,14 @@ def test_columns_have_their_types_whatever_matches() -> None:
     assert_frame_equal(some[:0], none)
 
 
-def test_a_value_of_an_unknown_kind_is_not_its_members_name() -> None:
+def test_a_value_of_an_unknown_kind_keeps_its_content() -> None:
     odd = {"id": "title", "value": {"listValue": ["a"]}}
     case = {"caseId": "c", "templateId": "t", "fields": [odd, None]}
     frame = cn.load_cases(found(case), "d", fields=["title"])
     assert frame["title"].isna().tolist() == [True]
     client = cn.connect(listing("fields", [odd]))
     row = cn.load_case_fields(client, "d", "c", fields=["title"]).loc[0]
-    assert (row["kind"], row["value"]) == ("unknown", "listValue")
+    assert (row["kind"], row["value"]) == ("unknown", '{"listValue":["a"]}')
 
 
 @pytest.mark.parametrize(
