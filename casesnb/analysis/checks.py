@@ -572,13 +572,10 @@ def tug_of_war(context: RuleContext, *, radius: int = 1) -> Any:
         "broke": "broken",
     }
     steps = range(1, radius + 1)
-    frame = linked.beside(
-        **{
-            f"{name}_{n}": (column, n)
-            for name, column in sources.items()
-            for n in steps
-        }
-    ).frame
+    before: dict[str, Any] = {
+        f"{name}_{n}": (column, n) for name, column in sources.items() for n in steps
+    }
+    frame = linked.beside(**before).frame
     # The nearest change that replaced what is set again, without a break since.
     undone = dict.fromkeys(
         ["undone_event_id", "undone_actor", "undone_called"], NO_TEXT

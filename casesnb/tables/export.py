@@ -16,6 +16,7 @@ from xml.sax.saxutils import quoteattr
 import pandas as pd
 
 from casesnb.tables.arguments import need_history, need_pandas
+from casesnb.tables.schema import TEXT_TYPE
 from casesnb.tables.values import utc_texts
 
 if TYPE_CHECKING:
@@ -88,8 +89,8 @@ def to_pm4py(frame: pd.DataFrame, *, activity: str | None = None) -> pd.DataFram
     out = frame.rename(columns=_COLUMNS)
     # pm4py takes no categories for these.
     texts = ["case:concept:name", "org:resource"]
-    out[texts] = out[texts].astype("str")
-    out["concept:name"] = frame[activity].astype("str")
+    out[texts] = out[texts].astype(TEXT_TYPE)
+    out["concept:name"] = frame[activity].astype(TEXT_TYPE)
     return out
 
 

@@ -13,8 +13,8 @@ import narwhals as nw
 import pandas as pd
 
 from casesnb.tables.arguments import moment, need_columns, need_table
-from casesnb.tables.arrow import as_table, coded, with_texts
-from casesnb.tables.schema import EVENTS, ID, NAMES, TEXT
+from casesnb.tables.arrow import as_frame, as_table, coded, with_texts
+from casesnb.tables.schema import EVENTS, ID, NAMES, TEXT, TEXT_TYPE
 from casesnb.tables.schema import TIME as TIME_TYPE
 
 if TYPE_CHECKING:
@@ -151,7 +151,9 @@ def to_pandas(subject: object, table: Table) -> pd.DataFrame:
     dtypes = {**NAMES.dtypes, **table.dtypes}
     for name in frame.columns:
         if dtypes.get(name) in {ID, TEXT}:
-            frame[name] = frame[name].astype("str").astype(cast("Any", dtypes[name]))
+            frame[name] = frame[name].astype(TEXT_TYPE)
+            if dtypes[name] == ID:
+                frame[name] = frame[name].astype("category")
         elif dtypes.get(name) == TIME_TYPE:
             frame[name] = pd.to_datetime(frame[name], utc=True).astype(
                 cast("Any", TIME_TYPE)
@@ -302,7 +304,7 @@ def windowed(frame: Any) -> Any:
     """Return a frame in an engine that has windows and exact medians."""
     if not frame.implementation.is_pyarrow():
         return frame
-    return nw.from_native(frame.to_native().to_pandas())
+    return nw.from_native(as_frame(frame.to_native()))
 
 
 def texts(frame: Any) -> Any:
@@ -315,7 +317,7 @@ def texts(frame: Any) -> Any:
     if frame.implementation.is_pyarrow():
         return nw.from_native(with_texts(native))
     if frame.implementation.is_pandas():  # whose own cast takes ten times as long
-        told = with_texts(as_table(native[names])).to_pandas()
+        told = as_frame(with_texts(as_table(native[names])))
         return nw.from_native(native.assign(**told.set_axis(native.index)))
     return frame.with_columns(nw.col(*names).cast(nw.String))
 

@@ -33,7 +33,16 @@ from casesnb.tables.frames import (
     to_pandas,
     whole,
 )
-from casesnb.tables.schema import CAPTURES, CHANGES, EVENTS, TIME, UNLOADED
+from casesnb.tables.schema import (
+    CAPTURES,
+    CHANGES,
+    EVENTS,
+    ID,
+    TEXT,
+    TEXT_TYPE,
+    TIME,
+    UNLOADED,
+)
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -392,7 +401,7 @@ def _uncertified(events: object, changes: object) -> Certificate:
         ],
         columns=_CASE,
     )
-    blank: dict[str, Any] = {"int64": 0, "bool": False, "str": ""}
+    blank: dict[str, Any] = {"int64": 0, "bool": False, TEXT: ""}
     for column in CAPTURES.columns[2:]:
         if column.dtype == TIME:
             rows[column.name] = pd.Series(pd.NaT, rows.index, dtype=column.dtype)
@@ -484,6 +493,11 @@ def _with_cases(frame: FrameT, kept: Sequence[tuple[str, str]]) -> FrameT:
     return cast("FrameT", nw.maybe_reset_index(given.filter(is_kept)).to_native())
 
 
+def _plain_ids(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
+    coded = [name for name, dtype in table.dtypes.items() if dtype == ID]
+    return frame.astype({n: TEXT_TYPE for n in coded if n in frame.columns})
+
+
 def _joined(frames: Sequence[FrameT], table: Table) -> FrameT:
     """Return frames one after the other, with the columns that all of them have."""
     opened_: list[Any] = [nw.from_native(cast("Any", frame)) for frame in frames]
@@ -494,7 +508,10 @@ def _joined(frames: Sequence[FrameT], table: Table) -> FrameT:
     ]
     if opened_[0].implementation.is_pandas():
         # Categories of two frames differ: as text they can be put together.
-        both = pd.concat([f.to_native()[shared] for f in opened_], ignore_index=True)
+        both = pd.concat(
+            [_plain_ids(f.to_native()[shared], table) for f in opened_],
+            ignore_index=True,
+        )
         more = [name for name in shared if name not in table.names]
         told = table.cast(both)
         coded = {

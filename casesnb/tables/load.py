@@ -25,6 +25,7 @@ from casesnb.tables.schema import (
     RELATED_ITEMS,
     SYSTEM_FIELDS,
     TEMPLATES,
+    TEXT_TYPE,
     Table,
 )
 from casesnb.tables.values import as_type, utc_text, value_text
@@ -389,7 +390,7 @@ def load_cases(
     frame = _table(CASES, rows)
     for name in names:
         if name not in frame:
-            text = pd.Series([row.get(name) for row in rows], dtype="str")
+            text = pd.Series([row.get(name) for row in rows], dtype=TEXT_TYPE)
             frame[name] = as_type(text, types.get(name, "Text"))
     return frame
 

@@ -9,6 +9,7 @@ import numpy as np
 from casesnb.analysis.spells import spells
 from casesnb.tables.arguments import need_history
 from casesnb.tables.frames import as_of_of
+from casesnb.tables.schema import TEXT_TYPE
 from casesnb.view.text import shortened, visible
 from casesnb.view.wording import (
     KIND_LABELS,
@@ -131,7 +132,7 @@ def _case(
     events: pd.DataFrame, changes: pd.DataFrame, as_of: Any, most: int
 ) -> Iterator[str]:
     of_case = changes[
-        ~changes["event_type"].astype("str").str.startswith("RelatedItem", na=False)
+        ~changes["event_type"].astype(TEXT_TYPE).str.startswith("RelatedItem", na=False)
     ]
     now = spells(of_case, as_of=as_of)
     now = now[now["is_open"].to_numpy(dtype=bool)]

@@ -21,7 +21,7 @@ from casesnb.analysis.checks import findings
 from casesnb.analysis.spells import spells
 from casesnb.tables.arguments import need_history
 from casesnb.tables.frames import as_of_of
-from casesnb.tables.schema import CHANGES, EVENTS
+from casesnb.tables.schema import CHANGES, EVENTS, TEXT_TYPE
 from casesnb.view.plots.case import plot_changes
 from casesnb.view.plots.people import plot_activity
 from casesnb.view.plots.style import plot_text
@@ -318,7 +318,7 @@ def _case(
 
 def _now(changes: pd.DataFrame, as_of: Any) -> pd.DataFrame:
     of_item = (
-        changes["event_type"].astype("str").str.startswith("RelatedItem", na=False)
+        changes["event_type"].astype(TEXT_TYPE).str.startswith("RelatedItem", na=False)
     )
     held = spells(changes[~of_item], as_of=as_of)
     return held[held["is_open"].to_numpy(dtype=bool)]
