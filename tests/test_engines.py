@@ -16,12 +16,13 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from engines import assert_same, rows
+from engines import assert_same, dtypes_of, rows
 
 import casesnb as cn
 from casesnb.analysis import actors, checks, threads
 from casesnb.analysis import trust as evidence
 from casesnb.schema import CASE_FIELDS, CHANGES, EVENTS, TABLES
+from casesnb.tables.schema import TEXT_TYPE
 
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
 WORK = cn.Calendar(tz="Europe/Berlin", holidays=[dt.date(2026, 2, 16)])
@@ -129,7 +130,7 @@ def frames() -> Frames:
         ids = list(world.case_ids(domain.domain_id))
         history = cn.load_histories(client, domain.domain_id, ids)
         for name, parts in found.items():
-            parts.append(getattr(history, name).astype({"domain_id": "str"}))
+            parts.append(getattr(history, name).astype({"domain_id": TEXT_TYPE}))
         current += [cn.load_case_fields(client, domain.domain_id, each) for each in ids]
     whole = {name: pd.concat(parts, ignore_index=True) for name, parts in found.items()}
     lost = whole["events"]["event_id"].iloc[7::11]
@@ -141,7 +142,9 @@ def frames() -> Frames:
         **left,
         **{f"all {name}": frame for name, frame in whole.items()},
         "current": pd.concat(current, ignore_index=True),
-        "users": users(whole["events"]["actor"].dropna().astype("str").unique()[:5]),
+        "users": users(
+            whole["events"]["actor"].dropna().astype(TEXT_TYPE).unique()[:5]
+        ),
     }
 
 
@@ -173,7 +176,7 @@ def test_pandas_gives_the_columns_and_dtypes_of_the_schema(
     name: str, frames: Frames
 ) -> None:
     found = QUESTIONS[name](frames)
-    assert found.dtypes.astype(str).to_dict() == SCHEMAS[name].dtypes
+    assert dtypes_of(found) == SCHEMAS[name].dtypes
     assert found.columns.tolist() == SCHEMAS[name].names
 
 
@@ -274,7 +277,7 @@ def test_columns_of_a_users_own_are_in_nobodys_way(
 
 def texts(frame: pd.DataFrame) -> pd.DataFrame:
     categories = frame.select_dtypes("category").columns
-    return frame.astype(dict.fromkeys(categories, "str"))
+    return frame.astype(dict.fromkeys(categories, TEXT_TYPE))
 
 
 @pytest.mark.parametrize("name", QUESTIONS)

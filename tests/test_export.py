@@ -21,6 +21,7 @@ import pytest
 from answers import Pages, event
 
 import casesnb as cn
+from casesnb.tables.schema import TEXT_TYPE
 
 PM4PY = """
 import json, sys, warnings
@@ -98,7 +99,7 @@ def test_pm4pys_columns_stand_in_place_of_ours() -> None:
     assert log["concept:name"].tolist() == history.events["event_type"].tolist()
     assert str(log["time:timestamp"].dtype) == "datetime64[us, UTC]"
     for name in ("case:concept:name", "concept:name", "org:resource"):
-        assert log[name].dtype == "str"
+        assert log[name].dtype == TEXT_TYPE
     changes = cn.export.to_pm4py(history.changes)
     assert changes["concept:name"].tolist() == history.changes["field_id"].tolist()
     by = cn.export.to_pm4py(history.changes, activity="event_type")

@@ -13,6 +13,7 @@ from engines import assert_same, rows
 from test_spells import MISSING, changes_of, text
 
 import casesnb as cn
+from casesnb.tables.schema import TEXT_TYPE
 
 OPEN = (0, "status", MISSING, text("open"))
 PARTS = [
@@ -24,7 +25,7 @@ PARTS = [
         case_id="b",
     ),
     changes_of(OPEN, (1, "status", text("open"), text("lost")), case_id="a").assign(
-        domain_id=pd.Categorical(["other"] * 2)
+        domain_id=pd.Series(["other"] * 2, dtype=TEXT_TYPE).astype("category")
     ),
 ]
 CATEGORIES = ["domain_id", "case_id", "field_id", "old_kind", "new_kind", "actor"]
@@ -54,7 +55,7 @@ ENGINES: dict[str, Any] = {
     "lazy Polars": lambda: pl.concat([pl.from_pandas(part).lazy() for part in PARTS]),
     "DuckDB": lambda: duckdb.connect().from_arrow(arrow()),
 }
-PLAIN = pd.concat(PARTS, ignore_index=True).astype(dict.fromkeys(CATEGORIES, "str"))
+PLAIN = pd.concat(PARTS, ignore_index=True).astype(dict.fromkeys(CATEGORIES, TEXT_TYPE))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -69,7 +70,7 @@ def test_two_domains_and_two_numberings_never_mix_cases(ask: Any, engine: str) -
 
 
 MISSING_IDS = pd.concat(PARTS, ignore_index=True).astype(
-    {"domain_id": "str", "case_id": "str", "field_id": "str"}
+    dict.fromkeys(["domain_id", "case_id", "field_id"], TEXT_TYPE)
 )
 
 

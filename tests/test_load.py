@@ -12,6 +12,7 @@ from pandas.testing import assert_frame_equal
 
 import casesnb as cn
 from casesnb.schema import CASES, DOMAINS
+from casesnb.tables.schema import TEXT_TYPE
 
 ARN = "arn:aws:cases:us-east-1:111122223333:domain/d"
 
@@ -109,7 +110,7 @@ def test_cases_have_a_typed_column_for_each_field_asked() -> None:
             "domain_id": ["d", "d"],
             "case_id": ["c1", "c2"],
             "template_id": ["t", "t"],
-            "title": pd.array(["One", None], dtype="str"),
+            "title": pd.array(["One", None], dtype=TEXT_TYPE),
             "created_datetime": pd.array(
                 [pd.Timestamp("2026-03-01T09:00Z"), pd.NaT], dtype="datetime64[us, UTC]"
             ),
@@ -117,6 +118,7 @@ def test_cases_have_a_typed_column_for_each_field_asked() -> None:
             "vip": pd.array([False, None], dtype="boolean"),
         }
     )
+    expected = expected.astype(dict.fromkeys(CASES.names, TEXT_TYPE))
     assert_frame_equal(frame, expected)
 
 

@@ -24,6 +24,7 @@ from casesnb.schema import (
     VARIANTS,
     Table,
 )
+from casesnb.tables.schema import TEXT_TYPE
 
 MISSING = (None, None)
 
@@ -286,7 +287,7 @@ def test_a_table_of_states_has_typed_columns() -> None:
                 "domain_id": ["d"],
                 "case_id": ["c"],
                 "b": [1.0],
-                "e": pd.Series([None], dtype="str"),
+                "e": pd.Series([None], dtype=TEXT_TYPE),
                 "n": [1.5],
                 "s": ["x"],
             }

@@ -7,9 +7,11 @@ from typing import Any
 import pandas as pd
 import pytest
 from answers import Pages, event
+from engines import dtypes_of
 from pandas.testing import assert_frame_equal, assert_series_equal
 
 import casesnb as cn
+from casesnb.tables.schema import TEXT_TYPE
 from casesnb.tables.values import as_type, utc_text, value_text
 
 
@@ -149,7 +151,7 @@ def test_what_is_no_time_is_an_error_and_no_clock_is_read(sent: Any) -> None:
 
 def test_text_becomes_the_type_of_its_field() -> None:
     def text(*values: str | None) -> Any:
-        return pd.Series(values, dtype="str")
+        return pd.Series(values, dtype=TEXT_TYPE)
 
     assert_series_equal(
         as_type(text("1.5", None, "x"), "Number"),
@@ -204,8 +206,8 @@ def test_typed_gives_the_type_that_all_values_have(
     before = frame.copy()
     rows = cn.typed(frame, "f")
     assert len(rows) == len(pairs)
-    assert str(rows["new"].dtype) == dtype
-    assert str(rows["old"].dtype) == dtype
+    told = dtypes_of(rows)
+    assert (told["old"], told["new"]) == (dtype, dtype)
     assert rows["new"][0] == new
     assert_frame_equal(frame, before)
 

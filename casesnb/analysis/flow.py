@@ -491,7 +491,7 @@ def variants(
         *_CASE,
         "place",
         "before",
-        step=nw.when(nw.col("new").is_null()).then(nw.lit("(empty)")).otherwise("new"),
+        step=nw.col("new").fill_null("(empty)"),
     )
     (most,) = rows_of(frame.select(most=nw.col("place").max()))
     steps = range(1, min(int(most["most"] or 1), max_steps) + 1)

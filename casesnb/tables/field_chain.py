@@ -29,6 +29,7 @@ PART = ("domain_id", "case_id", "field_id")
 ORDER = ("sequence", "slot")
 
 _OUTCOME = "is_outcome_known"
+_TEXTUAL = ("string", "user_arn")
 _COMPARED = ("performed_at", "old_kind", "old", "new_kind", "new")
 
 
@@ -302,7 +303,13 @@ def is_new() -> nw.Expr:
 
 def differs(value: str, other: str) -> nw.Expr:
     """Return whether two values differ, kind and text, missing ones being alike."""
-    return _unlike(f"{value}_kind", f"{other}_kind") | _unlike(value, other)
+    # One user is one user, as an ARN or as text.
+    kinds = [nw.col(f"{name}_kind") for name in (value, other)]
+    is_text = [kind.is_in(_TEXTUAL).fill_null(False) for kind in kinds]
+    is_other_kind = _unlike(f"{value}_kind", f"{other}_kind") & ~(
+        is_text[0] & is_text[1]
+    )
+    return is_other_kind | _unlike(value, other)
 
 
 def _unlike(name: str, other: str) -> nw.Expr:

@@ -354,10 +354,20 @@ def handed_back(
     given: Any = nw.from_native(cast("Any", native))
     ordered = as_moments(ordered, native)
     if given.implementation.is_pandas():
-        ordered = windowed(ordered)
+        ordered = _with_text_type(windowed(ordered), given.to_native())
     elif given.implementation.is_pyarrow():
         ordered = as_given(ordered)
     return cast("IntoFrameT", nw.maybe_reset_index(ordered).to_native())
+
+
+def _with_text_type(frame: Any, like: pd.DataFrame) -> Any:
+    """Return a pandas frame whose texts, but for a user's own, are of one dtype."""
+    if TEXT_TYPE == TEXT:  # pandas 3 has no other
+        return frame
+    native = frame.to_native()
+    own = {name for name, kind in like.dtypes.items() if kind == "O"}
+    loose = [n for n, kind in native.dtypes.items() if kind == "O" and n not in own]
+    return nw.from_native(native.astype(dict.fromkeys(loose, TEXT_TYPE)))
 
 
 def rows_of(frame: Any) -> list[dict[str, Any]]:
