@@ -197,10 +197,10 @@ def state_table(
     DataFrame
         ``domain_id``, ``case_id`` and the fields by their ids, by case, in the
         kind of frame that was given; a field with one of these two ids is
-        ``field_case_id`` or ``field_domain_id``. A field whose values are all numbers is
-        float64, one whose values are all booleans is 1.0 for true and 0.0 for
-        false, any other text; missing where the case does not have it or it is
-        not known, as `state_at` tells.
+        ``field_case_id`` or ``field_domain_id``. A field whose values are all
+        numbers is float64, one whose values are all booleans is 1.0 for true
+        and 0.0 for false, any other text; missing where the case does not have
+        it or it is not known, as `state_at` tells.
 
     Examples
     --------
