@@ -14,6 +14,7 @@ from casesnb.tables.frames import (
     as_given,
     handed_back,
     instant,
+    is_zoned,
     need_wall,
     need_zone,
     opened,
@@ -705,8 +706,9 @@ def with_users(
 
 def _validity(users: Any, name: str) -> nw.Expr:
     """Return a column of times; nothing but missing values is of any type."""
-    if isinstance(users.collect_schema()[name], nw.Datetime):
-        return nw.col(name).cast(time_type(users))
+    dtype, kind = users.collect_schema()[name], time_type(users)
+    if isinstance(dtype, nw.Datetime) and is_zoned(dtype) == is_zoned(kind):
+        return nw.col(name).cast(kind)
     return instant(users, None).alias(name)
 
 
