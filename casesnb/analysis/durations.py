@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
@@ -13,11 +13,12 @@ from casesnb.tables.frames import handed_back, opened, windowed
 from casesnb.tables.schema import HELD, TEXT, Column, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from narwhals.typing import IntoFrameT
 
 _QUANTILES = {"q25_hours": 0.75, "median_hours": 0.5, "q90_hours": 0.1}
+_LEAST = {f"{name}_min": share for name, share in _QUANTILES.items()}
 
 
 DURATIONS = Table(
@@ -29,9 +30,17 @@ DURATIONS = Table(
         Column("n", "int64", "spells"),
         Column("n_open", "int64", "of them still open"),
         Column("n_unknown", "int64", "of them without a known start, not counted"),
-        Column("q25_hours", "float64", "hours after which a quarter had ended"),
-        Column("median_hours", "float64", "hours after which half had ended"),
-        Column("q90_hours", "float64", "hours after which nine tenths had ended"),
+        Column("n_broken", "int64", "of them that ended in a break, nobody knows when"),
+        Column(
+            "q25_hours", "float64", "hours after which a quarter had ended, at most"
+        ),
+        Column("median_hours", "float64", "hours after which half had ended, at most"),
+        Column(
+            "q90_hours", "float64", "hours after which nine tenths had ended, at most"
+        ),
+        Column("q25_hours_min", "float64", "the same at least; differs after breaks"),
+        Column("median_hours_min", "float64", "the same at least"),
+        Column("q90_hours_min", "float64", "the same at least"),
     ),
 )
 
@@ -48,11 +57,16 @@ def durations(
     leaves without an end (it is censored). Dropping open spells, or taking them
     as ended, makes a median too short.
 
+    A spell that ended in a break of the history ended at some time before:
+    each quantile is told at most, as if such a spell had lasted to its break,
+    and at least, as if it had ended at once.
+
     Parameters
     ----------
     frame : DataFrame
         With the columns of `by`, `hours` and ``is_open``, as `spells` returns
-        them, in pandas, Polars, DuckDB or PySpark.
+        them, in pandas, Polars, DuckDB or PySpark; with ``is_known``, which says
+        what ended in a break, if there is one.
     by : sequence of str, default ("field_id", "kind", "value")
         The columns that make a group.
     hours : str, default "hours"
@@ -90,9 +104,10 @@ def durations(
     if not by:
         raise ValueError("by=() makes no group. Name at least one column.")
     rows = windowed(opened(frame))
-    need_columns(
-        rows.collect_schema().names(), replace(SPELLS, needs=(*by, hours, "is_open"))
-    )
+    there = rows.collect_schema().names()
+    need_columns(there, replace(SPELLS, needs=(*by, hours, "is_open")))
+    is_known = nw.col("is_known") if "is_known" in there else nw.lit(True)
+    is_broken = ~is_known & ~nw.col("is_open") & ~nw.col(hours).is_null()
     group = nw.concat_str(
         *(nw.col(name).cast(nw.String).fill_null("\x1e") for name in by),
         separator="\x1f",
@@ -102,6 +117,8 @@ def durations(
         *by,
         group=group,
         hours=nw.col(hours),
+        least=nw.when(is_broken).then(nw.lit(0.0)).otherwise(nw.col(hours)),
+        broken=is_broken.cast(nw.Int64),
         ended=(~nw.col("is_open")).cast(nw.Int64),
         one=one,
         unknown=nw.col(hours).is_null().cast(nw.Int64),
@@ -110,8 +127,25 @@ def durations(
         n=nw.col("one").sum(),
         n_ended=nw.col("ended").sum(),
         n_unknown=nw.col("unknown").sum(),
+        n_broken=nw.col("broken").sum(),
     )
-    steps = rows.filter(nw.col("unknown") == 0).group_by("group", "hours")
+    told = rows.filter(nw.col("unknown") == 0)
+    most = _quantiles(told.select("group", "hours", "ended", "one"), _QUANTILES)
+    told = told.select("group", "ended", "one", hours=nw.col("least"))
+    both = groups.join(most, on="group", how="left")
+    both = both.join(_quantiles(told, _LEAST), on="group", how="left").with_columns(
+        n=nw.col("n").cast(nw.Int64),
+        n_open=(nw.col("n") - nw.col("n_ended")).cast(nw.Int64),
+        n_unknown=nw.col("n_unknown").cast(nw.Int64),
+        n_broken=nw.col("n_broken").cast(nw.Int64),
+    )
+    counts = ("n", "n_open", "n_unknown", "n_broken")
+    return handed_back(both, frame, list(by), (*by, *counts, *_QUANTILES, *_LEAST))
+
+
+def _quantiles(rows: Any, shares: Mapping[str, float]) -> Any:
+    """Return after how many hours so much of each group is left, by Kaplan and Meier."""
+    steps = rows.group_by("group", "hours")
     steps = steps.agg(ended=nw.col("ended").sum(), left=nw.col("one").sum())
     steps = steps.with_columns(
         gone=nw.col("left").cum_sum().over("group", order_by="hours"),
@@ -137,14 +171,7 @@ def durations(
         "group",
         **{
             name: nw.when(nw.col("survived") <= share + 1e-9).then("hours")
-            for name, share in _QUANTILES.items()
+            for name, share in shares.items()
         },
     )
-    found = found.group_by("group").agg(nw.col(*_QUANTILES).min())
-    both = groups.join(found, on="group", how="left").with_columns(
-        n=nw.col("n").cast(nw.Int64),
-        n_open=(nw.col("n") - nw.col("n_ended")).cast(nw.Int64),
-        n_unknown=nw.col("n_unknown").cast(nw.Int64),
-    )
-    columns = (*by, "n", "n_open", "n_unknown", *_QUANTILES)
-    return handed_back(both, frame, list(by), columns)
+    return found.group_by("group").agg(nw.col(*shares).min())

@@ -23,7 +23,7 @@ import pyarrow.json
 
 from casesnb.tables.values import KINDS, MEMBERS, Value, exact_time, value_text
 from casesnb.wire.pages import Page, PageError
-from casesnb.wire.text import shape
+from casesnb.wire.text import read_json, shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -465,6 +465,8 @@ def _value(changes: pa.Array, name: str) -> tuple[pa.Array, pa.Array]:
         texts.append(members["userArnValue"])
     if members["doubleValue"].null_count < len(union):
         doubles = members["doubleValue"].dictionary_encode()
+        if not pc.all(pc.is_finite(doubles.dictionary)).as_py():
+            raise _NotStandardError  # too large: its text is kept
         shown = pa.array([repr(x) for x in doubles.dictionary.to_pylist()], _TEXT)
         texts.append(shown.take(doubles.indices))
     if members["booleanValue"].null_count < len(union):
@@ -512,7 +514,7 @@ class _Careful:
 def _careful(page: Page, case: int, counts: Counts) -> _Chunk:
     """Read one page member by member."""
     try:
-        answer = json.loads(page.body, object_pairs_hook=_once)
+        answer = read_json(page.body, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise PageError(
             f"{page} is not whole JSON ({error}). Load it again."
@@ -559,7 +561,9 @@ def _careful_event(event: _Reader) -> _Careful:
             extra.setdefault("fields", []).append({"eventFieldId": field_id, **left})
     extra |= {name: left for name, part in parts.items() if (left := part.rest())}
     extra |= event.rest()
-    texts["extra"] = json.dumps(extra, ensure_ascii=True) if extra else None
+    texts["extra"] = (
+        json.dumps(extra, ensure_ascii=True, default=str) if extra else None
+    )
     return _Careful(texts, fields)
 
 
@@ -629,7 +633,8 @@ class _Reader:
         if value is not None:
             self.counts.n_nulls += sum(content is None for content in value.values())
         if kind == "unknown":
-            self.counts.unknowns[f"value member {text}"] += 1
+            member = next(name for name, told in value.items() if told is not None)
+            self.counts.unknowns[f"value member {member}"] += 1
         if kind == "empty":
             for member in value["emptyValue"]:
                 self.counts.unknowns[f"emptyValue member {member}"] += 1

@@ -25,6 +25,7 @@ from casesnb.tables.schema import (
     ID,
     NAMES,
     TEXT,
+    TEXT_TYPE,
     TIME,
     UNLOADED,
     Table,
@@ -297,10 +298,17 @@ def _read_parquet(file: Path, table: Table) -> pd.DataFrame:
         raise ValueError(f"no {', '.join(sorted(missing))}")
     for name in frame.columns:  # Parquet forgets a category that has no value
         if dtypes.get(name) == ID and frame[name].isna().all():
-            frame[name] = frame[name].astype("str").astype("category")
-        if name in table.names and str(frame[name].dtype) != dtypes[name]:
+            frame[name] = frame[name].astype(TEXT_TYPE).astype("category")
+        if dtypes.get(name) == TEXT and _is_text(frame[name].dtype):  # of pandas 2
+            frame[name] = frame[name].astype(TEXT_TYPE)
+        wanted = TEXT_TYPE if dtypes.get(name) == TEXT else dtypes.get(name)
+        if name in table.names and frame[name].dtype != wanted:
             raise ValueError(f"{name} is {frame[name].dtype}, not {dtypes[name]}")
     return frame
+
+
+def _is_text(dtype: Any) -> Any:
+    return isinstance(dtype, pd.StringDtype) or dtype.kind == "O"
 
 
 # -------------------------------------------------------------------------- CSV
@@ -351,7 +359,7 @@ def _plain(cell: str) -> str | None:
 
 def _column(cells: list[str], dtype: str) -> pd.Series[Any]:
     if dtype == TIME:
-        texts = pd.Series([cell or None for cell in cells], dtype=TEXT)
+        texts = pd.Series([cell or None for cell in cells], dtype=TEXT_TYPE)
         times: Any = pd.to_datetime(texts, utc=True, format="ISO8601")
         return cast("pd.Series[Any]", times.astype(TIME))
     if dtype == "bool":  # a spreadsheet writes TRUE
@@ -360,7 +368,7 @@ def _column(cells: list[str], dtype: str) -> pd.Series[Any]:
             raise ValueError(f"{odd[0]!r} is neither true nor false")
         return pd.Series([flag == "true" for flag in flags], dtype="bool")
     if dtype not in {ID, TEXT}:
-        numbers: Any = pd.Series(cells, dtype=TEXT)
+        numbers: Any = pd.Series(cells, dtype=TEXT_TYPE)
         return cast("pd.Series[Any]", numbers.astype(dtype))
-    texts = pd.Series([_plain(cell) for cell in cells], dtype=TEXT)
+    texts = pd.Series([_plain(cell) for cell in cells], dtype=TEXT_TYPE)
     return texts.astype("category") if dtype == ID else texts

@@ -12,7 +12,15 @@ import pyarrow.compute as pc
 
 from casesnb.tables.decode import Counts, Decoded, decode, side_by_side
 from casesnb.tables.order import ORDER_BY, in_order
-from casesnb.tables.schema import CHANGES, EVENTS, ID, SERVICE_ROLE, TEXT, Table
+from casesnb.tables.schema import (
+    CHANGES,
+    EVENTS,
+    ID,
+    SERVICE_ROLE,
+    TEXT,
+    TEXT_TYPE,
+    Table,
+)
 from casesnb.wire.pages import Page, as_body
 
 if TYPE_CHECKING:
@@ -249,7 +257,7 @@ def _values(dtype: str, values: Any) -> Any:
     if dtype == ID:
         return _categorical(values)
     if dtype == TEXT:
-        return pd.array(values, dtype=TEXT)
+        return pd.array(values, dtype=TEXT_TYPE)
     return values.to_pandas() if isinstance(values, pa.Array) else values
 
 
@@ -258,7 +266,7 @@ def _categorical(values: pa.DictionaryArray) -> pd.Categorical:
     names = values.dictionary
     codes = values.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     used = np.flatnonzero(np.bincount(codes + 1, minlength=len(names) + 1)[1:])
-    texts = pd.Index(names.take(pa.array(used)).to_pandas(), dtype=TEXT)
+    texts = pd.Index(names.take(pa.array(used)).to_pandas(), dtype=TEXT_TYPE)
     order = np.argsort(texts.to_numpy(dtype=object), kind="stable")
     place = np.full(len(names) + 1, -1, dtype=np.int64)
     place[used[order]] = np.arange(len(used))

@@ -121,13 +121,6 @@ def value_names(changes: pd.DataFrame) -> dict[tuple[str, str], str]:
             once = once.drop_duplicates(["field_id", value])
             rows = zip(once["field_id"], once[value], once[label], strict=True)
             names |= {(field_id, text): str(name) for field_id, text, name in rows}
-    for value, kind in (("old", "old_kind"), ("new", "new_kind")):
-        # All that there is of such a value is its member's name: no value of the case.
-        odd = changes.loc[changes[kind] == "unknown", ["field_id", value]]
-        names |= {
-            (field_id, member): f"(a value of the unknown kind {member})"
-            for field_id, member in odd.drop_duplicates().itertuples(index=False)
-        }
     return names
 
 

@@ -19,7 +19,7 @@ from casesnb.wire.errors import (
     error_code,
     is_locked_out,
 )
-from casesnb.wire.text import shortened
+from casesnb.wire.text import read_json, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
@@ -98,7 +98,7 @@ class Page:
         PageError
             If the answer holds no such list.
         """
-        items = json.loads(self.body).get(member)
+        items = read_json(self.body).get(member)
         if not isinstance(items, list):
             raise PageError(f"{self} holds no list of {member}. Load it again.")
         return items

@@ -9,6 +9,7 @@ import numpy as np
 from casesnb.analysis.spells import spells
 from casesnb.tables.arguments import need_history
 from casesnb.tables.frames import as_of_of
+from casesnb.tables.schema import TEXT_TYPE
 from casesnb.view.text import shortened, visible
 from casesnb.view.wording import (
     KIND_LABELS,
@@ -216,7 +217,7 @@ def told(
 
 def held_now(changes: pd.DataFrame, as_of: Any) -> pd.DataFrame:
     """Return what each field of a case holds at the end."""
-    kinds = changes["event_type"].astype("str")
+    kinds = changes["event_type"].astype(TEXT_TYPE)
     of_case = changes[~kinds.str.startswith("RelatedItem", na=False)]
     held = spells(of_case, as_of=as_of)
     return held[held["is_open"].to_numpy(dtype=bool)]

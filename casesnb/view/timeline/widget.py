@@ -420,7 +420,7 @@ class Timeline(anywidget.AnyWidget):
                     case["id"]: _EPOCH + dt.timedelta(microseconds=case["zero"])
                     for case in self._arrays.head["cases"]
                 }
-                begun = changes["case_id"].astype("str").map(zeros)
+                begun = changes["case_id"].astype(TEXT_TYPE).map(zeros)
                 at = at - begun.astype(at.dtype)  # also where there is none
             changes = changes[(at >= start) & (at <= end)]
         self.set_trait("selection", changes)
