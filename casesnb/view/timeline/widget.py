@@ -15,6 +15,7 @@ import traitlets as tl
 
 from casesnb.analysis.timezones import zone
 from casesnb.tables.arguments import as_ids, moment
+from casesnb.tables.schema import TEXT_TYPE
 from casesnb.view.plots.case import plot_changes
 from casesnb.view.plots.lanes import lanes_of
 from casesnb.view.plots.style import plot_text
