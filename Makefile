@@ -6,7 +6,7 @@ CONSTRAINTS := binder/constraints.txt
 TIMELINE := casesnb/view/timeline
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
-.PHONY: help demo lab test lint check timeline timeline-check slow browser spark awscli pm4py lowest newest bench \
+.PHONY: help demo lab test lint check timeline timeline-check slow browser spark awscli pm4py lowest newest bench drill \
   nightly mutants binder notebooks pictures readme clean
 
 help:  ## show what there is to do
@@ -64,6 +64,9 @@ $(VENV)/.spark: $(VENV)/.test
 
 spark: $(VENV)/.spark  ## the analysis on a Spark master and two workers (Java 17)
 	$(BIN)/pytest tests -m spark
+
+drill: $(VENV)/.test  ## attacks and faults by the thousand, in five minutes, as a table
+	$(BIN)/python tests/drill.py
 
 bench: $(VENV)/.test  ## the speed ratios, each measured in one run
 	$(BIN)/pytest tests/benchmarks -m bench -s

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from casesnb.analysis.windows import under_way as under_way
     from casesnb.tables import export as export
     from casesnb.tables import raw as raw
+    from casesnb.tables.archive import Archive as Archive
     from casesnb.tables.filters import where as where
     from casesnb.tables.filters import where_tag as where_tag
     from casesnb.tables.history import History as History
@@ -105,6 +106,7 @@ _HOMES = {
     "wire.client": ("connect",),
     "wire.errors": ("CasesError",),
     "wire.redact.redaction": ("Redaction",),
+    "tables.archive": ("Archive",),
     "tables.filters": (
         "where",
         "where_tag",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import io
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +15,11 @@ import casesnb as cn
 from casesnb.sandbox.server import SandboxServer, serve
 from casesnb.sandbox.server import add_arguments as add_sandbox_arguments
 from casesnb.wire.client import AWS_ERRORS, recording_of
-from casesnb.wire.recording import Recording
 from casesnb.wire.redact.redactor import Redactor
+from casesnb.wire.whole_file import whole_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="SEED",
         help="a simulated service instead of AWS",
     )
-    whose.add_argument("--recordings", type=Path, help="a recording instead of AWS")
+    whose.add_argument(
+        "--recordings", type=Path, help="a recording or an archive instead of AWS"
+    )
     whose.add_argument("--endpoint-url", help="another service than AWS")
     explore.add_argument("--domain", default="", help="the domain to begin with")
     explore.add_argument("--port", type=int, default=8866, help="where to listen")
@@ -71,10 +75,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="the file to write (default: %(default)s)",
     )
     report.add_argument("--title", help="the heading")
+    report.add_argument(
+        "--sign", type=Path, metavar="KEY", help="an Ed25519 key in a PEM file"
+    )
     _add_where(report, "--from")
     report.set_defaults(run=_report)
     verify = commands.add_parser("verify", help="make a report again and compare")
     verify.add_argument("report", type=Path, help="a file that `report` wrote")
+    verify.add_argument(
+        "--signed-by",
+        type=Path,
+        metavar="KEY",
+        help="the public key, in a PEM file, of whoever must have signed it",
+    )
     _add_where(verify, "--against")
     verify.set_defaults(run=_verify)
     record = commands.add_parser(
@@ -110,6 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     _add_where(record, "--from")
     record.set_defaults(run=_record)
+    _add_archive(commands)
     arguments = parser.parse_args(argv)
     try:
         status: int = arguments.run(arguments)
@@ -117,6 +131,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # As in `casesnb demo | head`. Python would try once more as it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except cn.errors.ArchiveBusy as error:
+        print(error, file=sys.stderr)
+        return os.EX_TEMPFAIL
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
@@ -134,16 +151,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
+    from casesnb.view.plots.png import png
+
     world = cn.sandbox.World(seed=arguments.seed)
     client = cn.connect(world)
     domain_id, case_id = world.showcase
     domains = cn.load_domains(client)
-    name = domains.loc[domains["domain_id"] == domain_id, "name"].item()
+    domain = domains.loc[domains["domain_id"] == domain_id, "name"].item()
     n_cases = len(cn.load_cases(client, domain_id))
     print("A simulated Amazon Connect Cases service answers, in this process.")
     print("No AWS account, no credentials, no network.\n")
-    print(f"Domain  {name} ({domain_id}), {n_cases} cases")
+    print(f"Domain  {domain} ({domain_id}), {n_cases} cases")
     print(f"Case    {case_id}\n")
+    out: Path = arguments.out
+    plan = cn.Archive(out / "domain.cases").plan(client, domain_id)
+    print("To keep the whole domain in a file (`casesnb archive update`):")
+    print(f"  {plan}\n")
 
     connect = cn.connect(world, service_name="connect")
     history = cn.load_history(client, domain_id, case_id)
@@ -153,19 +176,18 @@ def _demo(arguments: argparse.Namespace) -> int:
     history = cn.with_names(history, catalogue)
     print(cn.story(history))
 
-    out: Path = arguments.out
-    out.mkdir(parents=True, exist_ok=True)
     pictures = {
         "changes.png": cn.plot_changes(history.changes, events=history.events),
         "activity.png": cn.plot_activity(history.events),
     }
-    for file, axes in pictures.items():
-        axes.figure.savefig(out / file, dpi=144)  # type: ignore[union-attr]
+    for name, axes in pictures.items():
+        with whole_file(out / name) as file:
+            file.write(png(axes, dpi=144))
     cn.write_report(history, out / "report.html")
 
     print("\nWritten:")
-    for file in (*pictures, "report.html"):
-        print(f"  {(out / file).resolve()}")
+    for name in (*pictures, "report.html"):
+        print(f"  {(out / name).resolve()}")
     print("\nNext: open report.html in a browser, run `make lab` for the notebooks, or")
     print("read a case of your own domain (README, 'Your own domain'):")
     print("  client = cn.connect()")
@@ -197,7 +219,7 @@ def _explore(arguments: argparse.Namespace) -> int:
     if arguments.sandbox is not None:
         asked = f"cn.sandbox.World(seed={arguments.sandbox})"
     elif arguments.recordings is not None:
-        Recording(arguments.recordings)  # or say now that there is none
+        cn.connect(arguments.recordings)  # or say now that there is none
         asked = repr(str(arguments.recordings.resolve()))
     elif arguments.endpoint_url is not None:
         asked = f"endpoint_url={arguments.endpoint_url!r}"
@@ -220,14 +242,23 @@ def _report(arguments: argparse.Namespace) -> int:
     if catalogue.unread:
         print(f"Without the names of {'; '.join(catalogue.unread)}.", file=sys.stderr)
     history = cn.with_names(history, catalogue)
-    print(cn.write_report(history, arguments.out, title=arguments.title))
+    print(
+        cn.write_report(
+            history, arguments.out, title=arguments.title, sign=arguments.sign
+        )
+    )
     return 0
 
 
 def _verify(arguments: argparse.Namespace) -> int:
     where = _where(arguments)
-    against = cn.connect(**where) if "endpoint_url" in where else where.get("source")
-    found = cn.verify_report(arguments.report, against)
+    arguments.report.open("rb").close()  # or say so before any credentials are asked
+    found = cn.verify_report(
+        arguments.report,
+        cn.connect(**where),
+        connect=cn.connect(**where, service_name="connect"),
+        signed_by=arguments.signed_by,
+    )
     print(found)
     return 1 if found.has_differences else 0
 
@@ -271,6 +302,133 @@ def _record(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _add_archive(commands: Any) -> None:
+    """Tell a parser the commands for a domain that is kept in a file."""
+    archive = commands.add_parser("archive", help="a whole domain, kept in one file")
+    what = archive.add_subparsers(dest="what", required=True, metavar="COMMAND")
+    helps = {
+        "plan": (_archive_plan, "what an update would ask, and how long it takes"),
+        "update": (_archive_update, "keep what is new"),
+        "status": (_archive_status, "what the file holds, and since when"),
+        "check": (_archive_check, "whether all is as it was kept"),
+    }
+    for name, (run, told) in helps.items():
+        command = what.add_parser(name, help=told)
+        command.add_argument("file", type=Path, help="such as retail.cases")
+        command.set_defaults(run=run)
+        if name in {"status", "check"}:
+            continue
+        command.add_argument("--domain", help="the domain; needed if there are several")
+        command.add_argument(
+            "--since",
+            type=_moment,
+            metavar="TIME",
+            help="only cases changed from then on, such as 2026-11-01",
+        )
+        command.add_argument(
+            "--full-pace", action="store_true", help="where nobody else asks AWS"
+        )
+        _add_where(command, "--from")
+        if name == "update":
+            command.add_argument(
+                "--budget",
+                type=int,
+                metavar="CALLS",
+                help="begin no case after so many",
+            )
+            command.add_argument(
+                "--no-wait",
+                action="store_true",
+                help="end with status 75 while another process writes",
+            )
+
+
+def _archive_of(arguments: argparse.Namespace) -> tuple[Any, str, dict[str, Any]]:
+    """Return who answers, the domain, and what both commands are told."""
+    client = cn.connect(**_where(arguments))
+    domain_id = arguments.domain
+    if domain_id is None:
+        ids = cn.load_domains(client)["domain_id"].tolist()
+        if len(ids) != 1:
+            raise ValueError(
+                f"There are {len(ids)} domains. Give one: --domain {(ids or ['ID'])[0]}."
+            )
+        (domain_id,) = ids
+    return client, domain_id, {"since": arguments.since}
+
+
+def _archive_plan(arguments: argparse.Namespace) -> int:
+    client, domain_id, how = _archive_of(arguments)
+    pace: Any = "full" if arguments.full_pace else True
+    print(cn.Archive(arguments.file).plan(client, domain_id, pace=pace, **how))
+    return 0
+
+
+def _archive_update(arguments: argparse.Namespace) -> int:
+    client, domain_id, how = _archive_of(arguments)
+    done = cn.Archive(arguments.file).update(
+        client,
+        domain_id,
+        budget=arguments.budget,
+        pace="full" if arguments.full_pace else None,
+        wait=not arguments.no_wait,
+        progress=True if sys.stderr.isatty() else _told_now_and_then(),
+        **how,
+    )
+    print(done)
+    for row in done.unloaded.itertuples():
+        print(f"Not read: {row.case_id} ({row.error})", file=sys.stderr)
+    return 0 if done.is_whole else 1
+
+
+def _archive_status(arguments: argparse.Namespace) -> int:
+    archive = cn.Archive(arguments.file)
+    cases = archive.cases()
+    size = arguments.file.stat().st_size
+    n_deleted = int(cases["deleted_at"].notna().sum())
+    print(f"{archive.path}: {size / 1e6:,.1f} MB from {archive.provenance['source']}")
+    print(
+        f"{len(cases):,} cases in {cases['n_captures'].sum():,} captures, {n_deleted:,} "
+        "of them deleted since"
+    )
+    if len(cases):
+        read = cases["captured_at"].agg(["min", "max"])
+        print(
+            f"read from {read['min']:%Y-%m-%d %H:%M} to {read['max']:%Y-%m-%d %H:%M} UTC"
+        )
+    return 0
+
+
+def _archive_check(arguments: argparse.Namespace) -> int:
+    found = cn.Archive(arguments.file).check()
+    print(*found or ["All is as it was kept."], sep="\n")
+    return 1 if found else 0
+
+
+def _told_now_and_then() -> Callable[[int], None]:
+    """Return what prints a line a minute, for a log."""
+    told_at = time.monotonic()
+
+    def tell(n: int) -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at >= 60:
+            told_at = time.monotonic()
+            print(f"{n:,} cases", file=sys.stderr, flush=True)
+
+    return tell
+
+
+def _moment(text: str) -> dt.datetime:
+    """Return a time of the command line; UTC where no zone is named."""
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time. Give one such as 2026-11-01T08:00Z."
+        ) from error
+    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+
+
 def _add_where(parser: argparse.ArgumentParser, name: str) -> None:
     """Tell a parser how to name who answers."""
     where = parser.add_mutually_exclusive_group()
@@ -279,7 +437,7 @@ def _add_where(parser: argparse.ArgumentParser, name: str) -> None:
         dest="where",
         default="live",
         metavar="WHERE",
-        help="live, a folder of recordings, or sandbox:SEED (default: %(default)s)",
+        help="live, recordings, an archive, or sandbox:SEED (default: %(default)s)",
     )
     where.add_argument("--endpoint-url", help="another service than AWS")
 

@@ -3,8 +3,11 @@
 from casesnb.wire.errors import CasesError, LoadStopped, LoadTimeout, PageError
 from casesnb.wire.recording import RecordingNotFound
 from casesnb.wire.redact.leaks import LeakFound
+from casesnb.wire.store import ArchiveBusy, ArchiveError
 
 __all__ = [
+    "ArchiveBusy",
+    "ArchiveError",
     "CasesError",
     "LeakFound",
     "LoadStopped",

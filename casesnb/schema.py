@@ -34,6 +34,7 @@ from casesnb.analysis.trust import (
 )
 from casesnb.analysis.why import WHY
 from casesnb.analysis.windows import UNDER_WAY
+from casesnb.tables.archive import ARCHIVED_CASES
 from casesnb.tables.schema import (
     CAPTURES,
     CASE_FIELDS,
@@ -66,6 +67,7 @@ TABLES = (
     RELATED_ITEMS,
     CASES,
     CASE_FIELDS,
+    ARCHIVED_CASES,
     CAPTURES,
     UNLOADED,
     SPELLS,
@@ -114,6 +116,7 @@ TABLES = (
 __all__ = [
     "ACTOR_ACTIVITY",
     "ACTOR_MATRIX",
+    "ARCHIVED_CASES",
     "ATTRIBUTION",
     "BACKLOG",
     "BACKWARD_MOVES",

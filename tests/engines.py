@@ -8,7 +8,17 @@ from typing import Any
 import pandas as pd
 import polars as pl
 
+from casesnb.tables.schema import TEXT_TYPE
+
 Row = tuple[Any, ...]
+
+
+def dtypes_of(frame: Any) -> dict[str, str]:
+    """What the dtypes are called in schemas; pandas 2 has another name for texts."""
+    return {
+        name: "str" if dtype == TEXT_TYPE else str(dtype)
+        for name, dtype in frame.dtypes.items()
+    }
 
 
 def plain(value: Any) -> Any:

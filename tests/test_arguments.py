@@ -236,7 +236,10 @@ def test_aws_asks_for_a_region_and_credentials(
             "report d c --endpoint-url http://127.0.0.1:9",
             "Check the Region, endpoint_u",
         ),
-        (f"verify {sys.executable}", "is not a report that this casesnb can read"),
+        (
+            f"verify {sys.executable} --against sandbox:7",
+            "is not a report that this casesnb can read",
+        ),
     ],
 )
 def test_a_command_says_in_a_line_what_cannot_be_had(

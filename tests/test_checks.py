@@ -136,10 +136,75 @@ def test_a_tug_of_war_says_who_against_whom() -> None:
         (
             "found",
             "e1 e2",
-            f"changed back by {CONNECT} (automation) against {ANN} (human)",
+            f"changed back by {CONNECT} (automation) against {ANN} (human) after 1 h",
         ),
         ("not_checkable", None, "changed back, but an event names nobody"),
     ]
+
+
+def test_a_tug_of_war_may_go_on_over_several_changes() -> None:
+    story = (
+        Story()
+        .created(ANN_, priority=(None, "low"))
+        .then(ANN_, {"priority": ("low", "high")})
+        .then(ANN_, {"priority": ("high", "urgent")})
+        .then(BOB_, {"priority": ("urgent", "low")})
+    )
+    assert found("tug_of_war", story) == []
+    told = f"changed back by {BOB} (human) against {ANN} (human) after 2 h"
+    assert found("tug_of_war", story, radius=2) == [("found", "e1 e3", told)]
+    broken = (
+        Story()
+        .created(ANN_, priority=(None, "low"))
+        .then(ANN_, {"priority": ("low", "high")})
+        .then(ANN_, {"priority": ("lost", "urgent")})
+        .then(BOB_, {"priority": ("urgent", "low")})
+    )
+    assert found("tug_of_war", broken, radius=9) == []
+    with pytest.raises(ValueError, match="radius=0: give how many changes back"):
+        found("tug_of_war", story, radius=0)
+
+
+def test_a_holder_who_gives_a_case_back_fights_nobody() -> None:
+    story = (
+        Story()
+        .created(ANN_, assigned_user=(None, ANN))
+        .then(ANN_, {"assigned_user": (ANN, BOB)})
+        .then(BOB_, {"assigned_user": (BOB, ANN)})
+        .then(ANN_, {"assigned_user": (ANN, BOB)})
+        .then(FLOW, {"assigned_user": (BOB, ANN)})
+    )
+    assert [row[1] for row in found("tug_of_war", story)] == ["e3 e4"]
+
+
+def test_findings_name_people_where_names_are_given() -> None:
+    story = (
+        Story()
+        .created(ANN_, priority=(None, "low"))
+        .then(ANN_, {"priority": ("low", "high")})
+        .then(BOB_, {"priority": ("high", "low")})
+    )
+    names = {ANN: "Ann Other", BOB: None}
+    events, changes = events_of(*story.events), changes_of(*story.changes)
+    events, changes = (
+        frame.assign(actor_name=frame["actor"].astype(object).map(names))
+        for frame in (events, changes)
+    )
+    (message,) = findings(History(events, changes), rules="tug_of_war")["message"]
+    assert (
+        message == f"changed back by {BOB} (human) against Ann Other (human) after 1 h"
+    )
+
+
+def test_personal_data_that_is_saved_again_is_no_edit() -> None:
+    story = (
+        Story()
+        .created(ANN_, title=(None, "a"))
+        .then(LOADER, {"title": ("a", "a")})
+        .then(LOADER, {"title": (None, "a"), "summary": ("x", "x")})
+        .then(LOADER, {"title": ("a", "b")})
+    )
+    assert [r[1] for r in found("personal_data_edited_by_machine", story)] == ["e3"]
 
 
 def test_who_raised_and_closed_a_case_is_found() -> None:
@@ -269,7 +334,9 @@ def test_what_is_no_rule_is_refused() -> None:
         findings(history, rules="tug_of_war", options={"stale": {"days": 1}})
     with pytest.raises(TypeError, match=r"Rule stale has no option day\. It has days"):
         findings(history, options={"stale": {"day": 1}})
-    with pytest.raises(TypeError, match=r"tug_of_war has no option day\. It has none"):
+    with pytest.raises(
+        TypeError, match=r"tug_of_war has no option day\. It has radius"
+    ):
         NAMED["tug_of_war"].with_options(day=1)
     silent.__doc__ = "Find nothing."
     with pytest.raises(ValueError, match="returned no column event_ids, message"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -11,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from casesnb.cli import main
+from casesnb.cli import _told_now_and_then, main
+from casesnb.sandbox import World
+from casesnb.wire.store import Store
 
 COMMAND = (sys.executable, "-m", "casesnb")
 
@@ -74,3 +77,55 @@ def test_ctrl_c_during_a_report_writes_nothing_and_exits_with_130(
     assert main(["report", "d", "c", "--from", "sandbox:7", "--out", str(out)]) == 130
     assert capsys.readouterr().err == "Stopped.\n"
     assert not out.exists()
+
+
+def test_an_archive_is_kept_from_a_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, domain_id = str(tmp_path / "retail.cases"), World(seed=7).showcase[0]
+    about = [file, "--from", "sandbox:7", "--domain", domain_id]
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status = main(["archive", *arguments])
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    status, out, _ = run("plan", *about)
+    assert (status, out[:45]) == (0, "20 cases are listed. To ask for: 20 cases (20")
+    status, out, err = run("update", *about, "--budget", "12", "--no-wait")
+    assert (status, err) == (1, "")
+    assert "left for the next update" in out
+    assert run("update", *about)[0] == 0
+    status, out, _ = run("status", file)
+    assert (status, out.splitlines()[1]) == (
+        0,
+        "20 cases in 20 captures, 0 of them deleted since",
+    )
+    assert run("check", file) == (0, "All is as it was kept.\n", "")
+    since = ["--since", "2026-03-29"]
+    assert run("plan", *about, *since)[1].startswith("0 cases are listed")
+    with Store(file, write=True):
+        status, _, err = run("update", *about, "--no-wait")
+    assert status == os.EX_TEMPFAIL == 75
+    assert err.startswith("Another process writes to")
+    with sqlite3.connect(file) as db:
+        db.execute("UPDATE page SET body = zeroblob(9) WHERE rowid = 9")
+    db.close()
+    status, out, _ = run("check", file)
+    assert status == 1
+    assert "is damaged" in out
+    status, _, err = run("check", str(tmp_path / "none.cases"))
+    assert (status, err[:25]) == (2, "There is no archive at " + err[23:25])
+    status, _, err = run("plan", file, "--from", "sandbox:7")
+    assert (status, err[:20]) == (2, "There are 2 domains.")
+
+
+def test_a_log_gets_a_line_a_minute(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = iter([0.0, 30.0, 61.0, 61.0, 90.0])
+    monkeypatch.setattr("casesnb.cli.time.monotonic", lambda: next(at))
+    tell = _told_now_and_then()
+    for n in (10, 1_020, 1_500):
+        tell(n)
+    assert capsys.readouterr().err == "1,020 cases\n"

@@ -16,12 +16,13 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from engines import assert_same, rows
+from engines import assert_same, dtypes_of, rows
 
 import casesnb as cn
 from casesnb.analysis import actors, checks, rework, threads
 from casesnb.analysis import trust as evidence
-from casesnb.schema import TABLES
+from casesnb.schema import CASE_FIELDS, CHANGES, EVENTS, TABLES
+from casesnb.tables.schema import TEXT_TYPE
 
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
 WORK = cn.Calendar(tz="Europe/Berlin", holidays=[dt.date(2026, 2, 16)])
@@ -183,7 +184,7 @@ def frames() -> Frames:
         ids = list(world.case_ids(domain.domain_id))
         history = cn.load_histories(client, domain.domain_id, ids)
         for name, parts in found.items():
-            parts.append(getattr(history, name).astype({"domain_id": "str"}))
+            parts.append(getattr(history, name).astype({"domain_id": TEXT_TYPE}))
         current += [cn.load_case_fields(client, domain.domain_id, each) for each in ids]
     whole = {name: pd.concat(parts, ignore_index=True) for name, parts in found.items()}
     lost = whole["events"]["event_id"].iloc[7::11]
@@ -197,7 +198,9 @@ def frames() -> Frames:
         **{f"one {n}": f[f["case_id"] == one] for n, f in whole.items()},
         **{f"all {name}": frame for name, frame in whole.items()},
         "current": pd.concat(current, ignore_index=True),
-        "users": users(whole["events"]["actor"].dropna().astype("str").unique()[:5]),
+        "users": users(
+            whole["events"]["actor"].dropna().astype(TEXT_TYPE).unique()[:5]
+        ),
     }
 
 
@@ -229,7 +232,7 @@ def test_pandas_gives_the_columns_and_dtypes_of_the_schema(
     name: str, frames: Frames
 ) -> None:
     found = QUESTIONS[name](frames)
-    assert found.dtypes.astype(str).to_dict() == SCHEMAS[name].dtypes
+    assert dtypes_of(found) == SCHEMAS[name].dtypes
     assert found.columns.tolist() == SCHEMAS[name].names
 
 
@@ -330,7 +333,7 @@ def test_columns_of_a_users_own_are_in_nobodys_way(
 
 def texts(frame: pd.DataFrame) -> pd.DataFrame:
     categories = frame.select_dtypes("category").columns
-    return frame.astype(dict.fromkeys(categories, "str"))
+    return frame.astype(dict.fromkeys(categories, TEXT_TYPE))
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
@@ -363,9 +366,17 @@ def test_lazy_polars_gives_what_pandas_gives(
     assert_same(found.collect(), answers[name])
 
 
-# A server's session is in Etc/UTC as often as in UTC.
+# A moment is the same on every wall, also where the session's clock jumps.
 @pytest.mark.parametrize(
-    "zone", ["UTC", "Etc/UTC", pytest.param("GMT", marks=pytest.mark.slow)]
+    "zone",
+    [
+        "Etc/UTC",
+        "Europe/London",
+        *(
+            pytest.param(zone, marks=pytest.mark.slow)
+            for zone in ("UTC", "GMT", "Asia/Kolkata")
+        ),
+    ],
 )
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_duckdb_gives_what_pandas_gives(
@@ -380,6 +391,30 @@ def test_duckdb_gives_what_pandas_gives(
         found = QUESTIONS[name](given)
         assert isinstance(found, duckdb.DuckDBPyRelation)
         assert_same(found, answers[name])
+
+
+@pytest.mark.parametrize("engine", ["pandas", "Arrow", "Polars", "lazy", "DuckDB"])
+def test_no_event_has_an_answer_without_rows_in_every_engine(
+    engine: str, frames: Frames
+) -> None:
+    connection = duckdb.connect()
+    make: dict[str, Any] = {
+        "pandas": lambda frame: frame,
+        "Arrow": pa.Table.from_pandas,
+        "Polars": pl.from_pandas,  # which has no type for categories without any
+        "lazy": lambda frame: pl.from_pandas(frame).lazy(),
+        "DuckDB": lambda frame: connection.from_arrow(pl.from_pandas(frame).to_arrow()),
+    }
+    none = {
+        key: CHANGES.empty() if "changes" in key else EVENTS.empty() for key in frames
+    }
+    none |= {"current": CASE_FIELDS.empty(), "users": frames["users"][:0]}
+    given = {key: make[engine](frame) for key, frame in none.items()}
+    for ask in QUESTIONS.values():
+        found = ask(given)
+        found = found.collect() if engine == "lazy" else found
+        found = pl.from_arrow(found) if engine == "Arrow" else found
+        assert rows(found)[1] == []
 
 
 # ------------------------------------------------------------------------- Spark
@@ -472,12 +507,25 @@ def spark_frames(spark: Any, frames: Frames, tmp_path_factory: Any) -> Frames:
     return found
 
 
+# What is asked for by the hours and days of a wall.
+OF_WALLS = {
+    *("backlog", "backlog in Berlin", "actor_activity", "actor_activity in Berlin"),
+    *("rhythm", "off_hours"),
+}
+
+
 @pytest.mark.spark
 @pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("zone", ["Etc/UTC", "Europe/London"])
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_spark_gives_what_pandas_gives(
-    name: str, spark_frames: Frames, answers: dict[str, Any]
+    name: str, zone: str, spark: Any, spark_frames: Frames, answers: dict[str, Any]
 ) -> None:
+    spark.conf.set("spark.sql.session.timeZone", zone)
+    if zone == "Europe/London" and name in OF_WALLS:
+        with pytest.raises(ValueError, match="reads hours and days in Europe/London"):
+            QUESTIONS[name](spark_frames)
+        return
     found = QUESTIONS[name](spark_frames)
     assert nw.from_native(found).implementation.is_pyspark()
     assert_same(found, answers[name])

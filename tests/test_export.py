@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +21,7 @@ import pytest
 from answers import Pages, event
 
 import casesnb as cn
+from casesnb.tables.schema import TEXT_TYPE
 
 PM4PY = """
 import json, sys, warnings
@@ -96,7 +99,7 @@ def test_pm4pys_columns_stand_in_place_of_ours() -> None:
     assert log["concept:name"].tolist() == history.events["event_type"].tolist()
     assert str(log["time:timestamp"].dtype) == "datetime64[us, UTC]"
     for name in ("case:concept:name", "concept:name", "org:resource"):
-        assert log[name].dtype == "str"
+        assert log[name].dtype == TEXT_TYPE
     changes = cn.export.to_pm4py(history.changes)
     assert changes["concept:name"].tolist() == history.changes["field_id"].tolist()
     by = cn.export.to_pm4py(history.changes, activity="event_type")
@@ -130,11 +133,58 @@ def test_xes_keeps_what_a_stranger_wrote(tmp_path: Path) -> None:
     log = ET.parse(tmp_path / "log.xes").getroot()  # noqa: S314 - our own file
     second = list(log.iter("event"))[1]
     told = {e.get("key"): e.get("value") for e in second}
-    assert told['new:A"; DROP'] == "<a&\"'>\\x00\\x1b\n"
+    assert told["new:A_x0022__x003B__x0020_DROP"] == "<a&\"'>\\x00\\x1b\n"
     assert told["concept:name"] == 'Case."x"'
     assert (told["old:a"], told["new:a"]) == ("", "")
     assert told["new:A"] == "1.0"
     assert "org:resource" not in told
+
+
+@BOTH
+def test_xes_has_the_names_and_types_of_its_schema(
+    load: Callable[[], cn.History], tmp_path: Path
+) -> None:
+    cn.export.to_xes(load(), tmp_path / "log.xes")
+    log = ET.parse(tmp_path / "log.xes").getroot()  # noqa: S314 - our own file
+    assert float(log.get("xes.version") or "") == 1849.2016  # a decimal
+    parts = {"log", "extension", "trace", "event"}
+    kinds = set()
+    for each in log.iter():
+        if each.tag in parts:
+            continue
+        kinds.add(each.tag)
+        assert re.fullmatch(r"[A-Za-z_:][\w.:-]*", each.get("key") or "", re.ASCII)
+        value = each.get("value") or ""
+        match each.tag:
+            case "float":
+                assert float(value) == float(value)
+            case "boolean":
+                assert value in {"true", "false"}
+            case "int":
+                int(value)
+            case "date":
+                dt.datetime.fromisoformat(value)
+            case other:
+                assert other == "string"
+    assert kinds >= {"float", "string", "date", "int"}
+
+
+def test_two_domains_never_share_a_case(tmp_path: Path) -> None:
+    one = strange()
+    history = cn.concat(
+        [one, cn.load_history(cn.connect(Pages([event(0)])), "other", "c")]
+    )
+    cn.export.to_xes(history, tmp_path / "log.xes")
+    log = ET.parse(tmp_path / "log.xes").getroot()  # noqa: S314 - our own file
+    assert [len(list(t.iter("event"))) for t in log.iter("trace")] == [3, 1]
+    assert sum(str(e.get("key")).startswith("new:") for e in log.iter()) == len(
+        history.changes["new"].index[history.changes["new_kind"].notna()]
+    )
+    cn.export.to_ocel(history, tmp_path / "log.json")
+    told = json.loads((tmp_path / "log.json").read_text("utf-8"))
+    assert len({each["id"] for each in told["events"]}) == 4
+    cases = {each["id"] for each in told["objects"] if each["type"] == "case"}
+    assert {"case:d/c", "case:other/c"} <= cases
 
 
 @BOTH
@@ -214,7 +264,8 @@ def test_a_history_of_which_events_were_left_out_is_a_log(tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", ["cases.xes", "cases.json", "cases.sqlite"])
 def test_a_file_that_cannot_be_written_is_named(name: str, tmp_path: Path) -> None:
     write = cn.export.to_xes if name.endswith("xes") else cn.export.to_ocel
-    with pytest.raises(FileNotFoundError, match=rf"nowhere.{name}"):
+    (tmp_path / "nowhere").write_text("a file, and no folder")
+    with pytest.raises(OSError, match=rf"nowhere..{name}"):
         write(strange(), tmp_path / "nowhere" / name)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -270,3 +272,55 @@ def test_a_folder_of_the_other_kind_or_of_a_stranger_is_one_clear_error(
     (tmp_path / "history.json").write_text("[" * 100_000)
     with pytest.raises(ValueError, match="history.json is not as History wrote it"):
         cn.History.from_csv_folder(tmp_path)
+
+
+def written(one: cn.History, folder: Path, kind: str) -> Path:
+    path: Path = getattr(one, f"to_{kind}_folder")(folder)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_a_full_disk_leaves_the_history_that_was_there(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = cn.load_history(cn.connect(Pages([])), "d", "c")
+    written(before, tmp_path / "h", kind)
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            written(history(), tmp_path / "h", kind)
+    read = getattr(cn.History, f"from_{kind}_folder")(tmp_path / "h")
+    assert read.certificate == before.certificate
+    assert len([*(tmp_path / "h").iterdir()]) == 5
+
+
+@pytest.mark.parametrize("n", range(5))
+def test_a_stop_between_two_files_is_noticed_on_reading(
+    n: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = cn.load_history(cn.connect(Pages([])), "d", "c"), history()
+    written(before, tmp_path, "csv")
+    named: list[str] = []
+    move = Path.replace
+
+    def stopped(self: Path, target: Path) -> Path:
+        if len(named) == n:
+            raise KeyboardInterrupt
+        named.append(target.name)
+        return move(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            written(after, tmp_path, "csv")
+    assert "history.json" not in named
+    if n > 1:  # the first file, of cases not loaded, is the same in both
+        with pytest.raises(ValueError, match="is not as History wrote it"):
+            cn.History.from_csv_folder(tmp_path)
+    else:
+        read = cn.History.from_csv_folder(tmp_path)
+        assert read.certificate == before.certificate

@@ -37,6 +37,8 @@ DOORS = {
     },
     "scipy": {"analysis/cohorts.py"},
     "matplotlib": {"view/plots/"},
+    "jinja2": {"view/report/write.py"},
+    "cryptography": {"view/report/sign.py"},
     "ipywidgets": {"view/explorer/"},
     "traitlets": {"view/explorer/", "view/timeline/"},
     "anywidget": {"view/timeline/"},

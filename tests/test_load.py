@@ -12,6 +12,7 @@ from pandas.testing import assert_frame_equal
 
 import casesnb as cn
 from casesnb.schema import CASES, DOMAINS
+from casesnb.tables.schema import TEXT_TYPE
 
 ARN = "arn:aws:cases:us-east-1:111122223333:domain/d"
 
@@ -109,7 +110,7 @@ def test_cases_have_a_typed_column_for_each_field_asked() -> None:
             "domain_id": ["d", "d"],
             "case_id": ["c1", "c2"],
             "template_id": ["t", "t"],
-            "title": pd.array(["One", None], dtype="str"),
+            "title": pd.array(["One", None], dtype=TEXT_TYPE),
             "created_datetime": pd.array(
                 [pd.Timestamp("2026-03-01T09:00Z"), pd.NaT], dtype="datetime64[us, UTC]"
             ),
@@ -117,7 +118,21 @@ def test_cases_have_a_typed_column_for_each_field_asked() -> None:
             "vip": pd.array([False, None], dtype="boolean"),
         }
     )
+    expected = expected.astype(dict.fromkeys(CASES.names, TEXT_TYPE))
     assert_frame_equal(frame, expected)
+
+
+def test_a_case_that_came_on_two_pages_has_one_row_and_is_told() -> None:
+    def case(name: str, title: str) -> dict[str, Any]:
+        field = {"id": "title", "value": {"stringValue": title}}
+        return {"caseId": name, "templateId": "t", "fields": [field]}
+
+    sent = [case("a", "old"), case("b", "x"), case("a", "new"), case("c", "y")]
+    client = cn.connect(listing("cases", sent))
+    with pytest.warns(UserWarning, match="1 case came twice: .* others may be missing"):
+        frame = cn.load_cases(client, "d", fields=["title"])
+    assert frame["case_id"].tolist() == ["a", "b", "c"]
+    assert frame["title"].tolist() == ["new", "x", "y"]
 
 
 def test_a_limit_asks_for_no_more_pages_than_it_needs() -> None:
@@ -191,14 +206,14 @@ def test_columns_have_their_types_whatever_matches() -> None:
     assert_frame_equal(some[:0], none)
 
 
-def test_a_value_of_an_unknown_kind_is_not_its_members_name() -> None:
+def test_a_value_of_an_unknown_kind_keeps_its_content() -> None:
     odd = {"id": "title", "value": {"listValue": ["a"]}}
     case = {"caseId": "c", "templateId": "t", "fields": [odd, None]}
     frame = cn.load_cases(found(case), "d", fields=["title"])
     assert frame["title"].isna().tolist() == [True]
     client = cn.connect(listing("fields", [odd]))
     row = cn.load_case_fields(client, "d", "c", fields=["title"]).loc[0]
-    assert (row["kind"], row["value"]) == ("unknown", "listValue")
+    assert (row["kind"], row["value"]) == ("unknown", '{"listValue":["a"]}')
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from pandas.testing import assert_frame_equal
 import casesnb as cn
 from casesnb.schema import CHANGES, EVENTS, NAMES, OPTIONS, QUEUES, USERS
 from casesnb.tables.names import load_users, tail
-from casesnb.view.wording import value_name, value_names
 
 INSTANCE = "arn:aws:connect:us-east-1:111122223333:instance/i-1"
 ANNA = f"{INSTANCE}/agent/a-1"
@@ -480,12 +479,3 @@ def test_a_domain_that_is_not_there_has_no_catalogue() -> None:
     assert catalogue(Domain("GetDomain")).unread[0] == (
         "the domain (AccessDeniedException)"
     )
-
-
-def test_a_value_of_an_unknown_kind_is_called_what_it_is() -> None:
-    frame = changes(change("status", {"stringValue": "open"}, {"listValue": ["a"]}))
-    names = value_names(frame)
-    assert value_name(names, "status", "listValue") == (
-        "(a value of the unknown kind listValue)"
-    )
-    assert value_name(names, "status", "open") == "open"

@@ -24,7 +24,7 @@ from casesnb.wire import calls
 from casesnb.wire.calls import Until, ask_until, time_limit
 from casesnb.wire.errors import LoadStopped, LoadTimeout
 from casesnb.wire.limits import Limiter
-from casesnb.wire.pages import ask, iter_pages
+from casesnb.wire.pages import Page, ask, iter_pages, less
 from casesnb.wire.responder import Request, Response
 
 
@@ -480,3 +480,16 @@ def test_ctrl_c_ends_it_at_once_and_nothing_more_is_asked(which: str) -> None:
         assert load.wait(10) == 130
         assert time.monotonic() - stopped < 1.5
         assert len(asked) == n
+
+
+def test_pages_less_some_events_hold_the_others_as_they_came() -> None:
+    bodies = (
+        b'{"auditEvents": [{"eventId": "a", "n": 1.50}, null, {"eventId": "b"}]}',
+        b'{"auditEvents": [{"eventId":"c","n":%b}]}' % (b"9" * 5_000),
+        b'{"auditEvents": [{"x": "\\ud800"}]}',
+    )
+    pages = [Page("GetCaseAuditEvents", {}, n, body) for n, body in enumerate(bodies)]
+    assert less(pages, "auditEvents", {"b"}) == (
+        b'{"auditEvents":[{"eventId": "a", "n": 1.50},null,{"eventId":"c","n":%b},'
+        b'{"x": "\\ud800"}]}' % (b"9" * 5_000)
+    )

@@ -180,9 +180,3 @@ def test_what_no_rate_can_tell_is_refused() -> None:
         cn.rates(history, "conforming")
     with pytest.raises(ValueError, match=r"give timedelta\(days=7\) of 'reopened'"):
         cn.rates(history, "holders", within=dt.timedelta(days=1))
-
-
-def test_reopens_name_who_closed_and_who_opened_again() -> None:
-    again = [(0.0, "open", "x"), (1.0, "closed", "agent/b"), (2.0, "open", "agent/c")]
-    found = cn.reopens(history_of({"a": again}))
-    assert found[["closer", "actor"]].to_numpy().tolist() == [["agent/b", "agent/c"]]

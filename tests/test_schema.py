@@ -7,12 +7,13 @@ import re
 
 import pandas as pd
 import pytest
+from engines import dtypes_of
 from refresh_readme import README, refreshed
 
 import casesnb as cn
 from casesnb import schema
 from casesnb.schema import TABLES, Column, Table
-from casesnb.tables.schema import TIME
+from casesnb.tables.schema import TEXT_TYPE, TIME
 
 NAMES = {
     name: value for name, value in vars(schema).items() if isinstance(value, Table)
@@ -43,7 +44,7 @@ def test_names_follow_the_house(table: Table) -> None:
 def test_no_rows_have_all_columns_and_dtypes(table: Table) -> None:
     frame = table.empty()
     assert len(frame) == 0
-    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == table.dtypes
+    assert dtypes_of(frame) == table.dtypes
 
 
 def test_a_cast_drops_what_the_table_does_not_name_and_keeps_the_input() -> None:
@@ -55,7 +56,7 @@ def test_a_cast_drops_what_the_table_does_not_name_and_keeps_the_input() -> None
     out = table.cast(given)
     assert out.columns.tolist() == ["a", "n"]
     assert out.index.tolist() == [0]
-    assert str(out["a"].cat.categories.dtype) == "str"
+    assert out["a"].cat.categories.dtype == TEXT_TYPE
     pd.testing.assert_frame_equal(given, before)
     with pytest.raises(KeyError):
         table.cast(given.drop(columns="a"))

@@ -24,6 +24,7 @@ from casesnb.schema import (
     VARIANTS,
     Table,
 )
+from casesnb.tables.schema import TEXT_TYPE
 
 MISSING = (None, None)
 
@@ -286,7 +287,7 @@ def test_a_table_of_states_has_typed_columns() -> None:
                 "domain_id": ["d"],
                 "case_id": ["c"],
                 "b": [1.0],
-                "e": pd.Series([None], dtype="str"),
+                "e": pd.Series([None], dtype=TEXT_TYPE),
                 "n": [1.5],
                 "s": ["x"],
             }
@@ -324,7 +325,7 @@ def test_a_reopening_counts_from_the_first_close() -> None:
     )
     check(
         cn.reopens(life),
-        expected(REOPENS, ("d", "c", 3, 7, 4.0, "open", None, "e2", "e4", "a4")),
+        expected(REOPENS, ("d", "c", 3, 7, 4.0, "open", None, "e2", "a2", "e4", "a4")),
     )
 
 
@@ -351,10 +352,33 @@ def test_open_spells_make_a_median_longer_not_shorter() -> None:
     # Left after 1 h: 3/4. After 3 h: 3/4 * 1/2. After 4 h: nothing.
     check(
         cn.durations(waits),
-        expected(DURATIONS, ("f", "string", "v", 5, 1, 1, 1.0, 3.0, 4.0)),
+        expected(
+            DURATIONS,
+            ("f", "string", "v", 5, 1, 1, 0, 1.0, 3.0, 4.0, 1.0, 3.0, 4.0),
+        ),
     )
     with pytest.raises(ValueError, match="Name at least one column"):
         cn.durations(waits, by=())
+
+
+def test_what_ended_in_a_break_ended_some_time_before() -> None:
+    changes = [
+        changes_of((0, "status", MISSING, text("open")), (hours, *ends), case_id=case)
+        for case, hours, ends in (
+            ("a", 2, ("status", text("open"), text("closed"))),
+            ("b", 8, ("status", text("open"), text("closed"))),
+            ("c", 9, ("status", text("lost"), text("closed"))),
+        )
+    ]
+    spells = cn.spells(pd.concat(changes, ignore_index=True), "status", as_of=at(10))
+    found = cn.durations(spells[spells["value"] == "open"])
+    check(
+        found,
+        expected(
+            DURATIONS,
+            ("status", "string", "open", 3, 0, 0, 1, 2.0, 8.0, 9.0, 0.0, 2.0, 8.0),
+        ),
+    )
 
 
 # ---------------------------------------------------------------- working hours

@@ -225,7 +225,7 @@ def test_what_casesnb_does_not_know_is_kept_beside_the_rest() -> None:
         "mood": "good",
     }
     assert changes[["new_kind", "new"]].to_numpy().tolist() == [
-        ["unknown", "novelValue"]
+        ["unknown", '{"novelValue":1}']
     ]
     assert counts["d", "c"].n_nulls == 2
     assert counts["d", "c"].unknowns == {

@@ -365,7 +365,10 @@ def value(sent: Any, seen: Counter[str]) -> tuple[str | None, str | None]:
     ((name, inner),) = there.items()
     if name not in KINDS:
         seen["unknown"] += 1
-        return "unknown", escaped(name, seen)
+        told = json.dumps(
+            {name: inner}, ensure_ascii=False, sort_keys=True, separators=(",", ":")
+        )
+        return "unknown", escaped(told, seen)
     kind = KINDS[name]
     if kind in {"string", "user_arn"} and isinstance(inner, str):
         return kind, escaped(inner, seen)
@@ -378,8 +381,8 @@ def value(sent: Any, seen: Counter[str]) -> tuple[str | None, str | None]:
     if kind == "double" and (number or inner in ("NaN", "Infinity", "-Infinity")):
         try:
             return kind, repr(float(inner))
-        except OverflowError as error:
-            raise NotAPageError from error
+        except OverflowError:
+            return kind, str(inner)
     raise NotAPageError
 
 

@@ -11,6 +11,7 @@ import narwhals as nw
 import pandas as pd
 import polars as pl
 import pytest
+from engines import rows
 
 import casesnb as cn
 from casesnb.analysis.timezones import offsets, wall, weekday, with_period
@@ -35,7 +36,7 @@ def every_few_hours(first: str, last: str) -> pd.DataFrame:
 
 def engines(frame: pd.DataFrame) -> list[object]:
     connection = duckdb.connect()
-    connection.execute("SET TimeZone='UTC'")
+    connection.execute("SET TimeZone='Europe/London'")  # a wall that jumps
     polars = pl.from_pandas(frame)
     return [frame, polars, polars.lazy(), connection.from_arrow(polars.to_arrow())]
 
@@ -140,14 +141,70 @@ def test_there_is_no_such_zone_though_there_is_no_event(tz: Any) -> None:
             ask()
 
 
-def test_an_engine_of_another_zone_is_refused() -> None:
+@pytest.mark.parametrize("zone", ["UTC", "Europe/London", "America/New_York"])
+def test_a_session_of_duckdb_gets_moments_back_and_hours_that_passed(zone: str) -> None:
+    changed = pd.to_datetime(["2026-03-28T12:00Z", "2026-03-29T12:00Z"], utc=True)
+    page = {
+        "auditEvents": [
+            {
+                "eventId": f"e{n}",
+                "type": "Case.Created" if not n else "Case.Updated",
+                "performedTime": at.isoformat(),
+                "fields": [
+                    {"eventFieldId": "status", "newValue": {"stringValue": str(n)}}
+                ],
+                "performedBy": {"iamPrincipalArn": "arn:aws:iam::1:role/x"},
+            }
+            for n, at in enumerate(changed)
+        ]
+    }
     connection = duckdb.connect()
-    connection.execute("SET TimeZone='Asia/Tokyo'")
-    given = connection.from_arrow(
-        pl.from_pandas(every_few_hours("2026-01-01", "2026-01-02")).to_arrow()
+    connection.execute(f"SET TimeZone='{zone}'")
+    events, changes = (
+        connection.from_arrow(pl.from_pandas(table).to_arrow())
+        for table in (
+            cn.raw.events_frame([page], domain_id="d", case_id="c"),
+            cn.raw.changes_frame([page], domain_id="d", case_id="c"),
+        )
     )
-    with pytest.raises(ValueError, match="SET TimeZone='UTC'"):
-        opened(given)
+    assert rows(cn.spells(changes, "status").project("hours"))[1][0] == (24.0,)
+    history = cn.History(events, changes)
+    noon = changed[1].to_pydatetime()
+    after = history.between(noon)
+    asked = (
+        cn.spells(changes),
+        cn.with_working_hours(
+            changes.project("performed_at AS a, performed_at AS b"),
+            cn.Calendar(),
+            start="a",
+            end="b",
+        ),
+        cn.concat([history]).changes,
+        after.events,
+    )
+    for found in asked:
+        kinds = [str(kind) for kind in found.types]
+        assert "TIMESTAMP WITH TIME ZONE" in kinds
+        assert "TIMESTAMP" not in kinds
+    assert len(rows(after.events)[1]) == 1
+
+
+def test_a_time_without_a_zone_stays_as_it_is_in_duckdb() -> None:
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone='Asia/Kolkata'")
+    given = connection.sql(
+        "SELECT TIMESTAMPTZ '2026-03-02 09:00Z' AS a, TIMESTAMPTZ '2026-03-02 10:00Z' AS b,"
+        " TIMESTAMP '2026-03-02 09:00' AS mine"
+    )
+    found = cn.with_working_hours(given, cn.Calendar(), start="a", end="b")
+    assert [str(kind) for kind in found.types[1:]] == [
+        "TIMESTAMP WITH TIME ZONE",
+        "TIMESTAMP",
+        "DOUBLE",
+    ]
+    ((start, _, mine, hours),) = rows(found)[1]
+    assert start == mine == "2026-03-02T09:00:00.000000+00:00"
+    assert hours == 1.0
 
 
 @pytest.mark.parametrize("micros", [1, 250_000, 999_999])

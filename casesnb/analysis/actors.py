@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.calendar import Calendar
-from casesnb.analysis.timezones import wall, weekday, with_period
+from casesnb.analysis.timezones import micros_between, wall, weekday, with_period
 from casesnb.tables.frames import (
     NO_TEXT,
     as_given,
     handed_back,
+    instant,
+    is_zoned,
+    need_wall,
     need_zone,
     opened,
     plain,
@@ -306,6 +309,7 @@ def rhythm(
     True
     """
     frame = told_apart(as_given(history, EVENTS), "case", _CASE)
+    need_wall(frame)
     frame = frame.select(
         "actor_kind", "case", shown=wall(frame, "performed_at", tz)
     ).with_columns(
@@ -480,10 +484,10 @@ def off_hours(
     """
     calendar = calendar or Calendar()
     frame = opened(history, EVENTS)
+    need_wall(frame)
     key = ("actor", "actor_kind")
     frame = frame.select(*key, shown=wall(frame, "performed_at", calendar.tz))
     shown = nw.col("shown")
-    in_utc = time_type(frame)
     hours = (weekday(shown) - 1) * 24 + shown.dt.hour().cast(nw.Int64)
     minutes = hours * 60 + shown.dt.minute().cast(nw.Int64)
     is_working = nw.lit(False)
@@ -492,7 +496,7 @@ def off_hours(
         is_working = is_working | is_in
     for day in calendar.holidays:
         midnight = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
-        is_free = shown.dt.truncate("1d") == nw.lit(midnight, in_utc)
+        is_free = shown.dt.truncate("1d") == instant(frame, midnight)
         is_working = is_working & ~is_free
     frame = frame.with_columns(
         off=(~is_working).cast(nw.Int64), one=nw.lit(1, nw.Int64)
@@ -590,7 +594,7 @@ def in_bursts(frame: Any, *, within: dt.timedelta, min_cases: int) -> Any:
         *(nw.col(name).fill_null("") for name in parts), separator="\x1f"
     )
     order = ("performed_at", "domain_id", "case_id", "sequence", "slot")
-    pause = f"{within // dt.timedelta(microseconds=1)}us"
+    pause = within // dt.timedelta(microseconds=1)
     before = nw.col("performed_at").shift(1).over("same", order_by=order)
     frame = frame.filter(
         (nw.col("event_type") != "Case.Created")
@@ -600,13 +604,11 @@ def in_bursts(frame: Any, *, within: dt.timedelta, min_cases: int) -> Any:
         windowed(told_apart(frame, "case", _CASE))
         .with_columns(one=nw.lit(1, nw.Int64), same=same)
         .with_columns(before=before)
-        .with_columns(
-            starts=(nw.col("performed_at") > nw.col("before").dt.offset_by(pause))
-            .fill_null(True)
-            .cast(nw.Int64)
-        )
-        .with_columns(burst=nw.col("starts").cum_sum().over("same", order_by=order))
     )
+    passed = micros_between(frame, "before", "performed_at")
+    frame = frame.with_columns(
+        starts=(passed > pause).fill_null(True).cast(nw.Int64)
+    ).with_columns(burst=nw.col("starts").cum_sum().over("same", order_by=order))
     sizes = (
         frame.group_by("same", "burst")
         .agg(size=nw.col("case").n_unique())
@@ -672,7 +674,10 @@ def with_users(
     at, since, until = map(nw.col, ("performed_at", "valid_from_at", "valid_to_at"))
     # An actor and a time tell all there is to know, however often they come.
     key = ["performed_at", "actor_"]
-    rows = rows.with_columns(actor_=nw.col(actor))
+    named = nw.col(actor)
+    if rows.collect_schema()[actor] != nw.String:  # nobody is named at all
+        named = named.cast(nw.String)
+    rows = rows.with_columns(actor_=named)
     found = (
         rows.select(*key)
         .unique()
@@ -692,13 +697,16 @@ def with_users(
 def _told_of(users: object) -> Any:
     """Return what is told of users, each row from when to when."""
     spans = ("valid_from_at", "valid_to_at")
-    told = plain(users, *spans)
+    told = plain(users)
     there = told.collect_schema().names()
     if lacks := [name for name in ("actor", *spans) if name not in there]:
         raise ValueError(
             f"`users` has no {', '.join(lacks)}: who it was, since when and until "
             "when. A time may be missing (NaT) where it always held."
         )
+    for name in spans:
+        need_zone(told, name, "users")
+    told = plain(users, *spans)
     told = told.with_columns(_validity(told, name) for name in spans)
     _refuse_overlaps(told.select("actor", *spans))
     return told
@@ -728,7 +736,7 @@ def spans_of_users(users: object) -> Any:
             **nothing, since=nw.col("before"), until=since
         ),
         told.filter((nw.col("place") == nw.col("n")) & ~until.is_null()).with_columns(
-            **nothing, since=until, until=nw.lit(None, time_type(told))
+            **nothing, since=until, until=instant(told, None)
         ),
     ]
     kinds = {name: nw.col(name).cast(nw.String) for name in names}
@@ -737,10 +745,10 @@ def spans_of_users(users: object) -> Any:
 
 def _validity(users: Any, name: str) -> nw.Expr:
     """Return a column of times; nothing but missing values is of any type."""
-    need_zone(users, name, "users")
-    if getattr(users.collect_schema()[name], "time_zone", None) is not None:
-        return nw.col(name).cast(time_type(users))
-    return nw.lit(None, time_type(users)).alias(name)
+    dtype, kind = users.collect_schema()[name], time_type(users)
+    if isinstance(dtype, nw.Datetime) and is_zoned(dtype) == is_zoned(kind):
+        return nw.col(name).cast(kind)
+    return instant(users, None).alias(name)
 
 
 def _refuse_overlaps(users: Any) -> None:

@@ -12,7 +12,7 @@ import narwhals as nw
 
 from casesnb.analysis.timezones import in_hours, micros_between, offsets, wall
 from casesnb.tables.arguments import moment
-from casesnb.tables.frames import need_zone, rows_of, time_type, whole
+from casesnb.tables.frames import as_moments, instant, need_zone, rows_of, whole
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -192,7 +192,7 @@ def with_working_hours(
     >>> waits["working_hours"].tolist()
     [8.0]
     """
-    rows = whole(frame, start, end)
+    rows = whole(frame)
     names = rows.collect_schema().names()
     if missing := sorted({start, end} - set(names)):
         raise ValueError(
@@ -203,8 +203,10 @@ def with_working_hours(
     times = {"start": start, "end": end}
     need_zone(rows, start)
     need_zone(rows, end)
+    rows = whole(frame, start, end)
     worked = with_work(rows, calendar, **times, hours=hours, micros=_SHOWN)
-    return cast("IntoFrameT", worked.select(*names, hours).to_native())
+    worked = as_moments(worked.select(*names, hours), frame)
+    return cast("IntoFrameT", worked.to_native())
 
 
 def with_work(
@@ -250,9 +252,8 @@ def _with_worked(
     """Return the rows with the microseconds worked since 1970, up to a time."""
     weekly = calendar.weekly()
     total = sum(end - start for start, end in weekly)
-    in_utc = time_type(frame)
     frame = frame.with_columns(
-        **{_SHOWN: wall(frame, name, calendar.tz), _BEGAN: nw.lit(_MONDAY, in_utc)}
+        **{_SHOWN: wall(frame, name, calendar.tz), _BEGAN: instant(frame, _MONDAY)}
     )
     # A missing time is worked out as any other and left out at the end.
     micros = micros_between(frame, _BEGAN, _SHOWN).fill_null(0).cast(nw.Int64)
@@ -265,7 +266,7 @@ def _with_worked(
     for start, end in _free(calendar, first, last):
         worked = worked - _within(shown, start, end)
     for since, jump in _jumps(calendar, first, last):
-        is_since = nw.col(name) >= nw.lit(since, in_utc)
+        is_since = nw.col(name) >= instant(frame, since)
         worked = worked + nw.when(is_since).then(nw.lit(jump)).otherwise(nw.lit(0))
     known = ~nw.col(name).is_null()
     worked = nw.when(known).then(worked)

@@ -22,23 +22,27 @@ from typing import TYPE_CHECKING, Any, overload
 import narwhals as nw
 
 from casesnb.analysis.actors import attributed, in_bursts
-from casesnb.tables.arguments import need_history
-from casesnb.tables.field_chain import Chains, chained, is_new
+from casesnb.analysis.closing import CLOSED, closed_values, is_closed
+from casesnb.analysis.timezones import micros_between
+from casesnb.tables.arguments import as_ids, need_history
+from casesnb.tables.field_chain import Chains, chained, differs, field_ids_of, is_new
 from casesnb.tables.frames import (
     NO_TEXT,
     as_given,
     as_of_of,
     handed_back,
+    instant,
     opened,
     rows_of,
     stacked,
+    texts,
     time_type,
     windowed,
 )
 from casesnb.tables.schema import CHANGES, EVENTS, TEXT, TIME, Column, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from casesnb.tables.history import History
 
@@ -97,21 +101,24 @@ class RuleContext:
         The columns of ``schema.CHANGES``, in the same engine.
     as_of : datetime or None
         When the history was read; None if there is no event at all.
+    closed : tuple of str
+        The statuses that mean closed, in small letters.
     """
 
     events: Any
     changes: Any
     as_of: dt.datetime | None = None
+    closed: tuple[str, ...] = (CLOSED,)
 
     # Rules ask for the same things; each is found once.
 
     @cached_property
     def _events(self) -> Any:
-        return opened(self.events, EVENTS)
+        return _with_names_of_actors(self.events, EVENTS)
 
     @cached_property
     def _changes(self) -> Any:
-        return opened(self.changes, CHANGES)
+        return _with_names_of_actors(self.changes, CHANGES)
 
     @cached_property
     def _chained(self) -> Chains:
@@ -161,6 +168,14 @@ class RuleContext:
         frame = frame.with_columns(was=nw.when(is_set).then("had").otherwise("status"))
         edits = as_given(frame).filter(~nw.col("field_id").is_in(BOOKKEEPING))
         return edits.join(merged.select(*_EVENT), on=list(_EVENT), how="anti")
+
+
+def _with_names_of_actors(frame: object, table: Table) -> Any:
+    """Return a table beside what its actors are called, by their ids at worst."""
+    given = texts(as_given(frame, table, *table.names, "actor_name"))
+    there = given.collect_schema().names()
+    names = [name for name in ("actor_name", "actor") if name in there]
+    return given.with_columns(called=nw.coalesce(*names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +231,7 @@ class Rule:
             "verdict": nw.lit("found"),
             "field_id": NO_TEXT,
             "actor": NO_TEXT,
-            "found_at": nw.lit(None, in_utc),
+            "found_at": instant(context._events, None),
         }
         columns = {**defaults, **told}
         verdict = columns["verdict"].cast(nw.String)
@@ -333,6 +348,7 @@ def findings(
     *,
     rules: Rule | str | Iterable[Rule | str] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    closed: str | Sequence[str] = CLOSED,
     as_of: dt.datetime | None = None,
 ) -> Any:
     """One row per finding of a rule, or per case that it could not check.
@@ -348,6 +364,8 @@ def findings(
     options : mapping of str to mapping, optional
         For rules by name, what they are to do otherwise, such as
         ``{"stale": {"days": 30}}``.
+    closed : str or sequence of str, default "closed"
+        The statuses that mean closed, in small letters or capitals.
     as_of : datetime, optional
         When the history was read, with its zone; by default as its certificate
         says.
@@ -363,8 +381,9 @@ def findings(
     TypeError
         If one of `rules` is no `Rule`, or a rule has no such option.
     ValueError
-        If there is no rule, none of such a name, or a rule returns no findings'
-        columns or another verdict.
+        If there is no rule, none of such a name, a rule returns no findings'
+        columns or another verdict, or no case ever had a status that is to mean
+        closed.
 
     Examples
     --------
@@ -380,7 +399,12 @@ def findings(
     """
     need_history(history)
     chosen = _chosen(RULES if rules is None else rules, options or {})
-    context = RuleContext(history.events, history.changes, as_of_of(history, as_of))
+    context = RuleContext(
+        history.events,
+        history.changes,
+        as_of_of(history, as_of),
+        closed_values(history, closed),
+    )
     found = stacked([each(context) for each in chosen])
     order = ("domain_id", "case_id", "found_at", "rule", "event_ids", "field_id")
     return handed_back(found, history.events, order)
@@ -429,7 +453,7 @@ def _not_checkable(frame: Any, message: str) -> Any:
             *_CASE,
             verdict=nw.lit("not_checkable"),
             field_id=NO_TEXT,
-            found_at=nw.lit(None, time_type(frame)),
+            found_at=instant(frame, None),
             actor=NO_TEXT,
             event_ids=NO_TEXT,
             message=nw.lit(message),
@@ -468,8 +492,8 @@ def _closes(context: RuleContext) -> Any:
     """Return the events that closed a case; a merge closes none."""
     return context._edits.filter(
         (nw.col("field_id") == "status")
-        & (nw.col("status_") == "closed")
-        & (nw.col("was").fill_null("") != "closed")
+        & is_closed(nw.col("status_"), context.closed)
+        & ~is_closed(nw.col("was"), context.closed)
     )
 
 
@@ -481,8 +505,9 @@ def edited_after_close(context: RuleContext) -> Any:
     found = edits.filter(
         of_case
         & (nw.col("field_id") != "status")
-        & (nw.col("was") == "closed").fill_null(False)
-        & (nw.col("sets") == "closed").fill_null(True)  # no edit that opens it
+        & is_closed(nw.col("was"), context.closed)
+        # no edit that opens it
+        & (nw.col("sets").is_null() | is_closed(nw.col("sets"), context.closed))
     )
     told = context._changes.filter(nw.col("field_id") == "status")
     return stacked(
@@ -529,53 +554,93 @@ def closed_without_comment(context: RuleContext) -> Any:
 
 
 @rule(severity="warning")
-def tug_of_war(context: RuleContext) -> Any:
+def tug_of_war(context: RuleContext, *, radius: int = 1) -> Any:
     """Find values that were changed and that somebody else changed back."""
+    if not isinstance(radius, int) or radius < 1:
+        raise ValueError(f"radius={radius!r}: give how many changes back, 1 or more.")
     workers = attributed(context._events).select(*_EVENT, "worker")
     merged = context._events.filter(~nw.col("merge_event_id").is_null())
-    linked = context._chained.filter(is_new()).beside(
-        before_event_id=("event_id", 1),
-        first_actor=("actor", 1),
-        first_kind=("old_kind", 1),
-        first=("old", 1),
+    linked = context._chained.filter(is_new())
+    linked = linked.with_columns(broken=nw.col("is_break").cast(nw.Int64))
+    sources = {
+        "undone_event_id": "event_id",
+        "undone_actor": "actor",
+        "undone_called": "called",
+        "undone_at": "performed_at",
+        "first_kind": "old_kind",
+        "first": "old",
+        "broke": "broken",
+    }
+    steps = range(1, radius + 1)
+    before: dict[str, Any] = {
+        f"{name}_{n}": (column, n) for name, column in sources.items() for n in steps
+    }
+    frame = linked.beside(**before).frame
+    # The nearest change that replaced what is set again, without a break since.
+    undone = dict.fromkeys(
+        ["undone_event_id", "undone_actor", "undone_called"], NO_TEXT
     )
-    frame = linked.frame
+    undone["undone_at"] = instant(frame, None)
+    is_whole = {1: ~nw.col("is_break")}
+    for n in steps[1:]:
+        is_whole[n] = is_whole[n - 1] & (nw.col(f"broke_{n - 1}") == 0).fill_null(False)
+    for n in reversed(steps):
+        is_back = (
+            is_whole[n]
+            & (nw.col(f"first_kind_{n}") == nw.col("new_kind")).fill_null(False)
+            & (nw.col(f"first_{n}").fill_null("") == nw.col("new").fill_null(""))
+        )
+        undone = {
+            name: nw.when(is_back).then(f"{name}_{n}").otherwise(other)
+            for name, other in undone.items()
+        }
+    frame = frame.with_columns(**undone)
+    frame = frame.with_columns(
+        hours=(micros_between(frame, "undone_at", "performed_at") // 3_600_000_000)
+        .cast(nw.Int64)
+        .cast(nw.String)
+    )
+    # Whoever holds a case and gives it back does what is asked of them.
+    is_given_back = (nw.col("field_id") == "assigned_user") & (
+        nw.col("actor") == nw.col("old")
+    ).fill_null(False)
     back = (
         frame.filter(
             ~nw.col("field_id").is_in((*BOOKKEEPING, "status"))
-            & (nw.col("first_kind") == nw.col("new_kind")).fill_null(False)
-            & (nw.col("first").fill_null("") == nw.col("new").fill_null(""))
+            & ~nw.col("undone_event_id").is_null()
             & (nw.col("old").fill_null("") != nw.col("new").fill_null(""))
-            & ~nw.col("is_break")
+            & ~is_given_back
         )
         .join(merged.select(*_EVENT), on=list(_EVENT), how="anti")
         .join(workers, on=list(_EVENT), how="left")
         .join(
             workers,
-            left_on=["domain_id", "case_id", "before_event_id"],
+            left_on=["domain_id", "case_id", "undone_event_id"],
             right_on=list(_EVENT),
             how="left",
             suffix="_before",
         )
     )
-    is_named = ~nw.col("actor").is_null() & ~nw.col("first_actor").is_null()
+    is_named = ~nw.col("actor").is_null() & ~nw.col("undone_actor").is_null()
     found = back.filter(
-        is_named & (nw.col("actor") != nw.col("first_actor")).fill_null(False)
+        is_named & (nw.col("actor") != nw.col("undone_actor")).fill_null(False)
     )
     return stacked(
         [
             _found(
                 found,
                 "changed back by ",
-                nw.col("actor"),
+                nw.col("called"),
                 " (",
                 nw.col("worker"),
                 ") against ",
-                nw.col("first_actor"),
+                nw.col("undone_called"),
                 " (",
                 nw.col("worker_before"),
-                ")",
-                event_ids=nw.concat_str("before_event_id", "event_id", separator=" "),
+                ") after ",
+                nw.col("hours"),
+                " h",
+                event_ids=nw.concat_str("undone_event_id", "event_id", separator=" "),
                 field_id=nw.col("field_id"),
             ),
             _not_checkable(
@@ -625,10 +690,17 @@ def personal_data_edited_by_machine(
 ) -> Any:
     """Find personal data that was edited by automation or through the API."""
     workers = attributed(context._events).select(*_EVENT, "worker")
-    edits = context._edits.filter(
-        nw.col("field_id").is_in(tuple(fields))
-        & (nw.col("event_type") == "Case.Updated")
-    ).join(workers, on=list(_EVENT), how="left")
+    asked = field_ids_of(context._changes, as_ids(fields))
+    # To save the value that was there already edits nothing.
+    is_same = nw.col("is_first") & ~differs("old", "new")
+    edited = context._chained.filter(is_new()).filter(~is_same).frame
+    edits = (
+        context._edits.filter(
+            nw.col("field_id").is_in(asked) & (nw.col("event_type") == "Case.Updated")
+        )
+        .join(edited.select(*_EVENT, "slot"), on=[*_EVENT, "slot"], how="inner")
+        .join(workers, on=list(_EVENT), how="left")
+    )
     return stacked(
         [
             _found(
@@ -670,10 +742,10 @@ def stale(context: RuleContext, *, days: float = 7) -> Any:
     states = context._chained.frame.filter(
         nw.col("is_last") & (nw.col("field_id") == "status")
     )
-    states = states.select(*_CASE, status=nw.col("new").str.to_lowercase())
-    idle = last.filter(nw.col("performed_at") < nw.lit(since, time_type(last)))
+    states = states.select(*_CASE, status=nw.col("new"))
+    idle = last.filter(nw.col("performed_at") < instant(last, since))
     still_open = idle.join(states, on=list(_CASE), how="inner").filter(
-        nw.col("status").fill_null("") != "closed"
+        ~is_closed(nw.col("status"), context.closed)
     )
     return stacked(
         [

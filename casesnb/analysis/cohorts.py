@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import narwhals as nw
 import numpy as np
 
+from casesnb.analysis.closing import CLOSED, closed_values
 from casesnb.analysis.durations import hours_text
-from casesnb.analysis.flow import CLOSED, first_times_of
+from casesnb.analysis.flow import first_times_of
 from casesnb.analysis.rates import MEASURES, closes_of, outcomes_of
 from casesnb.analysis.uncertainty import Z, interval, newcombe, resampled, wilson
 from casesnb.tables.arguments import moment, need_columns
 from casesnb.tables.frames import (
     as_of_of,
+    instant,
     is_history,
     opened,
     rows_of,
-    time_type,
     windowed,
 )
 from casesnb.tables.schema import CHANGES, EVENTS, Table
@@ -236,7 +237,7 @@ def compare(
     horizon: float | None = None,
     within: dt.timedelta | None = None,
     flow: Flow | None = None,
-    closed: str = CLOSED,
+    closed: str | Sequence[str] = CLOSED,
     as_of: dt.datetime | None = None,
     n_resamples: int = 2000,
     seed: int = 0,
@@ -264,8 +265,8 @@ def compare(
         Of the rate ``"reopened"``: how soon.
     flow : mapping or str, optional
         Of the rate ``"conforming"``: the allowed moves.
-    closed : str, default "closed"
-        The status that means closed.
+    closed : str or sequence of str, default "closed"
+        The statuses that mean closed, in small letters or capitals.
     as_of : datetime, optional
         Up to this moment, with its zone; by default up to when each was read.
     n_resamples : int, default 2000
@@ -338,7 +339,7 @@ def compare_before_after(
     horizon: float | None = None,
     within: dt.timedelta | None = None,
     flow: Flow | None = None,
-    closed: str = CLOSED,
+    closed: str | Sequence[str] = CLOSED,
     as_of: dt.datetime | None = None,
     n_resamples: int = 2000,
     seed: int = 0,
@@ -363,8 +364,8 @@ def compare_before_after(
         Of the rate ``"reopened"``: how soon.
     flow : mapping or str, optional
         Of the rate ``"conforming"``: the allowed moves.
-    closed : str, default "closed"
-        The status that means closed.
+    closed : str or sequence of str, default "closed"
+        The statuses that mean closed, in small letters or capitals.
     as_of : datetime, optional
         Up to this moment, with its zone; by default up to when it was read.
     n_resamples : int, default 2000
@@ -455,7 +456,10 @@ def _births(history: Any) -> dict[tuple[Any, Any], dt.datetime]:
 
 
 def _waits(
-    history: Any, measure: str, closed: str, as_of: dt.datetime | None
+    history: Any,
+    measure: str,
+    closed: str | Sequence[str],
+    as_of: dt.datetime | None,
 ) -> _Sample:
     """Return how long each case waited, or has waited."""
     if measure not in WAITS:
@@ -470,14 +474,15 @@ def _waits(
     as_of = as_of_of(history, as_of)
     events, changes = opened(history, EVENTS), opened(history, CHANGES)
     if as_of is not None:
-        is_by_then = nw.col("performed_at") <= nw.lit(as_of, time_type(events))
+        is_by_then = nw.col("performed_at") <= instant(events, as_of)
         events, changes = events.filter(is_by_then), changes.filter(is_by_then)
     column = WAITS[measure][0]
-    times = rows_of(first_times_of(events, changes, closed))
+    values = closed_values(history, closed)
+    times = rows_of(first_times_of(events, changes, values))
     gaps: dict[Any, tuple[Any, Any]] = {}
     merged: dict[Any, Any] = {}
     if measure == "closed_hours":
-        for row in rows_of(closes_of(windowed(changes), windowed(events), closed)):
+        for row in rows_of(closes_of(windowed(changes), windowed(events), values)):
             key = _key_of(row)
             if row["is_merge"]:
                 merged.setdefault(key, row["at"])

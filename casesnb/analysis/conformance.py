@@ -16,10 +16,10 @@ from casesnb.tables.frames import (
     NO_TEXT,
     as_given,
     handed_back,
+    instant,
     rows_of,
     stacked,
     texts,
-    time_type,
 )
 from casesnb.tables.schema import BY, CHANGES, OF_FIELD, TEXT, TIME, Column, Table
 
@@ -156,7 +156,6 @@ def conformance(
         .otherwise(nw.lit("")),
         separator="",
     )
-    kinds = time_type(frame)
     found = moves.select(
         *PART,
         verdict=nw.lit("not_allowed"),
@@ -180,7 +179,7 @@ def conformance(
             *_CASE,
             field_id=nw.lit(field_id),
             verdict=nw.lit("not_checkable"),
-            at=nw.lit(None, kinds),
+            at=instant(frame, None),
             from_value=NO_TEXT,
             to_value=NO_TEXT,
             n_skipped=nw.lit(0, nw.Int64),

@@ -14,11 +14,12 @@ from casesnb.tables.frames import handed_back, opened, windowed
 from casesnb.tables.schema import HELD, TEXT, Column, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from narwhals.typing import IntoFrameT
 
 _QUANTILES = {"q25_hours": 0.75, "median_hours": 0.5, "q90_hours": 0.1}
+_LEAST = {f"{name}_min": share for name, share in _QUANTILES.items()}
 
 
 DURATIONS = Table(
@@ -30,9 +31,17 @@ DURATIONS = Table(
         Column("n", "int64", "spells"),
         Column("n_open", "int64", "of them still open"),
         Column("n_unknown", "int64", "of them without a known start, not counted"),
-        Column("q25_hours", "float64", "hours after which a quarter had ended"),
-        Column("median_hours", "float64", "hours after which half had ended"),
-        Column("q90_hours", "float64", "hours after which nine tenths had ended"),
+        Column("n_broken", "int64", "of them that ended in a break, nobody knows when"),
+        Column(
+            "q25_hours", "float64", "hours after which a quarter had ended, at most"
+        ),
+        Column("median_hours", "float64", "hours after which half had ended, at most"),
+        Column(
+            "q90_hours", "float64", "hours after which nine tenths had ended, at most"
+        ),
+        Column("q25_hours_min", "float64", "the same at least; differs after breaks"),
+        Column("median_hours_min", "float64", "the same at least"),
+        Column("q90_hours_min", "float64", "the same at least"),
     ),
 )
 
@@ -74,11 +83,16 @@ def durations(
     leaves without an end (it is censored). Dropping open spells, or taking them
     as ended, makes a median too short.
 
+    A spell that ended in a break of the history ended at some time before:
+    each quantile is told at most, as if such a spell had lasted to its break,
+    and at least, as if it had ended at once.
+
     Parameters
     ----------
     frame : DataFrame
         With the columns of `by`, `hours` and ``is_open``, as `spells` returns
-        them, in pandas, Polars, DuckDB or PySpark.
+        them, in pandas, Polars, DuckDB or PySpark; with ``is_known``, which says
+        what ended in a break, if there is one.
     by : sequence of str, default ("field_id", "kind", "value")
         The columns that make a group.
     hours : str, default "hours"
@@ -112,23 +126,24 @@ def durations(
     >>> durations(waits, by=["queue"])["median_hours"].tolist()
     [2.0]
     """
-    groups, steps = _steps(frame, by, hours)
-    by = as_ids(by)
-    found = steps.select(
-        "group_",
-        **{
-            name: nw.when(nw.col("survived") <= share + 1e-9).then("hours")
-            for name, share in _QUANTILES.items()
-        },
+    by, rows = _told(frame, by, hours)
+    groups = rows.group_by(*by, "group_").agg(
+        n=nw.col("one").sum(),
+        n_ended=nw.col("ended").sum(),
+        n_unknown=nw.col("unknown").sum(),
+        n_broken=nw.col("broken").sum(),
     )
-    found = found.group_by("group_").agg(nw.col(*_QUANTILES).min())
-    both = groups.join(found, on="group_", how="left").with_columns(
+    most = _quantiles(rows, _QUANTILES)
+    least = _quantiles(rows.with_columns(hours=nw.col("least")), _LEAST)
+    both = groups.join(most, on="group_", how="left")
+    both = both.join(least, on="group_", how="left").with_columns(
         n=nw.col("n").cast(nw.Int64),
         n_open=(nw.col("n") - nw.col("n_ended")).cast(nw.Int64),
         n_unknown=nw.col("n_unknown").cast(nw.Int64),
+        n_broken=nw.col("n_broken").cast(nw.Int64),
     )
-    columns = (*by, "n", "n_open", "n_unknown", *_QUANTILES)
-    return handed_back(both, frame, list(by), columns)
+    counts = ("n", "n_open", "n_unknown", "n_broken")
+    return handed_back(both, frame, by, (*by, *counts, *_QUANTILES, *_LEAST))
 
 
 def survival(
@@ -141,7 +156,9 @@ def survival(
     """One row per group and duration at which one ended: what share lasts longer.
 
     Kaplan and Meier's curve of which `durations` tells three points, with
-    Greenwood's variance and an interval that stays between 0 and 1.
+    Greenwood's variance and an interval that stays between 0 and 1. A spell that
+    ended in a break of the history counts as if it had lasted to its break: the
+    shares are then told at most.
 
     Parameters
     ----------
@@ -176,8 +193,8 @@ def survival(
     >>> survival(waits, by=["queue"])["share"].round(9).tolist()
     [0.75, 0.5, 0.5, 0.5]
     """
-    _, steps = _steps(frame, by, hours)
-    by = as_ids(by)
+    by, rows = _told(frame, by, hours)
+    steps = _steps(rows, by)
     n, d = nw.col("at_risk"), nw.col("ended")
     left = nw.when(n > d).then(d / (n * (n - d))).otherwise(nw.lit(0.0))
     steps = steps.with_columns(left=left).with_columns(
@@ -204,33 +221,47 @@ def survival(
     return handed_back(found, frame, (*by, "hours"), columns)
 
 
-def _steps(frame: object, by: Sequence[str], hours: str) -> tuple[Any, Any]:
-    """Return groups with their counts, and the steps of each one's curve."""
-    by = as_ids(by)
+def _told(frame: object, by: Sequence[str], hours: str) -> tuple[tuple[str, ...], Any]:
+    """Return the columns of a group, and what is told of each duration."""
+    by = tuple(as_ids(by))
     if not by:
         raise ValueError("by=() makes no group. Name at least one column.")
     rows = windowed(opened(frame))
-    need_columns(
-        rows.collect_schema().names(), replace(SPELLS, needs=(*by, hours, "is_open"))
-    )
+    there = rows.collect_schema().names()
+    need_columns(there, replace(SPELLS, needs=(*by, hours, "is_open")))
+    is_known = nw.col("is_known") if "is_known" in there else nw.lit(True)
+    is_broken = ~is_known & ~nw.col("is_open") & ~nw.col(hours).is_null()
     group = nw.concat_str(
         *(nw.col(name).cast(nw.String).fill_null("\x1e") for name in by),
         separator="\x1f",
     )
     one = nw.lit(1, nw.Int64)
-    rows = rows.select(
+    return by, rows.select(
         *by,
         group_=group,
         hours=nw.col(hours),
+        least=nw.when(is_broken).then(nw.lit(0.0)).otherwise(nw.col(hours)),
+        broken=is_broken.cast(nw.Int64),
         ended=(~nw.col("is_open")).cast(nw.Int64),
         one=one,
         unknown=nw.col(hours).is_null().cast(nw.Int64),
     )
-    groups = rows.group_by(*by, "group_").agg(
-        n=nw.col("one").sum(),
-        n_ended=nw.col("ended").sum(),
-        n_unknown=nw.col("unknown").sum(),
+
+
+def _quantiles(rows: Any, shares: Mapping[str, float]) -> Any:
+    """Return after how many hours so much of each group is left."""
+    found = _steps(rows, ()).select(
+        "group_",
+        **{
+            name: nw.when(nw.col("survived") <= share + 1e-9).then("hours")
+            for name, share in shares.items()
+        },
     )
+    return found.group_by("group_").agg(nw.col(*shares).min())
+
+
+def _steps(rows: Any, by: Sequence[str]) -> Any:
+    """Return the steps of each group's curve, by Kaplan and Meier."""
     steps = rows.filter(nw.col("unknown") == 0).group_by(*by, "group_", "hours")
     steps = steps.agg(ended=nw.col("ended").sum(), left_here=nw.col("one").sum())
     steps = steps.with_columns(
@@ -252,7 +283,6 @@ def _steps(frame: object, by: Sequence[str], hours: str) -> tuple[Any, Any]:
     steps = steps.with_columns(safe=safe).with_columns(
         part=nw.when(is_last).then(nw.lit(-1e6)).otherwise(nw.col("safe").log())
     )
-    steps = steps.with_columns(
+    return steps.with_columns(
         survived=nw.col("part").cum_sum().over("group_", order_by="hours").exp()
     )
-    return groups, steps

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.calendar import with_work
+from casesnb.analysis.closing import CLOSED, closed_values, is_closed
 from casesnb.analysis.spells import begun, replaced
 from casesnb.analysis.timezones import hours_between
 from casesnb.tables.field_chain import (
@@ -45,6 +46,7 @@ from casesnb.tables.schema import (
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
     from narwhals.typing import IntoFrameT
 
@@ -53,9 +55,6 @@ if TYPE_CHECKING:
 
 HOLDERS = ("assigned_user", "assigned_queue")
 """The fields that say who holds a case."""
-
-CLOSED = "closed"
-"""The status of a closed case, by AWS's own name for it."""
 
 _CASE = ("domain_id", "case_id")
 _KEY = list(_CASE)
@@ -102,7 +101,7 @@ REOPENS = Table(
         Column("to_value", TEXT, "the status that it got"),
         Column("closed_by", TEXT, "`merge` or `change`; missing without events"),
         Column("close_event_id", TEXT, "the event that closed it"),
-        Column("closer", TEXT, "who closed it; missing if AWS named none"),
+        Column("close_actor", TEXT, "who closed it; missing if not told"),
         *BY,
     ),
 )
@@ -264,6 +263,9 @@ def handoffs(
     born = texts(born.group_by(*key).agg(born=nw.col("performed_at").min()))
     linked = _named(begun(given, *HOLDERS, as_of=as_of))
     linked = moves_of(linked).told(*PART, *key, "event_id", "actor")
+    # To empty what never held anybody hands nothing over.
+    is_named = ~nw.col("from_value").is_null() | ~nw.col("to_value").is_null()
+    linked = linked.filter(is_named)
     moves = linked.joined(born, key).frame
     # Nobody held it since it was created, if its first change says so.
     from_birth = (
@@ -316,7 +318,7 @@ def reopens(
     /,
     *,
     events: IntoFrameT | None = None,
-    closed: str = CLOSED,
+    closed: str | Sequence[str] = CLOSED,
     as_of: dt.datetime | None = None,
 ) -> IntoFrameT:
     """One row per time that a closed case was opened again.
@@ -329,8 +331,8 @@ def reopens(
     events : DataFrame, optional
         Beside changes alone, ``schema.EVENTS`` of the same kind: they tell which
         close was a merge's, which resolves nothing.
-    closed : str, default "closed"
-        The status that means closed.
+    closed : str or sequence of str, default "closed"
+        The statuses that mean closed, in small letters or capitals.
     as_of : datetime, optional
         Up to this moment, with its zone; by default up to when the history was
         read, or to the newest change of a frame.
@@ -341,6 +343,13 @@ def reopens(
         The columns of ``schema.REOPENS``, by case and time, in the kind of
         frame that was given. ``closed_at`` is missing where the history does
         not tell when it was closed, ``closed_by`` where there are no events.
+        From one status that means closed to another is neither a close nor a
+        reopening. A status that AWS did not send reopens nothing.
+
+    Raises
+    ------
+    ValueError
+        If no case ever had a status that is to mean closed.
 
     Examples
     --------
@@ -350,13 +359,10 @@ def reopens(
     >>> reopens(history)["hours"].round(1).tolist()
     [53.1]
     """
-    linked = replaced(begun(history, "status", as_of=as_of))
-    linked = linked.told("event_id", "actor")
-    linked = linked.beside(close_event_id=("event_id", 1), closer=("actor", 1)).filter(
-        (nw.col("previous") == closed).fill_null(False)
-        & (nw.col("new") != closed).fill_null(True)
-    )
-    moves = linked.told(*_CASE, "sequence", "actor", "event_type").frame
+    linked = closings(history, closed_values(history, closed), as_of)
+    moves = linked.filter(nw.col("was_closed") & nw.col("is_told"))
+    moves = moves.filter(~nw.col("now_closed")).told(*_CASE, "sequence", "event_type")
+    moves = moves.frame
     moves = moves.filter((nw.col("event_type") != "Case.Created").fill_null(True))
     hours = hours_between(moves, "since_at", "performed_at")
     is_sure = nw.when(~nw.col("since_at").is_null())
@@ -369,8 +375,8 @@ def reopens(
         reopened_at=nw.col("performed_at"),
         hours=hours,
         to_value=nw.col("new"),
-        close_event_id=is_sure.then("close_event_id"),
-        closer=is_sure.then("closer"),
+        close_event_id=is_sure.then("closer"),
+        close_actor=is_sure.then("close_actor"),
     )
     if events is not None or is_history(history):
         events = beside(history, events, EVENTS)
@@ -393,11 +399,37 @@ def reopens(
         "to_value",
         "closed_by",
         "close_event_id",
-        "closer",
+        "close_actor",
         "event_id",
         "actor",
     )
     return handed_back(moves, history, (*_CASE, "sequence"), columns)
+
+
+def closings(
+    changes: object, closed: Sequence[str], as_of: dt.datetime | None = None
+) -> Chains:
+    """Return the changes that close a case or open one, beside the one before."""
+    linked = replaced(begun(changes, "status", as_of=as_of))
+    linked = linked.with_columns(
+        was_closed=is_closed(nw.col("previous"), closed),
+        now_closed=is_closed(nw.col("new"), closed),
+        is_told=~nw.col("new_kind").is_null(),
+    ).beside(prior_at=("performed_at", 1))
+    is_kept = nw.col("was_closed") != nw.col("now_closed")
+    is_kept = is_kept | nw.col("is_first") | nw.col("is_break") | ~nw.col("is_told")
+    linked = linked.filter(is_kept).told("event_id", "actor")
+    # From closed to closed, since when is not told.
+    is_stay = nw.col("was_closed") & nw.col("now_closed")
+    is_start = nw.when(~is_stay & nw.col("is_told"))
+    linked = linked.with_columns(began_at=is_start.then("performed_at"))
+    linked = linked.beside(
+        since_at=("began_at", 1),
+        closer=("event_id", 1),
+        close_actor=("actor", 1),
+        then_at=("performed_at", -1),
+    )
+    return linked.with_columns(since_at=nw.when(~nw.col("is_break")).then("since_at"))
 
 
 def variants(
@@ -459,7 +491,7 @@ def variants(
         *_CASE,
         "place",
         "before",
-        step=nw.when(nw.col("new").is_null()).then(nw.lit("(empty)")).otherwise("new"),
+        step=nw.col("new").fill_null("(empty)"),
     )
     (most,) = rows_of(frame.select(most=nw.col("place").max()))
     steps = range(1, min(int(most["most"] or 1), max_steps) + 1)
@@ -502,7 +534,7 @@ def first_times(
     /,
     *,
     changes: IntoFrameT | None = None,
-    closed: str = CLOSED,
+    closed: str | Sequence[str] = CLOSED,
 ) -> IntoFrameT:
     """One row per case: when it was first touched, assigned, commented, closed.
 
@@ -513,8 +545,8 @@ def first_times(
         DuckDB or PySpark.
     changes : DataFrame, optional
         Beside events alone, ``schema.CHANGES`` of the same kind.
-    closed : str, default "closed"
-        The status that means closed.
+    closed : str or sequence of str, default "closed"
+        The statuses that mean closed, in small letters or capitals.
 
     Returns
     -------
@@ -522,6 +554,11 @@ def first_times(
         The columns of ``schema.FIRST_TIMES``, by case, in the kind of frame
         that was given; missing where it did not happen. A merge's close is not
         counted. A case without an event has no row.
+
+    Raises
+    ------
+    ValueError
+        If no case ever had a status that is to mean closed.
 
     Examples
     --------
@@ -533,10 +570,11 @@ def first_times(
     True
     """
     changed = beside(history, changes, CHANGES)
-    return handed_back(first_times_of(history, changed, closed), history, _CASE)
+    values = closed_values(changed, closed)
+    return handed_back(first_times_of(history, changed, values), history, _CASE)
 
 
-def first_times_of(events: object, changes: object, closed: str = CLOSED) -> Any:
+def first_times_of(events: object, changes: object, closed: Sequence[str]) -> Any:
     """Return what `first_times` does, not yet handed back."""
     frame = opened(events, EVENTS)
     is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
@@ -566,8 +604,8 @@ def first_times_of(events: object, changes: object, closed: str = CLOSED) -> Any
     before = nw.when(nw.col("old_kind").is_null()).then("before").otherwise("old")
     is_close = (
         (nw.col("field_id") == "status")
-        & (nw.col("new") == closed).fill_null(False)
-        & (before != closed).fill_null(True)  # to close it again is no close
+        & is_closed(nw.col("new"), closed)
+        & ~is_closed(before, closed)  # to close it again is no close
         & own
     )
     names = {"first_assigned_at": is_assigned, "first_closed_at": is_close}

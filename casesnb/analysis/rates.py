@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.actors import spans_of_users
+from casesnb.analysis.closing import CLOSED, closed_values
 from casesnb.analysis.conformance import Flow, conformance
-from casesnb.analysis.flow import CLOSED
-from casesnb.analysis.spells import begun, replaced
+from casesnb.analysis.flow import closings
 from casesnb.analysis.timezones import with_period
 from casesnb.analysis.uncertainty import with_wilson
 from casesnb.analysis.windows import Window, span_of
@@ -22,10 +22,10 @@ from casesnb.tables.frames import (
     beside,
     frame_of,
     handed_back,
+    instant,
     opened,
     rows_of,
     stacked,
-    time_type,
     windowed,
 )
 from casesnb.tables.schema import CHANGES, EVENTS, OF_CASE, TEXT, TIME, Column, Table
@@ -106,7 +106,7 @@ def rates(
     users: IntoFrameT | None = None,
     events: IntoFrameT | None = None,
     flow: Flow | None = None,
-    closed: str = CLOSED,
+    closed: str | Sequence[str] = CLOSED,
     as_of: dt.datetime | None = None,
 ) -> IntoFrameT:
     """One row per group and outcome: how many of how many, with a 95% interval.
@@ -144,8 +144,8 @@ def rates(
         Beside changes alone, ``schema.EVENTS`` of the same kind.
     flow : mapping or str, optional
         Of ``"conforming"``: the allowed moves, as `conformance` takes them.
-    closed : str, default "closed"
-        The status that means closed.
+    closed : str or sequence of str, default "closed"
+        The statuses that mean closed, in small letters or capitals.
     as_of : datetime, optional
         Up to this moment, with its zone; by default up to when the history was
         read, or to the newest change of a frame.
@@ -185,8 +185,8 @@ def rates(
     found = outcomes_of(history, measure, within, events, flow, closed, as_of)
     if window is not None:
         start, end = span_of(window, as_of_of(history, as_of))
-        kind, at = time_type(found), nw.col("at")
-        is_in = (at >= nw.lit(start, kind)) & (at < nw.lit(end, kind))
+        at = nw.col("at")
+        is_in = (at >= instant(found, start)) & (at < instant(found, end))
         found = found.filter(is_in.fill_null(False))
     found = _beside(found, by, cases, users)
     if freq is not None:
@@ -246,7 +246,7 @@ def outcomes(
     within: dt.timedelta | None = None,
     events: IntoFrameT | None = None,
     flow: Flow | None = None,
-    closed: str = CLOSED,
+    closed: str | Sequence[str] = CLOSED,
     as_of: dt.datetime | None = None,
 ) -> IntoFrameT:
     """One row per close, case or SLA that a rate counts, or leaves out.
@@ -264,8 +264,8 @@ def outcomes(
         Beside changes alone, ``schema.EVENTS`` of the same kind.
     flow : mapping or str, optional
         Of ``"conforming"``: the allowed moves.
-    closed : str, default "closed"
-        The status that means closed.
+    closed : str or sequence of str, default "closed"
+        The statuses that mean closed, in small letters or capitals.
     as_of : datetime, optional
         Up to this moment, with its zone; by default up to when the history was
         read, or to the newest change of a frame.
@@ -304,7 +304,7 @@ def outcomes_of(
     within: dt.timedelta | None,
     events: object,
     flow: Flow | None,
-    closed: str,
+    closed: str | Sequence[str],
     as_of: dt.datetime | None,
 ) -> Any:
     """Return what `outcomes` does, not yet handed back."""
@@ -320,10 +320,11 @@ def outcomes_of(
             "'conforming', flow={'open': ['closed']})."
         )
     as_of = as_of_of(history, as_of)
+    values = closed_values(history, closed)
     changes = opened(history, CHANGES)
     happened = opened(beside(history, events, EVENTS), EVENTS)
     if as_of is not None:
-        at = nw.lit(as_of, time_type(happened))
+        at = instant(happened, as_of)
         changes = changes.filter(nw.col("performed_at") <= at)
         happened = happened.filter(nw.col("performed_at") <= at)
     changes, happened = windowed(changes), windowed(happened)
@@ -331,14 +332,14 @@ def outcomes_of(
         found = _slas(changes, happened)
     elif measure == "conforming":
         closes = _with_holders(
-            _last_of_each(closes_of(changes, happened, closed)), changes
+            _last_of_each(closes_of(changes, happened, values)), changes
         )
         found = _conforming(changes, closes, happened, flow)
     elif measure == "reopened":
-        closes = _with_holders(closes_of(changes, happened, closed), changes)
+        closes = _with_holders(closes_of(changes, happened, values), changes)
         found = _reopened(closes, changes, within, as_of)
     else:
-        closes = _with_holders(closes_of(changes, happened, closed), changes)
+        closes = _with_holders(closes_of(changes, happened, values), changes)
         cases = _first_closes(closes, happened)
         found = (_holders if measure == "holders" else _touchless)(
             cases, changes, happened
@@ -346,15 +347,18 @@ def outcomes_of(
     return found.with_columns(measure=nw.lit(measure)).select(*OUTCOMES.names)
 
 
-def closes_of(changes: Any, events: Any, closed: str) -> Any:
+def closes_of(changes: Any, events: Any, closed: Sequence[str]) -> Any:
     """Return each close, and each that shows only by what follows it."""
-    linked = replaced(begun(changes, "status")).told("event_id")
-    linked = linked.beside(next_id=("event_id", -1), prior_at=("performed_at", 1))
-    is_new = (nw.col("new") == closed).fill_null(False)
-    was = (nw.col("previous") == closed).fill_null(False)
+    linked = closings(changes, closed)
+    was, is_new = nw.col("was_closed"), nw.col("now_closed")
+    # A break after it may hide that it was opened, if it was not closed just before.
+    opens = nw.col("is_told") & ~is_new | nw.col("is_break") & ~was
+    linked = linked.with_columns(opens=opens.cast(nw.Int64)).beside(
+        next_id=("event_id", -1), then_opens=("opens", -1)
+    )
     is_odd = was & (nw.col("is_first") | nw.col("is_break"))
     rows = linked.filter((is_new & ~was) | is_odd)
-    rows = windowed(rows.told(*_CASE, "sequence", "actor").frame)
+    rows = windowed(rows.told(*_CASE, "sequence").frame)
     merges = events.select(
         *_CASE,
         "event_id",
@@ -367,7 +371,7 @@ def closes_of(changes: Any, events: Any, closed: str) -> Any:
         sequence=nw.col("sequence").cast(nw.Int64),
         is_told=(~is_odd).cast(nw.Int64),
         at=nw.when(~is_odd).then("performed_at"),
-        until_at=nw.col("until_at"),
+        until_at=nw.when((nw.col("then_opens") == 1).fill_null(False)).then("then_at"),
         # A close that shows only by what follows it was between these two.
         gap_at=nw.when(is_odd).then("performed_at"),
         since_at=nw.when(is_odd).then("prior_at"),
@@ -433,7 +437,7 @@ def _reopened(
         is_again = is_again & (nw.col("until_at") <= due).fill_null(False)
         if as_of is not None:
             # Also those that were: else the rest would count for less than it is.
-            too_young = due > nw.lit(as_of, time_type(closes))
+            too_young = due > instant(closes, as_of)
     rows = _answered(
         closes,
         nw.when(is_again).then(nw.lit("reopened")).otherwise(nw.lit("not reopened")),
@@ -542,7 +546,7 @@ def _slas(changes: Any, events: Any) -> Any:
     running = begun_.filter(nw.col("place") > nw.col("n_ends").fill_null(0)).select(
         *key,
         "sequence",
-        at=nw.lit(None, time_type(events)),
+        at=instant(events, None),
         closer=NO_TEXT,
         outcome=NO_TEXT,
         excluded=nw.lit(_RUNNING),

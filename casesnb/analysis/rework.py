@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 
 from casesnb.analysis.calendar import with_work
-from casesnb.analysis.flow import CLOSED, first_times_of, handoffs, moves_of
+from casesnb.analysis.closing import CLOSED, closed_values
+from casesnb.analysis.flow import first_times_of, handoffs, moves_of
 from casesnb.analysis.spells import begun, spells
 from casesnb.analysis.tail import tail as tail  # noqa: PLC0414 - of this family
 from casesnb.analysis.timezones import hours_between, in_hours, micros_between
@@ -17,9 +18,9 @@ from casesnb.tables.frames import (
     as_of_of,
     beside,
     handed_back,
+    instant,
     opened,
     rows_of,
-    time_type,
     windowed,
 )
 from casesnb.tables.schema import (
@@ -171,7 +172,7 @@ def effort(
     /,
     *,
     events: IntoFrameT | None = None,
-    closed: str = CLOSED,
+    closed: str | Sequence[str] = CLOSED,
     as_of: dt.datetime | None = None,
     calendar: Calendar | None = None,
 ) -> IntoFrameT:
@@ -188,8 +189,8 @@ def effort(
         DuckDB or PySpark.
     events : DataFrame, optional
         Beside changes alone, ``schema.EVENTS`` of the same kind.
-    closed : str, default "closed"
-        The status that means closed.
+    closed : str or sequence of str, default "closed"
+        The statuses that mean closed, in small letters or capitals.
     as_of : datetime, optional
         Up to this moment, with its zone; by default up to when the history was
         read, or to the newest change of a frame.
@@ -213,20 +214,20 @@ def effort(
     True
     """
     as_of = as_of_of(history, as_of)
+    values = closed_values(history, closed)
     happened = opened(beside(history, events, EVENTS), EVENTS)
     changes = opened(history, CHANGES)
-    kind = time_type(happened)
     if as_of is None:
         until = happened.select(as_of=nw.col("performed_at").max())
     else:
-        at = nw.lit(as_of, kind)
+        at = instant(happened, as_of)
         happened = happened.filter(nw.col("performed_at") <= at)
         changes = changes.filter(nw.col("performed_at") <= at)
         until = happened.select(as_of=nw.col("performed_at").max()).with_columns(
             as_of=at
         )
     happened, changes, until = map(windowed, (happened, changes, until))
-    cases = first_times_of(happened.to_native(), changes.to_native(), closed)
+    cases = first_times_of(happened.to_native(), changes.to_native(), values)
     cases = windowed(cases).select(*_CASE, "created_at", "first_closed_at")
     cases = cases.join(until, how="cross").select(
         *_CASE,

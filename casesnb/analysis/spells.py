@@ -192,8 +192,11 @@ def begun(changes: object, *field_ids: str, as_of: dt.datetime | None = None) ->
         is_same=nw.col("is_first")
         & ~nw.col("old_kind").is_null()
         & ~differs("old", "new"),
-    ).beside(
-        since_at=("performed_at", 1),
+    )
+    # A first change to the value that was there already is no start.
+    began_at = nw.when(~nw.col("is_same")).then("performed_at")
+    linked = linked.with_columns(began_at=began_at).beside(
+        since_at=("began_at", 1),
         until_at=("performed_at", -1),
         then_break=("is_break", -1),
     )
@@ -255,7 +258,10 @@ def _held(linked: Chains, *names: str) -> Any:
         start_at=nw.when(is_sure).then("performed_at"),
         end_at=nw.coalesce("until_at", "as_of"),
         is_open=nw.col("until_at").is_null(),
-        is_known=~nw.col("then_break") & is_sure & ~nw.col("is_unsure"),
+        is_known=~nw.col("then_break")
+        & is_sure
+        & ~nw.col("is_unsure")
+        & ~nw.col("new_kind").is_null(),
     )
     told = found.told(*PART, *names).frame
     if names and (linked.given is None or told["is_same"].any()):

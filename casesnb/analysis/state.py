@@ -196,10 +196,11 @@ def state_table(
     -------
     DataFrame
         ``domain_id``, ``case_id`` and the fields by their ids, by case, in the
-        kind of frame that was given. A field whose values are all numbers is
-        float64, one whose values are all booleans is 1.0 for true and 0.0 for
-        false, any other text; missing where the case does not have it or it is
-        not known, as `state_at` tells.
+        kind of frame that was given; a field with one of these two ids is
+        ``field_case_id`` or ``field_domain_id``. A field whose values are all
+        numbers is float64, one whose values are all booleans is 1.0 for true
+        and 0.0 for false, any other text; missing where the case does not have
+        it or it is not known, as `state_at` tells.
 
     Examples
     --------
@@ -217,6 +218,8 @@ def state_table(
         if row["kind"] not in {None, "empty"}:
             told.add(row["kind"])
     fields = sorted(kinds)
+    if not fields:
+        return handed_back(state.select(*_CASE), history, _CASE)
     typed = {}
     for field_id in fields:
         is_told = nw.col("is_known") & ~nw.col("value").is_null()
@@ -228,9 +231,12 @@ def state_table(
             value = nw.when(is_here).then(is_true.cast(nw.Float64))
         else:
             value = nw.when(is_here).then("value")
-        typed[field_id] = value
+        name = f"field_{field_id}" if field_id in _CASE else field_id
+        while name != field_id and name in kinds:
+            name = f"{name}_"
+        typed[name] = value
     wide = state.select(*_CASE, **typed).group_by(*_CASE).agg(nw.col(*typed).max())
-    return handed_back(wide.select(*_CASE, *fields), history, _CASE)
+    return handed_back(wide.select(*_CASE, *typed), history, _CASE)
 
 
 def diff(

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
+from casesnb.analysis.closing import CLOSED, closed_values
 from casesnb.analysis.flow import (
-    CLOSED,
     FIRST_TIMES,
+    closings,
     first_times_of,
     handoffs,
     moves_of,
@@ -17,11 +18,12 @@ from casesnb.analysis.flow import (
 from casesnb.analysis.spells import begun, spells
 from casesnb.analysis.timezones import hours_between
 from casesnb.tables.field_chain import chained
-from casesnb.tables.frames import as_of_of, beside, handed_back, opened, time_type
+from casesnb.tables.frames import as_of_of, beside, handed_back, instant, opened
 from casesnb.tables.schema import CHANGES, EVENTS, TEXT, TIME, Column, Table
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
     from narwhals.typing import IntoFrameT
 
@@ -84,7 +86,7 @@ def case_summary(
     /,
     *,
     changes: IntoFrameT | None = None,
-    closed: str = CLOSED,
+    closed: str | Sequence[str] = CLOSED,
     as_of: dt.datetime | None = None,
 ) -> IntoFrameT:
     """One row per case: its times, its counts and where it stands.
@@ -96,8 +98,8 @@ def case_summary(
         DuckDB or PySpark.
     changes : DataFrame, optional
         Beside events alone, ``schema.CHANGES`` of the same kind.
-    closed : str, default "closed"
-        The status that means closed.
+    closed : str or sequence of str, default "closed"
+        The statuses that mean closed, in small letters or capitals.
     as_of : datetime, optional
         Up to this moment, with its zone; by default up to when the history was
         read, or to the newest event of a frame.
@@ -107,6 +109,11 @@ def case_summary(
     DataFrame
         The columns of ``schema.CASE_SUMMARY``, by case, in the kind of frame
         that was given. A case without an event has no row.
+
+    Raises
+    ------
+    ValueError
+        If no case ever had a status that is to mean closed.
 
     See Also
     --------
@@ -121,20 +128,22 @@ def case_summary(
     [1]
     """
     changed = opened(beside(history, changes, CHANGES), CHANGES)
+    values = closed_values(changed, closed)
     happened, as_of = opened(history, EVENTS), as_of_of(history, as_of)
     until = nw.col("performed_at").max()
     if as_of is not None:
-        until = nw.lit(as_of, time_type(happened))
+        until = instant(happened, as_of)
         happened = happened.filter(nw.col("performed_at") <= until)
         changed = changed.filter(nw.col("performed_at") <= until)
     happened = happened.with_columns(as_of=until)
     found = _counted(happened)
-    found = found.join(first_times_of(happened, changed, closed), on=_KEY, how="left")
+    found = found.join(first_times_of(happened, changed, values), on=_KEY, how="left")
     chain = chained(changed).frame.select(
         *_CASE,
         n_breaks=nw.col("is_break").cast(nw.Int64),
     )
     steps = moves_of(begun(changed, "status")).told(*_CASE).frame
+    steps = steps.filter(~nw.col("from_kind").is_null())  # as transitions count
     steps = steps.select(*_CASE, n_status_changes=nw.lit(1, nw.Int64))
     moves = opened(handoffs(changed)).with_columns(
         is_named=~nw.col("from_value").is_null() & ~nw.col("to_value").is_null(),
@@ -146,17 +155,24 @@ def case_summary(
         n_queue_handoffs=(nw.col("is_named") & ~nw.col("is_user")).cast(nw.Int64),
         n_ping_pongs=nw.col("is_ping_pong").cast(nw.Int64),
     )
-    again = opened(reopens(changed)).select(*_CASE, n_reopens=nw.lit(1, nw.Int64))
+    again = opened(reopens(changed, closed=values)).select(
+        *_CASE, n_reopens=nw.lit(1, nw.Int64)
+    )
     for part in (chain, steps, moves, again):
         names = [n for n in part.collect_schema().names() if n not in _CASE]
         sums = part.group_by(*_CASE).agg(nw.col(*names).sum())
         found = found.join(sums, on=_KEY, how="left")
-    found = found.join(_standing(changed, closed), on=_KEY, how="left")
+    found = found.join(_standing(changed), on=_KEY, how="left")
+    last = closings(changed, values).filter(nw.col("then_at").is_null()).told(*_CASE)
+    last = last.frame.select(
+        *_CASE, was_closed=nw.col("now_closed").cast(nw.Int64), closed_at="began_at"
+    )
+    found = found.join(last, on=_KEY, how="left")
     found = found.with_columns(
         nw.col(*_COUNTS).fill_null(0).cast(nw.Int64),
         is_closed=nw.col("was_closed").fill_null(0) == 1,
     ).with_columns(
-        ends_at=nw.when(nw.col("is_closed")).then("status_at").otherwise("as_of")
+        ends_at=nw.when(nw.col("is_closed")).then("closed_at").otherwise("as_of")
     )
     found = found.with_columns(
         age_hours=hours_between(found, "created_at", "ends_at"),
@@ -224,18 +240,16 @@ def _counted(events: Any) -> Any:
     return counted.join(named, on=_KEY, how="left")
 
 
-def _standing(changes: Any, closed: str) -> Any:
+def _standing(changes: Any) -> Any:
     """Return each case's status and holders as the last changes left them."""
     fields = ("status", "assigned_user", "assigned_queue")
     held = opened(spells(changes.filter(nw.col("field_id").is_in(fields))))
     held = held.filter(nw.col("is_open"))
     is_status = nw.col("field_id") == "status"
-    is_closed = (nw.col("value") == closed).fill_null(False)
     held = held.select(
         *_CASE,
         status_at=nw.when(is_status).then("start_at"),
-        was_closed=(is_status & is_closed).cast(nw.Int64),
         **{name: nw.when(nw.col("field_id") == name).then("value") for name in fields},
     )
-    names = ("status_at", "was_closed", *fields)
+    names = ("status_at", *fields)
     return held.group_by(*_CASE).agg(nw.col(*names).max())

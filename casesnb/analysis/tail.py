@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import narwhals as nw
 import numpy as np
 
-from casesnb.analysis.flow import CLOSED, first_times_of
+from casesnb.analysis.closing import CLOSED, closed_values
+from casesnb.analysis.flow import first_times_of
 from casesnb.analysis.spells import spells
 from casesnb.analysis.timezones import micros_between
 from casesnb.analysis.uncertainty import interval, resampled
@@ -18,14 +19,15 @@ from casesnb.tables.frames import (
     beside,
     frame_of,
     handed_back,
+    instant,
     opened,
     rows_of,
-    time_type,
 )
 from casesnb.tables.schema import CHANGES, EVENTS, HELD, TEXT, Column, Table
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
     from narwhals.typing import IntoFrameT
 
@@ -67,7 +69,7 @@ def tail(
     slow: float = 0.1,
     horizon: float | None = None,
     events: IntoFrameT | None = None,
-    closed: str = CLOSED,
+    closed: str | Sequence[str] = CLOSED,
     as_of: dt.datetime | None = None,
     n_resamples: int = 2000,
     seed: int = 0,
@@ -93,8 +95,8 @@ def tail(
         that a quarter of the cases was followed as long.
     events : DataFrame, optional
         Beside changes alone, ``schema.EVENTS`` of the same kind.
-    closed : str, default "closed"
-        The status that means closed.
+    closed : str or sequence of str, default "closed"
+        The statuses that mean closed, in small letters or capitals.
     as_of : datetime, optional
         Up to this moment, with its zone; by default up to when the history was
         read, or to the newest change of a frame.
@@ -133,8 +135,9 @@ def tail(
         raise ValueError(f"slow={slow}: give a share above 0 and up to {_MIDDLE[0]}.")
     (field_id,) = field_ids_of(history, [field_id])
     as_of = as_of_of(history, as_of)
+    values = closed_values(history, closed)
     happened = beside(history, events, EVENTS)
-    cases = _lives(history, happened, closed, as_of)
+    cases = _lives(history, happened, values, as_of)
     if not cases:
         raise ValueError(
             "No case's creation is told, so none has a known length. Load cases whose "
@@ -148,7 +151,7 @@ def tail(
     is_over = is_over | (lasted >= horizon)
     lasted = np.minimum(lasted, horizon)
     stages, hours = _stages(
-        history, happened, field_id, closed, as_of, horizon, [*cases], lasted
+        history, happened, field_id, values, as_of, horizon, [*cases], lasted
     )
     split = Split(lasted, is_over, hours, slow)
     slow_hours, middle = split.parts(np.ones((1, len(lasted))))
@@ -196,7 +199,10 @@ class _Life(NamedTuple):
 
 
 def _lives(
-    history: object, events: object, closed: str, as_of: dt.datetime | None
+    history: object,
+    events: object,
+    closed: Sequence[str],
+    as_of: dt.datetime | None,
 ) -> dict[tuple[Any, Any], _Life]:
     """Return how long each case lasted whose creation is told."""
     happened, changes = opened(events, EVENTS), opened(history, CHANGES)
@@ -204,7 +210,7 @@ def _lives(
         (row,) = rows_of(happened.select(at=nw.col("performed_at").max()))
         as_of = row["at"]
     else:
-        is_by_then = nw.col("performed_at") <= nw.lit(as_of, time_type(happened))
+        is_by_then = nw.col("performed_at") <= instant(happened, as_of)
         happened, changes = happened.filter(is_by_then), changes.filter(is_by_then)
     merged = happened.filter(
         ~nw.col("merge_event_id").is_null(),
@@ -231,7 +237,7 @@ def _stages(
     history: Any,
     events: object,
     field_id: str,
-    closed: str,
+    closed: Sequence[str],
     as_of: dt.datetime | None,
     horizon: float,
     cases: list[tuple[Any, Any]],

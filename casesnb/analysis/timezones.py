@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import narwhals as nw
 
 from casesnb.tables.arguments import moment
-from casesnb.tables.frames import TIME, rows_of, time_type
+from casesnb.tables.frames import TIME, instant, need_wall, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,20 +32,20 @@ def wall(frame: Any, column: str, tz: str | dt.tzinfo) -> nw.Expr:
         return at
     shown = _later(at, changes[0][1])
     for since, offset in changes[1:]:
-        is_since = at >= nw.lit(since, time_type(frame))
+        is_since = at >= instant(frame, since)
         shown = nw.when(is_since).then(_later(at, offset)).otherwise(shown)
     return shown
 
 
 def _at(
+    frame: Any,
     wall: nw.Expr,
     changes: Sequence[tuple[dt.datetime, dt.timedelta]],
-    in_utc: nw.Datetime,
 ) -> nw.Expr:
     """Return when the wall first showed a time; after a jump that skipped it."""
     at = _later(wall, -changes[0][1])
     for (_, before), (since, offset) in pairwise(changes):
-        showed = nw.lit(since + max(before, offset), in_utc)
+        showed = instant(frame, since + max(before, offset))
         at = nw.when(wall >= showed).then(_later(wall, -offset)).otherwise(at)
     return at
 
@@ -109,6 +109,7 @@ def zone(tz: str | dt.tzinfo) -> dt.tzinfo:
 
 def with_period(frame: Any, column: str, freq: str, tz: str | dt.tzinfo = "UTC") -> Any:
     """Return the rows with when the period began in which each one's time lies."""
+    need_wall(frame)
     if str(tz) == "UTC":
         return frame.with_columns(period_at=_began(frame, nw.col(column), freq))
     # A period may have begun before the first time that lies in it, by a year at most.
@@ -116,9 +117,7 @@ def with_period(frame: Any, column: str, freq: str, tz: str | dt.tzinfo = "UTC")
     frame = frame.with_columns(period_at=wall(frame, column, tz))
     frame = frame.with_columns(period_at=_began(frame, nw.col("period_at"), freq))
     return (
-        frame.with_columns(
-            period_at=_at(nw.col("period_at"), changes, time_type(frame))
-        )
+        frame.with_columns(period_at=_at(frame, nw.col("period_at"), changes))
         if changes
         else frame
     )

@@ -10,8 +10,9 @@ import narwhals as nw
 import numpy as np
 
 from casesnb.analysis.checks import findings
+from casesnb.analysis.closing import CLOSED, closed_values
 from casesnb.analysis.durations import hours_text
-from casesnb.analysis.flow import CLOSED, handoffs, moves_of, reopens
+from casesnb.analysis.flow import handoffs, moves_of, reopens
 from casesnb.analysis.spells import begun, spells
 from casesnb.tables.arguments import need_history
 from casesnb.tables.certificate import counted
@@ -20,9 +21,9 @@ from casesnb.tables.frames import (
     as_of_of,
     frame_of,
     handed_back,
+    instant,
     opened,
     rows_of,
-    time_type,
 )
 from casesnb.tables.schema import CHANGES, EVENTS, OF_CASE, TEXT, Column, Table
 
@@ -76,7 +77,7 @@ def triage(
     top: int = 20,
     cases: IntoFrameT | None = None,
     rules: Iterable[str | Rule] | None = None,
-    closed: str = CLOSED,
+    closed: str | Sequence[str] = CLOSED,
     as_of: dt.datetime | None = None,
 ) -> IntoFrameT:
     """One row per case to look at, the most surprising first, with the reasons.
@@ -97,8 +98,8 @@ def triage(
         same kind of frame; without it templates are not told apart.
     rules : iterable of Rule or str, optional
         The rules of `findings` to ask; by default all.
-    closed : str, default "closed"
-        The status that means closed.
+    closed : str or sequence of str, default "closed"
+        The statuses that mean closed, in small letters or capitals.
     as_of : datetime, optional
         Up to this moment, with its zone; by default up to when it was read.
 
@@ -130,14 +131,15 @@ def triage(
     if top < 1:
         raise ValueError(f"top={top} lists nothing. Give 1 or more.")
     as_of = as_of_of(history, as_of)
+    values = closed_values(history, closed)
     kin = _Kin(_events_of(history, as_of), cases, as_of)
     found: dict[Key, list[_Reason]] = defaultdict(list)
     if kin.cases:
         for reasons in (
             _moves(history, kin, as_of),
-            _long(history, kin, closed, as_of),
+            _long(history, kin, values, as_of),
             _passed(history, kin, as_of),
-            _reopened(history, kin, closed, as_of),
+            _reopened(history, kin, values, as_of),
             _found(history, kin, rules, as_of),
             _unnamed(kin),
         ):
@@ -180,7 +182,7 @@ def _events_of(history: Any, as_of: dt.datetime | None) -> list[dict[str, Any]]:
     """Return each case's beginning, its last event, and how many name nobody."""
     events = opened(history, EVENTS)
     if as_of is not None:
-        at = nw.lit(as_of, time_type(events))
+        at = instant(events, as_of)
         events = events.filter(nw.col("performed_at") <= at)
     is_unnamed = (nw.col("actor_kind") == "unknown").fill_null(True)
     frame = events.select(
@@ -298,13 +300,15 @@ def _moves(history: Any, kin: _Kin, as_of: dt.datetime | None) -> Reasons:
     yield from rarest.items()
 
 
-def _long(history: Any, kin: _Kin, closed: str, as_of: dt.datetime | None) -> Reasons:
+def _long(
+    history: Any, kin: _Kin, closed: Sequence[str], as_of: dt.datetime | None
+) -> Reasons:
     """Yield each case's longest stay, and its silence, by what share last so long."""
     frame = opened(spells(history, "status", as_of=as_of)).select(
         *_CASE, "value", "start_at", "hours", "is_open", "event_id"
     )
     rows = sorted(
-        (row for row in rows_of(frame) if row["value"] != closed),
+        (row for row in rows_of(frame) if str(row["value"]).lower() not in closed),
         key=lambda row: (str(_key(row)), str(row["start_at"])),
     )
     told = [row for row in rows if row["hours"] is not None]
@@ -372,7 +376,7 @@ def _passed(history: Any, kin: _Kin, as_of: dt.datetime | None) -> Reasons:
 
 
 def _reopened(
-    history: Any, kin: _Kin, closed: str, as_of: dt.datetime | None
+    history: Any, kin: _Kin, closed: Sequence[str], as_of: dt.datetime | None
 ) -> Reasons:
     """Yield cases that were opened again."""
     rows = rows_of(opened(reopens(history, closed=closed, as_of=as_of)))

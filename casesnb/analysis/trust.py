@@ -14,9 +14,9 @@ from casesnb.tables.frames import (
     NO_TEXT,
     as_of_of,
     handed_back,
+    instant,
     opened,
     stacked,
-    time_type,
 )
 from casesnb.tables.schema import (
     CASE_FIELDS,
@@ -111,6 +111,9 @@ def __dir__() -> list[str]:
 
 
 _EVENT = ("domain_id", "case_id", "event_id")
+_SECOND = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
+_TIME_OF_UTC = _SECOND + r"(Z|\+00:00)$"
+_WITH_FRACTION = _SECOND + r"\.\d+(Z|\+00:00)$"
 
 
 def continuity(
@@ -359,8 +362,8 @@ def _by_outcome(frame: Any, key: tuple[str, ...]) -> tuple[Any, list[Any]]:
 
 
 def _same(kind: str, text: str, other_kind: str, other: str) -> nw.Expr:
-    """Whether two values are the same; a user may come as ARN or as text."""
-    texts = nw.col(text).fill_null("") == nw.col(other).fill_null("")
+    """Whether two values are the same; users and times may be written otherwise."""
+    texts = _one_text(nw.col(text)) == _one_text(nw.col(other))
     kinds = [
         nw.when(nw.col(name) == "user_arn")
         .then(nw.lit("string"))
@@ -368,6 +371,20 @@ def _same(kind: str, text: str, other_kind: str, other: str) -> nw.Expr:
         for name in (kind, other_kind)
     ]
     return texts & (kinds[0] == kinds[1])
+
+
+def _one_text(text: nw.Expr) -> nw.Expr:
+    """Return texts of which times are written one way, without zeros at their end."""
+    text = text.fill_null("")
+    has_part = text.str.contains(_WITH_FRACTION).fill_null(False)
+    in_utc = text.str.replace_all(r"\+00:00$", "Z")
+    short = in_utc.str.replace_all(r"0+Z$", "Z").str.replace_all(r"\.Z$", "Z")
+    is_time = text.str.contains(_TIME_OF_UTC).fill_null(False)
+    return (
+        nw.when(has_part)
+        .then(short)
+        .otherwise(nw.when(is_time).then(in_utc).otherwise(text))
+    )
 
 
 def compare_with_current(
@@ -549,7 +566,7 @@ def compare_captures(
         frame.select(*key, "performed_at", "n_changes", *_SAID).join(cases, on=case)
         for frame in (first, second)
     )
-    is_new = nw.col("performed_at") > nw.lit(as_of, time_type(first))
+    is_new = nw.col("performed_at") > instant(first, as_of)
     came = second.join(first.select(*key), on=key, how="anti").select(
         *key,
         "performed_at",

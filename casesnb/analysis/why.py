@@ -18,6 +18,7 @@ from casesnb.tables.frames import (
     beside,
     frame_of,
     handed_back,
+    instant,
     opened,
     rows_of,
     time_type,
@@ -119,7 +120,7 @@ def why(
     changes = opened(history, CHANGES)
     happened = attributed(opened(beside(history, events, EVENTS), EVENTS))
     if as_of is not None:
-        is_by_then = nw.col("performed_at") <= nw.lit(as_of, time_type(happened))
+        is_by_then = nw.col("performed_at") <= instant(happened, as_of)
         changes, happened = changes.filter(is_by_then), happened.filter(is_by_then)
     done = _sorted(happened)
     if len(several := {(row["domain_id"], row["case_id"]) for row in done}) > 1:

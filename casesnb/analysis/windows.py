@@ -13,6 +13,7 @@ from casesnb.tables.arguments import as_ids, moment, need_columns
 from casesnb.tables.frames import (
     frame_of,
     handed_back,
+    instant,
     opened,
     rows_of,
     stacked,
@@ -248,21 +249,20 @@ def in_pieces(frame: Any, pieces: Sequence[Piece], like: Any) -> Any:
 
 def clipped(frame: Any, start: dt.datetime, end: dt.datetime) -> Any:
     """Return intervals cut to one window."""
-    kind = time_type(frame)
-    return _clip(frame.with_columns(since=nw.lit(start, kind), until=nw.lit(end, kind)))
+    since, until = instant(frame, start), instant(frame, end)
+    return _clip(frame.with_columns(since=since, until=until))
 
 
 def _beside(frame: Any, pieces: Sequence[Piece], like: Any) -> Any:
     """Return each interval beside each piece that it may lie in or touch."""
-    kind = time_type(frame)
     told: list[dict[str, Any]]
     told = [dict(zip(_PIECE, piece, strict=True)) for piece in pieces]
     if isinstance(frame, nw.LazyFrame):
-        rows = frame_of(told, dict.fromkeys(_PIECE, kind), like)
+        rows = frame_of(told, dict.fromkeys(_PIECE, time_type(frame)), like)
         return frame.join(rows, how="cross").filter(_touches())
     # Piece by piece, as a product of the two may not fit into memory.
     parts = [
-        frame.with_columns(**{n: nw.lit(at, kind) for n, at in row.items()})
+        frame.with_columns(**{n: instant(frame, at) for n, at in row.items()})
         for row in told or [dict.fromkeys(_PIECE)]
     ]
     return stacked([part.filter(_touches()) for part in parts])

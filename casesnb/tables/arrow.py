@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from casesnb.tables.schema import TEXT_TYPE
+
 # Arrow's other kind of text ends at two gigabytes in one column.
 TEXT = pa.large_string()
 
@@ -31,6 +33,14 @@ def as_table(frame: Any) -> pa.Table:
             column = column.cast(TEXT)
         columns[str(name)] = column
     return pa.table(columns)
+
+
+def as_frame(table: pa.Table) -> Any:
+    """Return an Arrow table as a pandas frame, whose texts pandas 2 would unpack."""
+    if TEXT_TYPE == "str":
+        return table.to_pandas()
+    kinds = {pa.string(): TEXT_TYPE, TEXT: TEXT_TYPE}
+    return table.to_pandas(types_mapper=kinds.get)
 
 
 def with_texts(table: pa.Table, *, coded: bool = True) -> pa.Table:

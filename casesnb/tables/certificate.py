@@ -271,9 +271,11 @@ class Certificate:
         """Say what makes it partial."""
         if self.ended_by:
             yield self.ended_by
-        if len(self.unloaded):
-            asked = len(self.unloaded) + self.n_cases
-            yield f"{len(self.unloaded)} of {asked} cases could not be loaded"
+        if n_unloaded := len(self.unloaded):
+            asked = f"{n_unloaded} of {n_unloaded + self.n_cases} cases"
+            if self.ended_by:  # which says of how many
+                asked = counted(n_unloaded, "case")
+            yield f"{asked} could not be loaded"
         short = int((~self.captures["reached_end"]).sum())
         if short and not self.ended_by:
             yield f"{counted(short, 'case')} without the last page"
@@ -440,7 +442,7 @@ class Certificate:
         return int(self.captures[name].sum())
 
     def _named(self, name: str) -> list[str]:
-        return [*dict.fromkeys(self.captures[name].dropna().astype(str))]
+        return [*self.captures[name].dropna().astype(str).unique()]
 
     def _unknowns(self) -> Counter[str]:
         found: Counter[str] = Counter()

@@ -14,7 +14,6 @@ from collections import Counter, defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,12 +23,13 @@ import pyarrow.json
 
 from casesnb.tables.values import KINDS, MEMBERS, Value, exact_time, value_text
 from casesnb.wire.pages import Page, PageError
-from casesnb.wire.text import shape
+from casesnb.wire.text import read_json, shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     Array = np.ndarray[Any, Any]
+    _Reading = tuple[Sequence[Page], Array]
 
 EVENT_TYPES = frozenset(
     {
@@ -131,16 +131,106 @@ class Decoded:
 
 def decode(pages: Iterable[Page]) -> Decoded:
     """Read raw audit pages into columns."""
-    counts: defaultdict[int, Counts] = defaultdict(Counts)
-    numbers: dict[tuple[str, str], int] = {}
-    chunks = [_chunk([], [])]  # so that there are columns without pages too
-    for batch, of_page, standard in _ahead(_batches(pages, numbers)):
+    decoder = Decoder()
+    for page in pages:
+        decoder.add(page)
+    return decoder.finish()
+
+
+class Decoder:
+    """Reads raw audit pages as they come, some megabytes at a time, and lets them go."""
+
+    def __init__(
+        self,
+        cases: Iterable[tuple[str, str]] = (),
+        *,
+        odd: dict[tuple[str, str], PageError] | None = None,
+    ) -> None:
+        self._cases = {case: number for number, case in enumerate(cases)}
+        self._odd = odd  # gets each case with a page that no table can hold, and why
+        self._batch: tuple[list[Page], list[int]] = [], []
+        self._size = 0
+        self._waiting: deque[tuple[int, _Reading, Callable[[], _Chunk]]] = deque()
+        self._read: dict[int, tuple[list[_Chunk], dict[int, Counts]]] = {}
+        self._pool: ThreadPoolExecutor | None = None
+
+    def add(self, page: Page) -> None:
+        """Take the next page."""
+        case = (page.params["domainId"], page.params["caseId"])
+        pages, of_page = self._batch
+        of_page.append(self._cases.setdefault(case, len(self._cases)))
+        pages.append(page)
+        self._size += len(page.body)
+        if self._size < _BATCH:
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(_WORKERS, "casesnb-read")
+        batch = pages, np.asarray(of_page, dtype=np.int64)
+        self._await(batch, self._pool.submit(_standard, *batch).result)
+        if len(self._waiting) > _WORKERS + 1:
+            self._read_next()
+
+    def read_rest(self) -> None:
+        """Read what has come and is not read yet: the odd cases are known then."""
+        while self._waiting:
+            self._read_next()
+        pages, numbers = self._batch
+        if pages:
+            batch = pages, np.asarray(numbers, dtype=np.int64)
+            self._await(batch, partial(_standard, *batch))
+            self._read_next()
+        if self._pool is not None:
+            self._pool.shutdown(wait=False)
+
+    def finish(self, cases: Iterable[tuple[str, str]] | None = None) -> Decoded:
+        """Return what came as columns: of all cases but the odd ones, or of some."""
+        self.read_rest()
+        kept = set(self._cases if cases is None else cases) - {*(self._odd or ())}
+        # So that there are columns without pages too.
+        chunks = [_chunk([], [])]
+        counts: defaultdict[int, Counts] = defaultdict(Counts)
+        for _, (some, seen) in sorted(self._read.items(), key=lambda item: item[0]):
+            chunks += some
+            for number, told in seen.items():
+                counts[number].n_nulls += told.n_nulls
+                counts[number].unknowns += told.unknowns
+        is_kept = np.array([case in kept for case in self._cases], dtype=bool)
+        return _joined(chunks, [*self._cases], is_kept, counts)
+
+    def _await(self, batch: _Reading, standard: Callable[[], _Chunk]) -> None:
+        number = len(self._read) + len(self._waiting)
+        self._waiting.append((number, batch, standard))
+        self._batch, self._size = ([], []), 0
+
+    def _read_next(self) -> None:
+        """Set a batch's chunks down by its number: one who interrupts it reads it anew."""
+        number, (pages, of_page), standard = self._waiting[0]
+        counts: defaultdict[int, Counts] = defaultdict(Counts)
         try:
-            chunks.append(standard())
-            continue
+            chunks = [standard()]
         except _ODD:
-            pass  # it shows values: no error of what follows may come from it
-        chunks.extend(_halved(batch, of_page, counts))
+            chunks = []  # it shows values: no error of what follows may come from it
+        if not chunks:
+            odd = partial(self._set_down, [*self._cases])
+            chunks = [*_halved(pages, of_page, counts, odd)]
+        self._read[number] = chunks, counts
+        self._waiting.popleft()
+
+    def _set_down(
+        self, cases: Sequence[tuple[str, str]], number: int, error: PageError
+    ) -> None:
+        if self._odd is None:
+            raise error
+        self._odd.setdefault(cases[number], error)
+
+
+def _joined(
+    chunks: Sequence[_Chunk],
+    cases: list[tuple[str, str]],
+    is_kept: Array,
+    counts: defaultdict[int, Counts],
+) -> Decoded:
+    """Return the chunks' events of the cases to be kept, each once."""
     case = np.concatenate([chunk.case for chunk in chunks])
     n_changes = np.concatenate([chunk.n_changes for chunk in chunks])
 
@@ -160,10 +250,14 @@ def decode(pages: Iterable[Page]) -> Decoded:
     told = {"event_id": event_id, **dict(zip(names, columns, strict=True))}
     events = {name: told[name] for name in _EVENT_COLUMNS}
     changes = {name: told[name] for name in _CHANGE_COLUMNS}
-    if len(first) < len(case):
+    is_wanted = is_kept[case]
+    if len(first) < len(case) or not is_wanted.all():
         kept = np.zeros(len(case), dtype=bool)
         kept[first] = True
-        _count_duplicates(case, n_changes, events, changes, kept, counts)
+        again = ~kept & is_wanted
+        if again.any():
+            _count_duplicates(case, n_changes, events, changes, kept, again, counts)
+        kept &= is_wanted
         of_change = pa.array(np.repeat(kept, n_changes))
         events = {
             name: values.filter(pa.array(kept)) for name, values in events.items()
@@ -180,7 +274,7 @@ def decode(pages: Iterable[Page]) -> Decoded:
                 for number in case[is_it.to_numpy(zero_copy_only=False)].tolist():
                     what = f"{name.replace('_', ' ')} {value}"
                     counts[number].unknowns[what] += 1
-    return Decoded(list(numbers), case, n_changes, events, changes, counts)
+    return Decoded(cases, case, n_changes, events, changes, counts)
 
 
 def _count_duplicates(
@@ -189,6 +283,7 @@ def _count_duplicates(
     events: Mapping[str, pa.Array],
     changes: Mapping[str, pa.Array],
     kept: Array,
+    is_again: Array,
     counts: Mapping[int, Counts],
 ) -> None:
     """Count the events that came again, and those that say something else then."""
@@ -199,7 +294,7 @@ def _count_duplicates(
         rows = slice(int(starts[row]), int(starts[row] + n_changes[row]))
         return about + [changes[name][rows].to_pylist() for name in _CHANGE_COLUMNS]
 
-    again = np.flatnonzero(~kept)
+    again = np.flatnonzero(is_again)
     ids = {events["event_id"][row].as_py() for row in again.tolist()}
     of_ids = pc.is_in(events["event_id"], pa.array([*ids], _TEXT))
     maybe = np.flatnonzero(kept & of_ids.to_numpy(zero_copy_only=False))
@@ -209,44 +304,6 @@ def _count_duplicates(
         counts[number].n_duplicates += 1
         first = once[number, events["event_id"][row].as_py()]
         counts[number].n_conflicts += said(row) != said(int(first))
-
-
-def _batches(
-    pages: Iterable[Page], numbers: dict[tuple[str, str], int]
-) -> Iterator[tuple[list[Page], Array]]:
-    """Yield pages some megabytes at a time, with the number of each page's case."""
-    batch: list[Page] = []
-    of_page: list[int] = []
-    size = 0
-    for page in pages:
-        case = (page.params["domainId"], page.params["caseId"])
-        of_page.append(numbers.setdefault(case, len(numbers)))
-        batch.append(page)
-        size += len(page.body)
-        if size >= _BATCH:
-            yield batch, np.asarray(of_page, dtype=np.int64)
-            batch, of_page, size = [], [], 0
-    if batch:
-        yield batch, np.asarray(of_page, dtype=np.int64)
-
-
-def _ahead(
-    batches: Iterator[tuple[list[Page], Array]],
-) -> Iterator[tuple[list[Page], Array, Callable[[], _Chunk]]]:
-    """Yield each batch with what gives its chunk, the next ones being read meanwhile."""
-    first = list(islice(batches, 2))
-    if len(first) < 2:  # a thread would cost more than it saves
-        for batch, of_page in first:
-            yield batch, of_page, partial(_standard, batch, of_page)
-        return
-    with ThreadPoolExecutor(_WORKERS, "casesnb-read") as pool:
-        waiting: deque[tuple[list[Page], Array, Callable[[], _Chunk]]] = deque()
-        for batch, of_page in chain(first, batches):
-            reading = pool.submit(_standard, batch, of_page)
-            waiting.append((batch, of_page, reading.result))
-            if len(waiting) > _WORKERS + 1:
-                yield waiting.popleft()
-        yield from waiting
 
 
 def side_by_side(tasks: Sequence[Callable[[], Any]], *, n_rows: int) -> list[Any]:
@@ -284,12 +341,18 @@ _ODD = (pa.ArrowInvalid, UnicodeDecodeError, _NotStandardError)
 
 
 def _halved(
-    pages: Sequence[Page], of_page: Array, counts: Mapping[int, Counts]
+    pages: Sequence[Page],
+    of_page: Array,
+    counts: Mapping[int, Counts],
+    odd: Callable[[int, PageError], None],
 ) -> Iterator[_Chunk]:
     """Yield the chunks of a batch that holds an odd page, that page one by one."""
     if len(pages) == 1:
         case = int(of_page[0])
-        yield _careful(pages[0], case, counts[case])
+        try:
+            yield _careful(pages[0], case, counts[case])
+        except PageError as error:
+            odd(case, error)
         return
     half = len(pages) // 2
     for part in (slice(None, half), slice(half, None)):
@@ -298,7 +361,7 @@ def _halved(
             continue
         except _ODD:
             pass
-        yield from _halved(pages[part], of_page[part], counts)
+        yield from _halved(pages[part], of_page[part], counts, odd)
 
 
 def _standard(pages: Sequence[Page], of_page: Array) -> _Chunk:
@@ -402,6 +465,8 @@ def _value(changes: pa.Array, name: str) -> tuple[pa.Array, pa.Array]:
         texts.append(members["userArnValue"])
     if members["doubleValue"].null_count < len(union):
         doubles = members["doubleValue"].dictionary_encode()
+        if not pc.all(pc.is_finite(doubles.dictionary)).as_py():
+            raise _NotStandardError  # too large: its text is kept
         shown = pa.array([repr(x) for x in doubles.dictionary.to_pylist()], _TEXT)
         texts.append(shown.take(doubles.indices))
     if members["booleanValue"].null_count < len(union):
@@ -449,7 +514,7 @@ class _Careful:
 def _careful(page: Page, case: int, counts: Counts) -> _Chunk:
     """Read one page member by member."""
     try:
-        answer = json.loads(page.body, object_pairs_hook=_once)
+        answer = read_json(page.body, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise PageError(
             f"{page} is not whole JSON ({error}). Load it again."
@@ -496,7 +561,9 @@ def _careful_event(event: _Reader) -> _Careful:
             extra.setdefault("fields", []).append({"eventFieldId": field_id, **left})
     extra |= {name: left for name, part in parts.items() if (left := part.rest())}
     extra |= event.rest()
-    texts["extra"] = json.dumps(extra, ensure_ascii=True) if extra else None
+    texts["extra"] = (
+        json.dumps(extra, ensure_ascii=True, default=str) if extra else None
+    )
     return _Careful(texts, fields)
 
 
@@ -566,7 +633,8 @@ class _Reader:
         if value is not None:
             self.counts.n_nulls += sum(content is None for content in value.values())
         if kind == "unknown":
-            self.counts.unknowns[f"value member {text}"] += 1
+            member = next(name for name, told in value.items() if told is not None)
+            self.counts.unknowns[f"value member {member}"] += 1
         if kind == "empty":
             for member in value["emptyValue"]:
                 self.counts.unknowns[f"emptyValue member {member}"] += 1

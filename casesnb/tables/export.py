@@ -5,6 +5,7 @@ The writers are our own: pm4py is not needed to write what it reads.
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sqlite3
@@ -16,7 +17,9 @@ from xml.sax.saxutils import quoteattr
 import pandas as pd
 
 from casesnb.tables.arguments import need_history, need_pandas
+from casesnb.tables.schema import TEXT_TYPE
 from casesnb.tables.values import utc_texts
+from casesnb.wire.whole_file import whole_file
 
 if TYPE_CHECKING:
     import os
@@ -41,6 +44,8 @@ _COLUMNS = {
     "actor": "org:resource",
 }
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_NAME = re.compile(r"[^\w.-]", re.ASCII)  # fewer than XML allows, as pm4py reads it
+_XES_TYPES = {"double": "float", "boolean": "boolean"}
 _EPOCH = "1970-01-01T00:00:00.000000Z"  # OCEL's time of what holds from the start
 
 
@@ -86,8 +91,8 @@ def to_pm4py(frame: pd.DataFrame, *, activity: str | None = None) -> pd.DataFram
     out = frame.rename(columns=_COLUMNS)
     # pm4py takes no categories for these.
     texts = ["case:concept:name", "org:resource"]
-    out[texts] = out[texts].astype("str")
-    out["concept:name"] = frame[activity].astype("str")
+    out[texts] = out[texts].astype(TEXT_TYPE)
+    out["concept:name"] = frame[activity].astype(TEXT_TYPE)
     return out
 
 
@@ -102,16 +107,18 @@ def to_xes(history: History[Any], path: str | os.PathLike[str]) -> None:
         The file, such as ``cases.xes``. An event has its type as
         ``concept:name``, its actor as ``org:resource``, its ids, and each of its
         fields' values after under ``new:`` and before under ``old:`` the field's
-        id. What XML cannot hold is written as its escape, such as ``\\x00``.
+        id, numbers and booleans as such. What XML cannot hold is written as its
+        escape, such as ``\\x00``; in a name, as ``_x0020_``.
 
     See Also
     --------
     to_ocel : The same as OCEL 2.0, which knows more than one kind of object.
     """
     need_history(history)
-    with Path(path).expanduser().open("w", encoding="utf-8", newline="\n") as out:
+    with whole_file(Path(path).expanduser()) as file:
+        out = io.TextIOWrapper(file, encoding="utf-8", newline="\n")
         out.write('<?xml version="1.0" encoding="UTF-8"?>\n')
-        out.write('<log xes.version="1849-2016" xes.features="">\n')
+        out.write('<log xes.version="1849.2016" xes.features="">\n')
         for name, prefix in (
             ("Concept", "concept"),
             ("Time", "time"),
@@ -129,6 +136,7 @@ def to_xes(history: History[Any], path: str | os.PathLike[str]) -> None:
                 out.write("</event>\n")
             out.write("</trace>\n")
         out.write("</log>\n")
+        out.detach()
 
 
 def to_ocel(history: History[Any], path: str | os.PathLike[str]) -> None:
@@ -149,11 +157,11 @@ def to_ocel(history: History[Any], path: str | os.PathLike[str]) -> None:
     """
     need_history(history)
     log = _ocel(history)
-    file = Path(path).expanduser()
-    if file.suffix == ".sqlite":
-        _write_sqlite(log, file)
-    else:
-        file.write_text(json.dumps(log, ensure_ascii=False), "utf-8")
+    target = Path(path).expanduser()
+    is_sqlite = target.suffix == ".sqlite"
+    made = _sqlite(log) if is_sqlite else json.dumps(log, ensure_ascii=False).encode()
+    with whole_file(target) as file:
+        file.write(made)
 
 
 # ----------------------------------------------------------------------- the parts
@@ -173,22 +181,26 @@ def _records(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 
 def _cases(history: History[Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    cases: dict[str, list[dict[str, Any]]] = {}
+    cases: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for event in _records(history.events):
-        cases.setdefault(str(event["case_id"]), []).append(event)
-    yield from cases.items()
+        cases.setdefault((event["domain_id"], event["case_id"]), []).append(event)
+    for (_, case_id), events in cases.items():
+        yield case_id, events
 
 
-def _by_event(history: History[Any]) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    changes: dict[tuple[str, str], list[dict[str, Any]]] = {}
+def _by_event(history: History[Any]) -> dict[Any, list[dict[str, Any]]]:
+    changes: dict[Any, list[dict[str, Any]]] = {}
     for change in _records(history.changes):
-        key = (change["case_id"], change["event_id"])
-        changes.setdefault(key, []).append(change)
+        changes.setdefault(_event_of(change), []).append(change)
     return changes
 
 
+def _event_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return row["domain_id"], row["case_id"], row["event_id"]
+
+
 def _xes_event(
-    event: Mapping[str, Any], changes: Mapping[tuple[str, str], list[dict[str, Any]]]
+    event: Mapping[str, Any], changes: Mapping[Any, list[dict[str, Any]]]
 ) -> Iterator[str]:
     yield _xml("string", "concept:name", event["event_type"])
     yield _xml("date", "time:timestamp", event["performed_at"].replace("Z", "+00:00"))
@@ -199,15 +211,21 @@ def _xes_event(
             yield _xml("string", name, event[name])
     yield _xml("int", "sequence", event["sequence"])
     used: set[str] = set()
-    for change in changes.get((event["case_id"], event["event_id"]), ()):
+    for change in changes.get(_event_of(event), ()):
         for side in ("new", "old"):
-            if change[f"{side}_kind"] is None:
+            kind = change[f"{side}_kind"]
+            if kind is None:
                 continue
-            key = f"{side}:{change['field_id']}"
+            key = f"{side}:{_xml_name(change['field_id'])}"
             if key in used:  # the same field twice in one event
-                key = f"{key}#{change['slot']}"
+                key = f"{key}.{change['slot']}"
             used.add(key)
-            yield _xml("string", key, change[side] or "")
+            yield _xml(_XES_TYPES.get(kind, "string"), key, change[side] or "")
+
+
+def _xml_name(text: str) -> str:
+    """Return a text as part of a name of XML, what cannot be in one as its number."""
+    return _NOT_NAME.sub(lambda found: f"_x{ord(found[0]):04X}_", text)
 
 
 def _xml(kind: str, key: str, value: object) -> str:
@@ -233,17 +251,22 @@ def _ocel(history: History[Any]) -> dict[str, Any]:
             }
         return str(objects[kind, name]["id"])
 
+    is_of_many = len(history.events["domain_id"].unique()) > 1
+
+    def case_of(row: Mapping[str, Any], column: str = "case_id") -> str:
+        return f"{row['domain_id']}/{row[column]}" if is_of_many else str(row[column])
+
     events = []
     for event in _records(history.events):
-        related = {thing("case", event["case_id"]): "case"}
+        related = {thing("case", case_of(event)): "case"}
         for role in ("primary", "secondary"):
             if event[f"{role}_case_id"] is not None:
-                related[thing("case", event[f"{role}_case_id"])] = role
+                related[thing("case", case_of(event, f"{role}_case_id"))] = role
         if event["actor"] is not None:
             related[thing("actor", event["actor"])] = "actor"
         events.append(
             {
-                "id": f"{event['case_id']}/{event['event_id']}",
+                "id": f"{case_of(event)}/{event['event_id']}",
                 "type": event["event_type"],
                 "time": event["performed_at"],
                 "attributes": [
@@ -261,8 +284,8 @@ def _ocel(history: History[Any]) -> dict[str, Any]:
     for change in _records(history.changes):
         if change["new_kind"] is not None:
             fields.setdefault(change["field_id"])
-            thing("case", change["case_id"])  # its events may have been filtered out
-            objects["case", change["case_id"]]["attributes"].append(
+            thing("case", case_of(change))  # its events may have been filtered out
+            objects["case", case_of(change)]["attributes"].append(
                 {
                     "name": change["field_id"],
                     "time": change["performed_at"],
@@ -298,10 +321,9 @@ def _texts(names: Iterable[str]) -> list[dict[str, str]]:
     return [{"name": name, "type": "string"} for name in names]
 
 
-def _write_sqlite(log: Mapping[str, Any], path: Path) -> None:
-    """Write OCEL 2.0's relational form: shared tables, and one for each type."""
-    path.write_bytes(b"")  # SQLite does not name a file that it cannot open
-    with closing(sqlite3.connect(path)) as db, db:
+def _sqlite(log: Mapping[str, Any]) -> bytes:
+    """Return OCEL 2.0's relational form: shared tables, and one for each type."""
+    with closing(sqlite3.connect(":memory:")) as db:
         for what in ("event", "object"):
             db.execute(
                 f"CREATE TABLE {what} (ocel_id TEXT PRIMARY KEY, ocel_type TEXT)"
@@ -328,6 +350,8 @@ def _write_sqlite(log: Mapping[str, Any], path: Path) -> None:
                 for to in event["relationships"]
             ),
         )
+        db.commit()
+        return db.serialize()
 
 
 def _write_types(

@@ -14,9 +14,9 @@ from casesnb.tables.arrow import ranked
 from casesnb.tables.frames import (
     as_given,
     as_of_of,
+    instant,
     rows_of,
     texts,
-    time_type,
     whole,
 )
 from casesnb.tables.schema import CHANGES, SYSTEM_FIELDS
@@ -29,6 +29,7 @@ PART = ("domain_id", "case_id", "field_id")
 ORDER = ("sequence", "slot")
 
 _OUTCOME = "is_outcome_known"
+_TEXTUAL = ("string", "user_arn")
 _COMPARED = ("performed_at", "old_kind", "old", "new_kind", "new")
 
 
@@ -117,7 +118,7 @@ class Chains:
             return self.of(self.frame.join(self.until, how="cross"))
         (until,) = rows_of(self.until)
         at = until["as_of"] and moment(until["as_of"])
-        return self.with_columns(as_of=nw.lit(at, time_type(self.frame)))
+        return self.with_columns(as_of=instant(self.frame, at))
 
     def told(self, *names: str) -> Chains:
         """Return the rows with columns of the changes, categories as texts."""
@@ -181,7 +182,7 @@ def chains(
         is_asked = [nw.col("field_id") == name for name in field_ids]
         where.append(nw.any_horizontal(*is_asked, ignore_nulls=True).fill_null(False))
     if as_of is not None:
-        at = nw.lit(as_of, time_type(given))
+        at = instant(given, as_of)
         where.append(nw.col("performed_at") <= at)
         until = until.with_columns(as_of=at)
     unsure = nw.lit(False)
@@ -302,7 +303,13 @@ def is_new() -> nw.Expr:
 
 def differs(value: str, other: str) -> nw.Expr:
     """Return whether two values differ, kind and text, missing ones being alike."""
-    return _unlike(f"{value}_kind", f"{other}_kind") | _unlike(value, other)
+    # One user is one user, as an ARN or as text.
+    kinds = [nw.col(f"{name}_kind") for name in (value, other)]
+    is_text = [kind.is_in(_TEXTUAL).fill_null(False) for kind in kinds]
+    is_other_kind = _unlike(f"{value}_kind", f"{other}_kind") & ~(
+        is_text[0] & is_text[1]
+    )
+    return is_other_kind | _unlike(value, other)
 
 
 def _unlike(name: str, other: str) -> nw.Expr:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import re
 import warnings
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -24,11 +25,13 @@ from casesnb.tables.schema import (
     ID,
     NAMES,
     TEXT,
+    TEXT_TYPE,
     TIME,
     UNLOADED,
     Table,
 )
 from casesnb.tables.values import utc_texts
+from casesnb.wire.whole_file import whole_file
 
 if TYPE_CHECKING:
     import os
@@ -57,7 +60,8 @@ class InFiles:
         ----------
         folder : path
             Made if it is not there. It gets a file for each table and
-            ``history.json``: the certificate, and a hash of each table.
+            ``history.json``: the certificate, and a hash of each table. What was
+            there before stays until all of them are whole.
 
         Returns
         -------
@@ -115,7 +119,8 @@ class InFiles:
         ----------
         folder : path
             Made if it is not there. It gets a file for each table and
-            ``history.json``: the certificate, and a hash of each table.
+            ``history.json``: the certificate, and a hash of each table. What was
+            there before stays until all of them are whole.
 
         Returns
         -------
@@ -170,27 +175,31 @@ def _write(
     history: Any,
     path: str | os.PathLike[str],
     kind: str,
-    write: Callable[[pd.DataFrame, Path], None],
+    write: Callable[[pd.DataFrame, IO[bytes]], None],
 ) -> Path:
     folder = Path(path).expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
     tables: dict[str, Any] = {}
-    for name, frame in _tables(history):
-        file = folder / f"{name}.{kind}"
-        write(frame, file)
-        tables[name] = {
-            "n_rows": len(frame),
-            "content_sha256": _content(frame, _TABLES[name]),
-            "file_sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
-        }
     told = {
         "format": _FORMAT,
         "kind": kind,
         "certificate": history.certificate.to_dict(with_tables=False),
         "tables": tables,
     }
-    told["sha256"] = _seal(told)
-    (folder / _MANIFEST).write_text(_dumped(told), "utf-8")
+    with ExitStack() as files:
+        # They get their names once all are whole, the first one last: whoever is
+        # stopped in between leaves tables that are not those of the manifest.
+        manifest = files.enter_context(whole_file(folder / _MANIFEST))
+        for name, frame in _tables(history):
+            file = files.enter_context(whole_file(folder / f"{name}.{kind}"))
+            write(frame, file)
+            file.seek(0)
+            tables[name] = {
+                "n_rows": len(frame),
+                "content_sha256": _content(frame, _TABLES[name]),
+                "file_sha256": hashlib.sha256(file.read()).hexdigest(),
+            }
+        told["sha256"] = _seal(told)
+        manifest.write(_dumped(told).encode("utf-8"))
     return folder
 
 
@@ -276,7 +285,7 @@ def _as_written(file: Path) -> Iterator[Path]:
 # ---------------------------------------------------------------------- Parquet
 
 
-def _write_parquet(frame: pd.DataFrame, file: Path) -> None:
+def _write_parquet(frame: pd.DataFrame, file: IO[bytes]) -> None:
     plain = frame.copy(deep=False)
     plain.attrs = {}
     plain.to_parquet(file, index=False)
@@ -289,21 +298,29 @@ def _read_parquet(file: Path, table: Table) -> pd.DataFrame:
         raise ValueError(f"no {', '.join(sorted(missing))}")
     for name in frame.columns:  # Parquet forgets a category that has no value
         if dtypes.get(name) == ID and frame[name].isna().all():
-            frame[name] = frame[name].astype("str").astype("category")
-        if name in table.names and str(frame[name].dtype) != dtypes[name]:
+            frame[name] = frame[name].astype(TEXT_TYPE).astype("category")
+        if dtypes.get(name) == TEXT and _is_text(frame[name].dtype):  # of pandas 2
+            frame[name] = frame[name].astype(TEXT_TYPE)
+        wanted = TEXT_TYPE if dtypes.get(name) == TEXT else dtypes.get(name)
+        if name in table.names and frame[name].dtype != wanted:
             raise ValueError(f"{name} is {frame[name].dtype}, not {dtypes[name]}")
     return frame
+
+
+def _is_text(dtype: Any) -> Any:
+    return isinstance(dtype, pd.StringDtype) or dtype.kind == "O"
 
 
 # -------------------------------------------------------------------------- CSV
 
 
-def _write_csv(frame: pd.DataFrame, file: Path) -> None:
+def _write_csv(frame: pd.DataFrame, file: IO[bytes]) -> None:
     columns = [_cells(frame[column]) for column in frame.columns]
-    with file.open("w", encoding="utf-8-sig", newline="") as out:
-        writer = csv.writer(out, quoting=csv.QUOTE_ALL)
-        writer.writerow(frame.columns)
-        writer.writerows(zip(*columns, strict=True))
+    out = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    writer = csv.writer(out, quoting=csv.QUOTE_ALL)
+    writer.writerow(frame.columns)
+    writer.writerows(zip(*columns, strict=True))
+    out.detach()
 
 
 def _read_csv(file: Path, table: Table) -> pd.DataFrame:
@@ -342,7 +359,7 @@ def _plain(cell: str) -> str | None:
 
 def _column(cells: list[str], dtype: str) -> pd.Series[Any]:
     if dtype == TIME:
-        texts = pd.Series([cell or None for cell in cells], dtype=TEXT)
+        texts = pd.Series([cell or None for cell in cells], dtype=TEXT_TYPE)
         times: Any = pd.to_datetime(texts, utc=True, format="ISO8601")
         return cast("pd.Series[Any]", times.astype(TIME))
     if dtype == "bool":  # a spreadsheet writes TRUE
@@ -351,7 +368,7 @@ def _column(cells: list[str], dtype: str) -> pd.Series[Any]:
             raise ValueError(f"{odd[0]!r} is neither true nor false")
         return pd.Series([flag == "true" for flag in flags], dtype="bool")
     if dtype not in {ID, TEXT}:
-        numbers: Any = pd.Series(cells, dtype=TEXT)
+        numbers: Any = pd.Series(cells, dtype=TEXT_TYPE)
         return cast("pd.Series[Any]", numbers.astype(dtype))
-    texts = pd.Series([_plain(cell) for cell in cells], dtype=TEXT)
+    texts = pd.Series([_plain(cell) for cell in cells], dtype=TEXT_TYPE)
     return texts.astype("category") if dtype == ID else texts

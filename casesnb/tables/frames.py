@@ -13,8 +13,8 @@ import narwhals as nw
 import pandas as pd
 
 from casesnb.tables.arguments import moment, need_columns, need_table
-from casesnb.tables.arrow import as_table, coded, with_texts
-from casesnb.tables.schema import EVENTS, ID, NAMES, TEXT
+from casesnb.tables.arrow import as_frame, as_table, coded, with_texts
+from casesnb.tables.schema import EVENTS, ID, NAMES, SYSTEM_FIELDS, TEXT, TEXT_TYPE
 from casesnb.tables.schema import TIME as TIME_TYPE
 
 if TYPE_CHECKING:
@@ -42,12 +42,15 @@ class WithTables(Protocol[_FrameT_co]):
 TIME = nw.Datetime("us", "UTC")
 """What every time is."""
 
+IDS = ("domain_id", "case_id", "event_id", "field_id")
+"""What tells rows apart."""
+
 _UTC_NAMES = {
     *("UTC", "UCT", "Universal", "Zulu", "GMT", "GMT0", "GMT+0", "GMT-0", "Greenwich"),
     *("Etc/UTC", "Etc/UCT", "Etc/Universal", "Etc/Zulu", "Etc/GMT", "Etc/GMT0"),
     *("Etc/GMT+0", "Etc/GMT-0", "Etc/Greenwich"),
 }
-"""The zones that always show UTC, as sessions of DuckDB and Spark call it."""
+"""The zones that always show UTC, as sessions of Spark call it."""
 
 NO_TEXT = nw.lit(None, nw.String)
 """A missing text, typed."""
@@ -72,13 +75,17 @@ def as_given(frame: object, table: Table | None = None, *names: str) -> Any:
         return nw.from_native(with_texts(given.to_native(), coded=False))
     finer = [n for n, d in given.collect_schema().items() if _is_finer(d)]
     if finer:
-        given = given.with_columns(nw.col(*finer).cast(TIME))
+        given = given.with_columns(nw.col(*finer).cast(time_type(given)))
     return given
 
 
 def _is_finer(dtype: Any) -> bool:
-    is_zoned = isinstance(dtype, nw.Datetime) and dtype.time_zone is not None
-    return is_zoned and dtype.time_unit != "us"
+    return is_zoned(dtype) and dtype.time_unit != "us"
+
+
+def is_zoned(dtype: object) -> bool:
+    """Return whether a column's times name moments."""
+    return isinstance(dtype, nw.Datetime) and dtype.time_zone is not None
 
 
 def whole(frame: object, *times: str, table: Table | None = None) -> Any:
@@ -129,21 +136,28 @@ def as_of_of(subject: object, as_of: dt.datetime | None) -> dt.datetime | None:
     return found
 
 
-def to_pandas(subject: object, table: Table) -> pd.DataFrame:
+def to_pandas(
+    subject: object, table: Table, *, field_id: str | None = None
+) -> pd.DataFrame:
     """Return a history's table, or a frame of any engine, as a frame of pandas."""
     native = table_of(subject, table)
     need_table(native)
     given: Any = nw.from_native(native)
     need_columns(given.collect_schema().names(), table)
+    _need_ids(given, table)
     if given.implementation.is_pandas():
         return cast("pd.DataFrame", given.to_native())
     if isinstance(given, nw.LazyFrame):
+        if field_id in SYSTEM_FIELDS:  # which cannot be misspelt: only its rows count
+            given = given.filter(nw.col("field_id") == field_id)
         given = given.collect("pyarrow")
     frame: pd.DataFrame = given.to_pandas()
     dtypes = {**NAMES.dtypes, **table.dtypes}
     for name in frame.columns:
         if dtypes.get(name) in {ID, TEXT}:
-            frame[name] = frame[name].astype("str").astype(cast("Any", dtypes[name]))
+            frame[name] = frame[name].astype(TEXT_TYPE)
+            if dtypes[name] == ID:
+                frame[name] = frame[name].astype("category")
         elif dtypes.get(name) == TIME_TYPE:
             frame[name] = pd.to_datetime(frame[name], utc=True).astype(
                 cast("Any", TIME_TYPE)
@@ -160,11 +174,39 @@ def _framed(frame: object, table: Table | None) -> Any:
     given = nw.from_native(cast("Any", frame))
     if table is not None and frame is not given:
         need_columns(given.collect_schema().names(), table)
+        _need_ids(given, table)
+        given = _typed(given, table)
     return given
 
 
+def _typed(given: Any, table: Table) -> Any:
+    """Return a frame whose texts are texts, also where it holds none at all."""
+    if given.implementation.is_pandas():
+        return given
+    kinds = nw.String | nw.Categorical | nw.Enum
+    texts_ = [
+        name
+        for name, dtype in given.collect_schema().items()
+        if table.dtypes.get(name) in {ID, TEXT} and not isinstance(dtype, kinds)
+    ]
+    return given.with_columns(nw.col(*texts_).cast(nw.String)) if texts_ else given
+
+
+def _need_ids(given: Any, table: Table) -> None:
+    """Refuse rows that do not say whose they are: cases would be mixed in silence."""
+    names = [name for name in IDS if name in table.needs]
+    is_missing = {name: nw.col(name).is_null().any() for name in names}
+    (row,) = rows_of(given.select(**is_missing))
+    for name in names:
+        if row[name]:
+            raise ValueError(
+                f"Some rows of {table.name} have no {name}. Leave them out, or give "
+                "them the one that they are of."
+            )
+
+
 def _in_utc(given: Any, times: Sequence[str]) -> Any:
-    """Return a frame with times in UTC; refuse it where its engine cannot."""
+    """Return a frame whose times, where they have a zone, are read in UTC."""
     abroad = []
     for name, dtype in given.collect_schema().items():
         zone = getattr(dtype, "time_zone", None)
@@ -173,38 +215,78 @@ def _in_utc(given: Any, times: Sequence[str]) -> Any:
                 "performed_at holds no times with a zone. AWS tells UTC: "
                 "pd.to_datetime(frame['performed_at'], utc=True) (pandas)."
             )
-        if name not in times or zone in {None, "UTC"}:
-            continue
-        of_session = given.implementation.is_duckdb() or (
-            given.implementation.is_spark_like()
-        )
-        if not of_session:
+        is_read_abroad = zone != "UTC" or given.implementation.is_duckdb()
+        if name in times and zone is not None and is_read_abroad:
             abroad.append(name)
-        elif zone not in _UTC_NAMES:
-            raise ValueError(
-                f"{name} is told in {zone}. Tell it in UTC: "
-                "SET TimeZone='UTC' (DuckDB), "
-                "spark.conf.set('spark.sql.session.timeZone', 'UTC') (Spark)."
-            )
-    if not abroad:
+    if not abroad or given.implementation.is_spark_like():
         return given
+    if given.implementation.is_duckdb():
+        return _at_utc(given, abroad)
     return given.with_columns(nw.col(*abroad).dt.convert_time_zone("UTC"))
 
 
+def _at_utc(given: Any, times: Sequence[str]) -> Any:
+    """Return a frame of DuckDB whose moments became times of UTC, or the other way."""
+    # DuckDB reads and subtracts moments on the wall of its session, whose clock
+    # jumps in most zones. A time without a zone is the same in every session.
+    columns = []
+    for name in given.collect_schema().names():
+        quoted = '"' + name.replace('"', '""') + '"'
+        is_asked = name in times
+        columns.append(f"timezone('UTC', {quoted}) AS {quoted}" if is_asked else quoted)
+    return nw.from_native(given.to_native().project(", ".join(columns)))
+
+
+def as_moments(frame: Any, like: object) -> Any:
+    """Return a frame whose times are moments again, but those without one in `like`."""
+    if not frame.implementation.is_duckdb():
+        return frame
+    there = nw.from_native(cast("Any", like)).collect_schema()
+    local = [
+        name
+        for name, dtype in frame.collect_schema().items()
+        if isinstance(dtype, nw.Datetime)
+        and not is_zoned(dtype)
+        and (name not in there or is_zoned(there[name]))
+    ]
+    return _at_utc(frame, local) if local else frame
+
+
 def time_type(frame: Any) -> nw.Datetime:
-    """Return the type of a frame's times: UTC, by the name its session uses."""
-    if not isinstance(frame, nw.LazyFrame):
-        return TIME
-    for dtype in frame.collect_schema().values():
-        if isinstance(dtype, nw.Datetime) and dtype.time_zone in _UTC_NAMES:
-            return nw.Datetime("us", dtype.time_zone)
+    """Return the type of a frame's times, once it was opened."""
+    if frame.implementation.is_duckdb():
+        return nw.Datetime("us")
+    if frame.implementation.is_spark_like():
+        for dtype in frame.collect_schema().values():
+            if is_zoned(dtype):
+                return nw.Datetime("us", dtype.time_zone)
     return TIME
+
+
+def instant(frame: Any, at: dt.datetime | None) -> nw.Expr:
+    """Return a moment as a value among a frame's times."""
+    kind = time_type(frame)
+    if at is not None and kind.time_zone is None:
+        at = at.astimezone(dt.UTC).replace(tzinfo=None)
+    return nw.lit(at, kind)
+
+
+def need_wall(frame: Any) -> None:
+    """Refuse a frame whose engine reads hours and days on another wall than UTC's."""
+    if not frame.implementation.is_spark_like():
+        return
+    # Narwhals keeps the zone that the session had first.
+    zone = frame.to_native().sparkSession.conf.get("spark.sql.session.timeZone")
+    if zone not in _UTC_NAMES:
+        raise ValueError(
+            f"This session of Spark reads hours and days in {zone}. Let it read them "
+            "in UTC: spark.conf.set('spark.sql.session.timeZone', 'UTC')."
+        )
 
 
 def need_zone(frame: Any, name: str, called: str = "frame") -> None:
     """Refuse a column that should hold times and holds none with a zone."""
-    dtype = frame.collect_schema()[name]
-    if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
+    if is_zoned(frame.collect_schema()[name]):
         return
     if isinstance(frame, nw.DataFrame) and frame[name].is_null().all():
         return
@@ -226,7 +308,7 @@ def windowed(frame: Any) -> Any:
     """Return a frame in an engine that has windows and exact medians."""
     if not frame.implementation.is_pyarrow():
         return frame
-    return nw.from_native(frame.to_native().to_pandas())
+    return nw.from_native(as_frame(frame.to_native()))
 
 
 def texts(frame: Any) -> Any:
@@ -239,7 +321,7 @@ def texts(frame: Any) -> Any:
     if frame.implementation.is_pyarrow():
         return nw.from_native(with_texts(native))
     if frame.implementation.is_pandas():  # whose own cast takes ten times as long
-        told = with_texts(as_table(native[names])).to_pandas()
+        told = as_frame(with_texts(as_table(native[names])))
         return nw.from_native(native.assign(**told.set_axis(native.index)))
     return frame.with_columns(nw.col(*names).cast(nw.String))
 
@@ -274,8 +356,9 @@ def handed_back(
         ordered = ordered.select(*columns)
     native = table_of(like, EVENTS)
     given: Any = nw.from_native(cast("Any", native))
+    ordered = as_moments(ordered, native)
     if given.implementation.is_pandas():
-        ordered = windowed(ordered)
+        ordered = _with_text_type(windowed(ordered), given.to_native())
     elif given.implementation.is_pyarrow():
         ordered = as_given(ordered)
     return cast("IntoFrameT", nw.maybe_reset_index(ordered).to_native())
@@ -290,11 +373,27 @@ def frame_of(
         return nw.from_dict(columns, types, backend=like.implementation)
     # A lazy engine makes rows of what it holds alone: one of them, as often as needed.
     one, (name, *_) = like.head(1), types
+    times = {n for n, kind in types.items() if kind == time_type(like)}
     parts = [
-        one.select(**{name: nw.lit(row[name], kind) for name, kind in types.items()})
+        one.select(
+            **{
+                n: instant(one, row[n]) if n in times else nw.lit(row[n], kind)
+                for n, kind in types.items()
+            }
+        )
         for row in rows or [dict.fromkeys(types)]
     ]
     return stacked(parts) if rows else parts[0].filter(~nw.col(name).is_null())
+
+
+def _with_text_type(frame: Any, like: pd.DataFrame) -> Any:
+    """Return a pandas frame whose texts, but for a user's own, are of one dtype."""
+    if TEXT_TYPE == TEXT:  # pandas 3 has no other
+        return frame
+    native = frame.to_native()
+    own = {name for name, kind in like.dtypes.items() if kind == "O"}
+    loose = [n for n, kind in native.dtypes.items() if kind == "O" and n not in own]
+    return nw.from_native(native.astype(dict.fromkeys(loose, TEXT_TYPE)))
 
 
 def rows_of(frame: Any) -> list[dict[str, Any]]:

@@ -25,14 +25,24 @@ from casesnb.tables.files import InFiles
 from casesnb.tables.filters import CaseFilter
 from casesnb.tables.frames import (
     as_given,
+    as_moments,
+    instant,
     opened,
     rows_of,
     stacked,
-    time_type,
     to_pandas,
     whole,
 )
-from casesnb.tables.schema import CAPTURES, CHANGES, EVENTS, TIME, UNLOADED
+from casesnb.tables.schema import (
+    CAPTURES,
+    CHANGES,
+    EVENTS,
+    ID,
+    TEXT,
+    TEXT_TYPE,
+    TIME,
+    UNLOADED,
+)
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -91,9 +101,8 @@ class History(InFiles, Generic[FrameT]):
             certificate = _uncertified(self.events, self.changes)
         else:
             _need_belonging(certificate, held)
-        events, changes = self.events, self.changes
-        content = cache(lambda: _content(certificate, events, changes))
-        object.__setattr__(self, "certificate", certificate.with_content(content))
+        made = belonging(self.events, self.changes, certificate)
+        object.__setattr__(self, "certificate", made.certificate)
 
     def __repr__(self) -> str:
         return f"History: {self.certificate}"
@@ -208,12 +217,13 @@ class History(InFiles, Generic[FrameT]):
 
         def cut(frame: FrameT) -> FrameT:
             given = whole(frame, "performed_at")
-            at, kind = nw.col("performed_at"), time_type(given)
+            at = nw.col("performed_at")
             if start is not None:
-                given = given.filter(at >= nw.lit(start, kind))
+                given = given.filter(at >= instant(given, start))
             if end is not None:
-                given = given.filter(at < nw.lit(end, kind))
-            return cast("FrameT", nw.maybe_reset_index(given).to_native())
+                given = given.filter(at < instant(given, end))
+            given = nw.maybe_reset_index(as_moments(given, frame))
+            return cast("FrameT", given.to_native())
 
         events, changes = cut(self.events), cut(self.changes)
         captures = recounted(self.certificate.captures, events, changes)
@@ -242,6 +252,22 @@ class History(InFiles, Generic[FrameT]):
         )
         events, changes = (_with_cases(f, kept) for f in (self.events, self.changes))
         return History(events, changes, own)
+
+
+def belonging(
+    events: FrameT,
+    changes: FrameT,
+    certificate: Certificate,
+    *,
+    n_breaks: int | None = None,
+) -> History[FrameT]:
+    """Return the History of frames that are known to be what a certificate counts."""
+    history: History[FrameT] = object.__new__(History)
+    for name, value in (("events", events), ("changes", changes)):
+        object.__setattr__(history, name, value)
+    content = cache(lambda: _content(certificate, events, changes, n_breaks))
+    object.__setattr__(history, "certificate", certificate.with_content(content))
+    return history
 
 
 def concat(histories: Iterable[History[FrameT]]) -> History[FrameT]:
@@ -390,7 +416,7 @@ def _uncertified(events: object, changes: object) -> Certificate:
         ],
         columns=_CASE,
     )
-    blank: dict[str, Any] = {"int64": 0, "bool": False, "str": ""}
+    blank: dict[str, Any] = {"int64": 0, "bool": False, TEXT: ""}
     for column in CAPTURES.columns[2:]:
         if column.dtype == TIME:
             rows[column.name] = pd.Series(pd.NaT, rows.index, dtype=column.dtype)
@@ -442,22 +468,34 @@ def recounted(captures: pd.DataFrame, events: object, changes: object) -> pd.Dat
     )
 
 
-def _content(certificate: Certificate, events: object, changes: object) -> Content:
-    """Return what the frames say of themselves, whatever their pages say."""
+def breaks_of(changes: object) -> dict[tuple[str, str], int]:
+    """Return how many old values of a case no event before them explains."""
     linked = chains(changes)
     is_odd = nw.col("is_break") | is_unexplained()
-    found = linked.frame.select(n=is_odd.cast(nw.Int64)).select(nw.col("n").sum())
-    (breaks,) = rows_of(found)
+    odd = linked.of(linked.frame.filter(is_odd.fill_null(False))).told(*_CASE).frame
+    rows = rows_of(odd.select(*_CASE))
+    return dict(Counter((row["domain_id"], row["case_id"]) for row in rows))
+
+
+def _content(
+    certificate: Certificate, events: object, changes: object, n_breaks: int | None
+) -> Content:
+    """Return what the frames say of themselves, whatever their pages say."""
+    if n_breaks is None:
+        is_odd = (nw.col("is_break") | is_unexplained()).cast(nw.Int64)
+        found = chains(changes).frame.select(n=is_odd).select(nw.col("n").sum())
+        (breaks,) = rows_of(found)
+        n_breaks = int(breaks["n"] or 0)
     captures = certificate.captures
     n_future = 0
     as_of, last = certificate.as_of, certificate.last_event_at
     if as_of is not None and last is not None and last > as_of:
         given = opened(events, EVENTS)
-        later = nw.col("performed_at") > nw.lit(as_of, time_type(given))
+        later = nw.col("performed_at") > instant(given, as_of)
         (row,) = rows_of(given.select(n=later.cast(nw.Int64)).select(nw.col("n").sum()))
         n_future = int(row["n"] or 0)
     return Content(
-        n_breaks=int(breaks["n"] or 0),
+        n_breaks=n_breaks,
         n_late_starts=int((~captures["has_creation"]).sum()),
         n_ties=certificate.n_ties,
         n_future=n_future,
@@ -482,6 +520,11 @@ def _with_cases(frame: FrameT, kept: Sequence[tuple[str, str]]) -> FrameT:
     return cast("FrameT", nw.maybe_reset_index(given.filter(is_kept)).to_native())
 
 
+def _plain_ids(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
+    coded = [name for name, dtype in table.dtypes.items() if dtype == ID]
+    return frame.astype({n: TEXT_TYPE for n in coded if n in frame.columns})
+
+
 def _joined(frames: Sequence[FrameT], table: Table) -> FrameT:
     """Return frames one after the other, with the columns that all of them have."""
     opened_: list[Any] = [nw.from_native(cast("Any", frame)) for frame in frames]
@@ -492,7 +535,10 @@ def _joined(frames: Sequence[FrameT], table: Table) -> FrameT:
     ]
     if opened_[0].implementation.is_pandas():
         # Categories of two frames differ: as text they can be put together.
-        both = pd.concat([f.to_native()[shared] for f in opened_], ignore_index=True)
+        both = pd.concat(
+            [_plain_ids(f.to_native()[shared], table) for f in opened_],
+            ignore_index=True,
+        )
         more = [name for name in shared if name not in table.names]
         told = table.cast(both)
         coded = {
@@ -502,7 +548,7 @@ def _joined(frames: Sequence[FrameT], table: Table) -> FrameT:
         }
         return cast("FrameT", told.join(both[more].astype(coded))[shared])
     texts = [opened(each.select(*shared)) for each in opened_]
-    return cast("FrameT", stacked(texts).to_native())
+    return cast("FrameT", as_moments(stacked(texts), frames[0]).to_native())
 
 
 def _last_values(

@@ -7,14 +7,15 @@ to its last page or raises: a load is never quietly short.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
 from casesnb.tables.arguments import as_ids
+from casesnb.tables.certificate import counted
 from casesnb.tables.schema import (
     CASE_FIELDS,
     CASES,
@@ -24,6 +25,7 @@ from casesnb.tables.schema import (
     RELATED_ITEMS,
     SYSTEM_FIELDS,
     TEMPLATES,
+    TEXT_TYPE,
     Table,
 )
 from casesnb.tables.values import as_type, utc_text, value_text
@@ -93,11 +95,11 @@ def iter_cases(
     botocore.exceptions.ClientError
         Whatever the service answers instead.
     """
-    asked = _search(search, filter, sort, as_ids(fields), page_size)
+    asked = search_params(search, filter, sort, as_ids(fields), page_size)
     return listed(client, "SearchCases", "cases", domainId=domain_id, **asked)
 
 
-def _search(
+def search_params(
     search: str | None,
     filter: Mapping[str, Any] | None,  # noqa: A002 - AWS's word
     sort: str | Sequence[str] | None,
@@ -356,6 +358,8 @@ def load_cases(
         The columns of ``schema.CASES`` and one per field: times in UTC, numbers
         as Float64, booleans as boolean, all else as text. A value of a kind that
         casesnb does not know is missing here; `load_case_fields` names its kind.
+        A case that came on two pages, as the list moved while it was read, has
+        one row, and a warning counts such cases.
 
     Raises
     ------
@@ -379,14 +383,14 @@ def load_cases(
         return held
 
     page_size = 100 if limit is None else max(1, min(limit, 100))
-    asked = _search(search, filter, sort, names, page_size)
+    asked = search_params(search, filter, sort, names, page_size)
     found = listed(client, "SearchCases", "cases", row, domainId=domain_id, **asked)
-    rows = list(islice(found, limit))
+    rows = _each_once(found, limit)
     types = _field_types(client, domain_id, names)
     frame = _table(CASES, rows)
     for name in names:
         if name not in frame:
-            text = pd.Series([row.get(name) for row in rows], dtype="str")
+            text = pd.Series([row.get(name) for row in rows], dtype=TEXT_TYPE)
             frame[name] = as_type(text, types.get(name, "Text"))
     return frame
 
@@ -532,6 +536,26 @@ def _rows(
                 f"{page} holds {shape(item)} that is not one of {member} ({why})."
             ) from error
         yield made
+
+
+def _each_once(found: Iterator[dict[str, Any]], most: int | None) -> list[Any]:
+    """Return the first cases, each once and as it came last; say if one came twice."""
+    rows: dict[str, dict[str, Any]] = {}
+    n_twice = 0
+    while most is None or len(rows) < most:
+        row = next(found, None)
+        if row is None:
+            break
+        n_twice += row["case_id"] in rows
+        rows[row["case_id"]] = row
+    if n_twice:
+        warnings.warn(
+            f"{counted(n_twice, 'case')} came twice: the list changed while its pages "
+            "were read, so others may be missing. Load it again, with a sort that does "
+            "not move, such as sort='created_datetime'.",
+            stacklevel=3,
+        )
+    return list(rows.values())
 
 
 def _time(value: Any) -> Any:

@@ -6,48 +6,29 @@ its certificate says so.
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
-import json
-import threading
-from concurrent.futures import Future
-from contextlib import closing
-from importlib.metadata import version
-from itertools import islice
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Literal, TypeVar, cast
-
-import pandas as pd
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING, Literal
 
 from casesnb.tables.arguments import as_ids
-from casesnb.tables.certificate import Certificate, counted
-from casesnb.tables.decode import Counts, decode
-from casesnb.tables.history import History
+from casesnb.tables.certificate import counted
+from casesnb.tables.history_builder import HistoryBuilder
+from casesnb.tables.progress import shown
 from casesnb.tables.raw import PAGE_SIZE, iter_audit_pages
-from casesnb.tables.schema import CAPTURES, TIME, UNLOADED
-from casesnb.tables.tidy import tidy
+from casesnb.tables.workers import as_they_come, unloaded
+from casesnb.wire.calls import Until, paced, time_limit
 from casesnb.wire.client import source_of
-from casesnb.wire.pages import (
-    Page,
-    PageError,
-    ask_until,
-    error_code,
-    is_locked_out,
-)
+from casesnb.wire.errors import error_code, is_locked_out
 
 if TYPE_CHECKING:
-    from collections.abc import (
-        Callable,
-        Generator,
-        Iterable,
-        Iterator,
-        Mapping,
-        Sequence,
-    )
+    from collections.abc import Callable, Iterable
 
+    import pandas as pd
+
+    from casesnb.tables.archive import Archive
+    from casesnb.tables.history import History
     from casesnb.wire.client import Client
-
-_T = TypeVar("_T")
+    from casesnb.wire.limits import Pace
+    from casesnb.wire.pages import Page
 
 
 def load_history(
@@ -56,6 +37,8 @@ def load_history(
     case_id: str,
     *,
     page_size: int = PAGE_SIZE,
+    pace: Pace | None = None,
+    timeout: float | None = None,
     progress: bool | Callable[[int], object] = False,
 ) -> History[pd.DataFrame]:
     """Load everything that the audit history says of one case.
@@ -70,6 +53,11 @@ def load_history(
         The case.
     page_size : int, default 25
         Events a page, 1 to 25.
+    pace : bool, float or "full", optional
+        How fast to ask in this load, as `connect` takes it; the client's own pace
+        otherwise.
+    timeout : float, optional
+        Seconds after which the load ends; as long as it takes otherwise.
     progress : bool or callable, default False
         Show how many pages have come; or a function to call with that number,
         which stops the load if it raises.
@@ -83,6 +71,8 @@ def load_history(
     ------
     PageError
         If an answer is not a whole page, or a token comes twice.
+    LoadTimeout
+        If it takes longer than `timeout`; what came is the error's ``history``.
     botocore.exceptions.ClientError
         Whatever the service answers instead; a missing case is
         ``ResourceNotFoundException``.
@@ -100,16 +90,25 @@ def load_history(
     'complete'
     """
     pages = iter_audit_pages(client, domain_id, case_id, page_size=page_size)
-    read: list[Page] = []
+    builder = HistoryBuilder(source_of(client), [(domain_id, case_id)])
+    n_pages = 0
     try:
-        read.extend(_shown(pages, "pages", progress=progress))
+        with paced(client, pace), time_limit(timeout):
+            for page in shown(pages, "pages", progress=progress):
+                builder.add(page)
+                n_pages += 1
     except BaseException as error:
-        if read:
-            came = f"ended by {error_code(error)} after {counted(len(read), 'page')}"
-            part = _history(client, {(domain_id, case_id): read}, ended_by=came)
-            _hand_over(error, part, counted(len(read), "page"))
+        if n_pages:
+            what = counted(n_pages, "page")
+            part = builder.history(
+                ended_by=f"ended by {error_code(error)} after {what}"
+            )
+            _hand_over(error, part, what)
         raise
-    return _history(client, {(domain_id, case_id): read})
+    history = builder.history()
+    for odd in builder.odd.values():
+        raise odd
+    return history
 
 
 def load_histories(
@@ -120,6 +119,9 @@ def load_histories(
     workers: int = 8,
     errors: Literal["raise", "collect"] = "raise",
     page_size: int = PAGE_SIZE,
+    into: Archive | None = None,
+    pace: Pace | None = None,
+    timeout: float | None = None,
     progress: bool | Callable[[int], object] = False,
 ) -> History[pd.DataFrame]:
     """Load the audit histories of many cases, as fast as the quota allows.
@@ -145,6 +147,14 @@ def load_histories(
         end it either way: no other case would be answered.
     page_size : int, default 25
         Events a page, 1 to 25.
+    into : Archive, optional
+        Where to keep each page as it comes. A load that ended early and is begun
+        again within a day, with the same cases, goes on where it stopped.
+    pace : bool, float or "full", optional
+        How fast to ask in this load, as `connect` takes it; the client's own pace
+        otherwise.
+    timeout : float, optional
+        Seconds after which the load ends; as long as it takes otherwise.
     progress : bool or callable, default False
         Show how many cases have come; or a function to call with that number,
         which stops the load if it raises.
@@ -164,6 +174,10 @@ def load_histories(
     PageError
         If an answer is not a whole page, or a token comes twice, with
         ``errors="raise"``.
+    LoadTimeout
+        If it takes longer than `timeout`.
+    ArchiveError
+        If the archive cannot be written.
     botocore.exceptions.ClientError
         Whatever the service answers instead, with ``errors="raise"``.
 
@@ -181,30 +195,48 @@ def load_histories(
     if not isinstance(workers, int) or workers < 1:
         raise ValueError(f"workers={workers!r} is no number of workers: 1 or more.")
     asked = as_ids(case_ids)
-    whole: dict[str, list[Page]] = {}
+    builder = HistoryBuilder(source_of(client), [(domain_id, name) for name in asked])
+    whole: dict[str, None] = {}
     failed: dict[str, dict[str, str]] = {}
 
+    def set_down_odd() -> None:
+        """Count no case as whole that no table can hold."""
+        builder.read_rest()
+        for (_, case_id), odd in builder.odd.items():
+            whole.pop(case_id, None)
+            if errors == "collect":
+                failed[case_id] = unloaded(domain_id, case_id, odd)
+
     def history(ended_by: str = "") -> History[pd.DataFrame]:
-        return _history(
-            client,
-            {(domain_id, name): whole[name] for name in asked if name in whole},
-            [failed[case_id] for case_id in asked if case_id in failed],
+        return builder.history(
+            [(domain_id, name) for name in whole],
+            unloaded=[failed[name] for name in asked if name in failed],
             ended_by=ended_by,
         )
 
-    def read(case_id: str) -> list[Page]:
+    def ask(case_id: str) -> list[Page]:
         return list(iter_audit_pages(client, domain_id, case_id, page_size=page_size))
 
-    stop = threading.Event()
-    crew = _as_they_come(read, asked, stop, workers=workers)
+    read: Callable[[str], list[Page]] = ask
+
+    stop = Until(timeout)
     try:
-        with closing(crew):
-            for case_id, outcome in _shown(
+        with ExitStack() as opened:
+            opened.enter_context(paced(client, pace))
+            if into is not None:
+                read = opened.enter_context(
+                    into.going_on(client, domain_id, asked, page_size=page_size)
+                )
+            crew = as_they_come(read, asked, stop, workers=workers)
+            opened.enter_context(closing(crew))
+            for case_id, outcome in shown(
                 crew, "cases", progress=progress, total=len(asked)
             ):
                 error = outcome.exception()
                 if error is None:
-                    whole[case_id] = outcome.result()
+                    for page in outcome.result():
+                        builder.add(page)
+                    whole[case_id] = None
                 elif (
                     errors == "raise"
                     or not isinstance(error, Exception)
@@ -212,20 +244,15 @@ def load_histories(
                 ):
                     raise error
                 else:
-                    failed[case_id] = _unloaded(domain_id, case_id, error)
-        try:
-            return history()
-        except PageError:
-            # Whole answers, yet some hold what no table can.
-            for case_id, odd in list(_unreadable(list(whole.items()))):
-                del whole[case_id]
-                if errors == "raise":
-                    raise odd from None
-                failed[case_id] = _unloaded(domain_id, case_id, odd)
-            return history()
+                    failed[case_id] = unloaded(domain_id, case_id, error)
+                if builder.odd and errors == "raise":
+                    break
+        set_down_odd()
+        if builder.odd and errors == "raise":
+            raise next(iter(builder.odd.values()))
+        return history()
     except BaseException as error:
-        for case_id, _ in list(_unreadable(list(whole.items()))):
-            del whole[case_id]
+        set_down_odd()
         how = "stopped" if isinstance(error, KeyboardInterrupt) else "ended"
         by = "" if how == "stopped" else f" by {error_code(error)}"
         came = f"{len(whole)} of {len(asked)} cases"
@@ -241,170 +268,3 @@ def _hand_over(error: BaseException, part: History[pd.DataFrame], what: str) -> 
         "cell of a notebook `import sys; sys.last_value.history`). Its certificate "
         "says that it is partial."
     )
-
-
-def _as_they_come(
-    read: Callable[[str], list[Page]],
-    asked: Sequence[str],
-    stop: threading.Event,
-    *,
-    workers: int,
-) -> Generator[tuple[str, Future[list[Page]]], None, None]:
-    """Yield each case's outcome when it is there, keeping every worker busy."""
-    left = iter(asked)
-    todo: SimpleQueue[str | None] = SimpleQueue()
-    come: SimpleQueue[tuple[str, Future[list[Page]]]] = SimpleQueue()
-
-    def work() -> None:
-        ask_until(stop)
-        while (case_id := todo.get()) is not None:
-            outcome: Future[list[Page]] = Future()
-            try:
-                outcome.set_result(read(case_id))
-            except BaseException as error:  # noqa: BLE001 - the caller raises it
-                outcome.set_exception(error)
-            come.put((case_id, outcome))
-
-    crew = range(min(workers, len(asked)))
-    try:
-        for n in crew:
-            todo.put(next(left))
-            threading.Thread(target=work, name=f"casesnb-load-{n}", daemon=True).start()
-        for _ in asked:
-            done = come.get()
-            for following in islice(left, 1):
-                todo.put(following)
-            yield done
-    finally:
-        stop.set()
-        for _ in crew:
-            todo.put(None)
-
-
-def _unreadable(
-    cases: Sequence[tuple[str, Sequence[Page]]],
-) -> Iterator[tuple[str, PageError]]:
-    """Yield the cases whose pages cannot be read, and why, halving to find them."""
-    try:
-        decode(page for _, pages in cases for page in pages)
-    except PageError as error:
-        if len(cases) == 1:
-            yield cases[0][0], error
-            return
-        half = len(cases) // 2
-        yield from _unreadable(cases[:half])
-        yield from _unreadable(cases[half:])
-
-
-def _unloaded(domain_id: str, case_id: str, error: Exception) -> dict[str, str]:
-    """Return the row of a case that could not be loaded."""
-    return {
-        "domain_id": domain_id,
-        "case_id": case_id,
-        "error": error_code(error),
-        "message": " ".join([str(error), *getattr(error, "__notes__", ())]),
-    }
-
-
-def _history(
-    client: Client,
-    cases: Mapping[tuple[str, str], Sequence[Page]],
-    unloaded: Sequence[Mapping[str, str]] = (),
-    *,
-    ended_by: str = "",
-) -> History[pd.DataFrame]:
-    """Return the History of cases, each given as all its pages."""
-    events, changes, counts = tidy(page for pages in cases.values() for page in pages)
-    certificate = Certificate(
-        captures=_captures(client, cases, events, counts),
-        unloaded=UNLOADED.cast(pd.DataFrame([*unloaded], columns=UNLOADED.names)),
-        ended_by=ended_by,
-    )
-    return History(events, changes, certificate)
-
-
-def _captures(
-    client: Client,
-    cases: Mapping[tuple[str, str], Sequence[Page]],
-    events: pd.DataFrame,
-    counts: Mapping[tuple[str, str], Counts],
-) -> pd.DataFrame:
-    """Return what came for each case; those without an event last."""
-    of_case = events.groupby(["domain_id", "case_id"], observed=True, sort=False)
-    at = of_case["performed_at"].agg(["size", "min", "max"])
-    n_changes = of_case["n_changes"].sum()
-    created = {*_keys(events[events["event_type"] == "Case.Created"])}
-    counts_of = zip(at["size"], n_changes, at["min"], at["max"], strict=True)
-    told = dict(zip(at.index, counts_of, strict=True))
-    now = dt.datetime.now(dt.UTC)
-    provenance = {
-        "source": source_of(client),
-        "boto3_version": version("boto3"),
-        "casesnb_version": version("casesnb"),
-    }
-    rows = []
-    for key in sorted(cases, key=lambda key: key not in told):
-        pages, seen = cases[key], counts.get(key, Counts())
-        n_events, n_fields, first, last = told.get(key, (0, 0, None, None))
-        body = hashlib.sha256()
-        for page in pages:
-            body.update(page.body)
-        rows.append(
-            {
-                "domain_id": key[0],
-                "case_id": key[1],
-                "n_pages": len(pages),
-                "n_events": n_events,
-                "n_changes": n_fields,
-                "n_nulls": seen.n_nulls,
-                "n_duplicates": seen.n_duplicates,
-                "n_conflicts": seen.n_conflicts,
-                "n_ties": seen.n_ties,
-                "n_tokens": sum("nextToken" in page.params for page in pages),
-                "n_retries": sum(page.retries for page in pages),
-                "n_throttles": sum(page.throttles for page in pages),
-                "unknowns": json.dumps(seen.unknowns) if seen.unknowns else None,
-                "order_seen": seen.order_seen,
-                "first_event_at": first,
-                "last_event_at": last,
-                "has_creation": key in created,
-                "reached_end": pages[-1].next_token is None,
-                # The service's own clock: a recording says when it was made.
-                "fetched_at": max(
-                    (sent for page in pages if (sent := page.sent_at)), default=now
-                ),
-                "sha256": body.hexdigest(),
-                **provenance,
-            }
-        )
-    frame = pd.DataFrame(rows, columns=CAPTURES.names)
-    for column in CAPTURES.columns:
-        if column.dtype == TIME:
-            frame[column.name] = pd.to_datetime(frame[column.name], utc=True)
-    return CAPTURES.cast(frame)
-
-
-def _keys(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
-    return zip(frame["domain_id"], frame["case_id"], strict=True)
-
-
-def _shown(
-    items: Iterable[_T],
-    unit: str,
-    *,
-    progress: bool | Callable[[int], object],
-    total: int | None = None,
-) -> Iterable[_T]:
-    if progress is False:
-        return items
-    if callable(progress):
-        return _told(items, progress)
-    from tqdm.auto import tqdm
-
-    return cast("Iterable[_T]", tqdm(items, unit=f" {unit}", total=total))
-
-
-def _told(items: Iterable[_T], tell: Callable[[int], object]) -> Iterator[_T]:
-    for n, item in enumerate(items, 1):
-        tell(n)
-        yield item

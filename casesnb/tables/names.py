@@ -31,6 +31,7 @@ from casesnb.tables.schema import (
     QUEUES,
     SERVICE_ROLE,
     TEMPLATES,
+    TEXT_TYPE,
     USERS,
 )
 from casesnb.wire.errors import error_code
@@ -418,7 +419,7 @@ def _named(ids: pd.Series[Any], names: Mapping[str, str]) -> tuple[Any, int]:
     codes = pd.array([place[name] for name in shown] + [-1], dtype="int64").to_numpy()
     return (
         pd.Categorical.from_codes(
-            codes[coded.cat.codes], categories=pd.Index(distinct, dtype="str")
+            codes[coded.cat.codes], categories=pd.Index(distinct, dtype=TEXT_TYPE)
         ),
         unnamed,
     )
@@ -443,7 +444,7 @@ def _labels(
     unnamed: set[tuple[str, str]],
 ) -> pd.Series[Any]:
     """Return the names of values, and set down those that should have one."""
-    text = values.astype("str")
+    text = values.astype(TEXT_TYPE)
     shown = text.array.copy()
     for field_id, names in known.items():
         chosen = kinds == "user_arn"
@@ -455,7 +456,8 @@ def _labels(
         unnamed.update((field_id, one) for one in told if one not in names)
         if told:
             shown[rows] = found.map(told).array
-    return pd.Series(shown, values.index, dtype="str")
+    named: pd.Series[Any] = pd.Series(shown, values.index, dtype=TEXT_TYPE)
+    return named
 
 
 def _value_names(catalogue: Catalogue) -> dict[str, dict[str, str]]:

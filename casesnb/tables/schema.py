@@ -9,7 +9,9 @@ an absent one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 VALUE_KINDS = ("string", "double", "boolean", "empty", "user_arn", "unknown")
@@ -24,6 +26,20 @@ SERVICE_ROLE = "AWSServiceRoleForAmazonConnect"
 ID = "category"  # few distinct values in many rows: a small code a row, not a string
 TEXT = "str"
 TIME = "datetime64[us, UTC]"
+
+
+def _text_type() -> Any:
+    """Return what pandas 3 calls "str": texts in Arrow's memory, missing ones NaN."""
+    if int(pd.__version__.partition(".")[0]) >= 3:
+        return TEXT
+    try:
+        return pd.StringDtype("pyarrow", na_value=np.nan)
+    except TypeError:  # pandas 2.2
+        return pd.StringDtype("pyarrow_numpy")
+
+
+TEXT_TYPE = _text_type()
+"""The dtype of texts, as this pandas takes it."""
 
 
 SYSTEM_FIELDS = {
@@ -137,10 +153,11 @@ class Table:
             if dtype != ID or not isinstance(out[name].dtype, pd.CategoricalDtype)
         }
         # Categories are text whatever the values came as, and with none at all.
-        text = {name: TEXT for name, dtype in plain.items() if dtype == ID}
+        coded = [name for name, dtype in plain.items() if dtype == ID]
+        text = {name: TEXT_TYPE for name, dtype in plain.items() if dtype in {ID, TEXT}}
         return (
             out.astype({**plain, **text})
-            .astype(dict.fromkeys(text, ID))
+            .astype(dict.fromkeys(coded, ID))
             .reset_index(drop=True)
         )
 

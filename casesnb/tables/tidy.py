@@ -12,7 +12,15 @@ import pyarrow.compute as pc
 
 from casesnb.tables.decode import Counts, Decoded, decode, side_by_side
 from casesnb.tables.order import ORDER_BY, in_order
-from casesnb.tables.schema import CHANGES, EVENTS, ID, SERVICE_ROLE, TEXT, Table
+from casesnb.tables.schema import (
+    CHANGES,
+    EVENTS,
+    ID,
+    SERVICE_ROLE,
+    TEXT,
+    TEXT_TYPE,
+    Table,
+)
 from casesnb.wire.pages import Page, as_body
 
 if TYPE_CHECKING:
@@ -126,6 +134,12 @@ def tidy(
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[tuple[str, str], Counts]]:
     """Both tables from raw pages, and what was seen on the way."""
     found = decode(_pages(pages, domain_id, case_id))
+    counts = {case: found.counts[number] for number, case in enumerate(found.cases)}
+    return *tables_of(found), counts
+
+
+def tables_of(found: Decoded) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both tables from what was decoded, whose counts get those of the order."""
     order = in_order(found)
     n_ties = np.bincount(found.case[~order.known], minlength=len(order.seen))
     for number, (ties, seen) in enumerate(zip(n_ties, order.seen, strict=True)):
@@ -156,8 +170,7 @@ def tidy(
     changes |= _taken(of_event, pa.array(event))
     changes["slot"] = slot
     changes["is_outcome_known"] = ~order.unsure[row]
-    counts = {case: found.counts[number] for number, case in enumerate(found.cases)}
-    return _frame(EVENTS, events), _frame(CHANGES, changes), counts
+    return _frame(EVENTS, events), _frame(CHANGES, changes)
 
 
 def _taken(columns: Mapping[str, Any], rows: pa.Array) -> dict[str, Any]:
@@ -244,7 +257,7 @@ def _values(dtype: str, values: Any) -> Any:
     if dtype == ID:
         return _categorical(values)
     if dtype == TEXT:
-        return pd.array(values, dtype=TEXT)
+        return pd.array(values, dtype=TEXT_TYPE)
     return values.to_pandas() if isinstance(values, pa.Array) else values
 
 
@@ -253,7 +266,7 @@ def _categorical(values: pa.DictionaryArray) -> pd.Categorical:
     names = values.dictionary
     codes = values.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     used = np.flatnonzero(np.bincount(codes + 1, minlength=len(names) + 1)[1:])
-    texts = pd.Index(names.take(pa.array(used)).to_pandas(), dtype=TEXT)
+    texts = pd.Index(names.take(pa.array(used)).to_pandas(), dtype=TEXT_TYPE)
     order = np.argsort(texts.to_numpy(dtype=object), kind="stable")
     place = np.full(len(names) + 1, -1, dtype=np.int64)
     place[used[order]] = np.arange(len(used))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from casesnb.tables.arguments import need_pandas
-from casesnb.wire.text import shape
+from casesnb.wire.text import Large, shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,21 +52,37 @@ def value_text(value: Mapping[str, Any] | None) -> Value:
     kind = MEMBERS.get(member)
     match kind, content:
         case None, _:
-            return "unknown", member
+            return "unknown", _json({member: content})
         case (("string" | "user_arn"), str()):
             return kind, content
         case "boolean", bool():
             return kind, "true" if content else "false"
         case "double", bool():
             pass
+        case "double", Large():
+            return kind, content.text
         case "double", int() | float() | "NaN" | "Infinity" | "-Infinity":
             try:
                 return kind, repr(float(content))
             except OverflowError:
-                pass
+                return kind, str(content)
         case "empty", dict():
             return kind, None
     raise ValueError(f"{shape(content)} is not a {member}")
+
+
+def _json(value: object) -> str:
+    """Return the one text of a value of JSON, however its members came."""
+    try:
+        return json.dumps(
+            value,
+            ensure_ascii=False,
+            sort_keys=True,
+            separators=(",", ":"),
+            default=str,
+        )
+    except RecursionError:
+        raise ValueError(f"{shape(value)} goes too deep") from None
 
 
 def utc_text(value: object) -> str:

@@ -14,6 +14,7 @@ from casesnb.tables.frames import is_history
 from casesnb.tables.names import tail as tail  # noqa: PLC0414 - told on from here
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping, Sequence
 
     import pandas as pd
@@ -30,6 +31,29 @@ KIND_LABELS = {
     "unknown": "unknown",
 }
 """What each kind of actor is called, in the order of a legend."""
+
+
+# Not those of the machine's language: the same data give the same page everywhere.
+MONTHS = (
+    "Jan",
+    "Feb",
+    "Mar",
+    "Apr",
+    "May",
+    "Jun",
+    "Jul",
+    "Aug",
+    "Sep",
+    "Oct",
+    "Nov",
+    "Dec",
+)
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def day_text(moment: dt.datetime) -> str:
+    """Return a day and its name."""
+    return f"{moment:%Y-%m-%d} {_DAYS[moment.weekday()]}"
 
 
 def percents(counts: Sequence[int], whole: int = 100) -> list[int]:
@@ -91,13 +115,6 @@ def value_names(changes: pd.DataFrame) -> dict[tuple[str, str], str]:
             once = once.drop_duplicates(["field_id", value])
             rows = zip(once["field_id"], once[value], once[label], strict=True)
             names |= {(field_id, text): str(name) for field_id, text, name in rows}
-    for value, kind in (("old", "old_kind"), ("new", "new_kind")):
-        # All that there is of such a value is its member's name: no value of the case.
-        odd = changes.loc[changes[kind] == "unknown", ["field_id", value]]
-        names |= {
-            (field_id, member): f"(a value of the unknown kind {member})"
-            for field_id, member in odd.drop_duplicates().itertuples(index=False)
-        }
     return names
 
 

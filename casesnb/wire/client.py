@@ -296,7 +296,8 @@ def _name(responder: Responder) -> str:
     seed = f" (seed {provenance['seed']})" if "seed" in provenance else ""
     if isinstance(responder, Recording) and responder.redacted:
         return f"redacted recording of {source}{seed}"
-    kind = {"Recording": "recording of ", "Store": "archive of "}
+    archive = "archive of "
+    kind = {"Recording": "recording of ", "Store": archive, "Archive": archive}
     return f"{kind.get(type(responder).__name__, '')}{source}{seed}"
 
 

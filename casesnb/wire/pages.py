@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,10 +19,10 @@ from casesnb.wire.errors import (
     error_code,
     is_locked_out,
 )
-from casesnb.wire.text import shortened
+from casesnb.wire.text import read_json, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from botocore.client import BaseClient as Client
 
@@ -36,6 +37,7 @@ __all__ = [
     "error_code",
     "is_locked_out",
     "iter_pages",
+    "less",
 ]
 
 N_BARREN = 100
@@ -96,7 +98,7 @@ class Page:
         PageError
             If the answer holds no such list.
         """
-        items = json.loads(self.body).get(member)
+        items = read_json(self.body).get(member)
         if not isinstance(items, list):
             raise PageError(f"{self} holds no list of {member}. Load it again.")
         return items
@@ -104,11 +106,7 @@ class Page:
     @property
     def sent_at(self) -> dt.datetime | None:
         """When the service sent it, UTC; None where it did not say so readably."""
-        try:
-            sent = parsedate_to_datetime(self.date or "")
-        except ValueError:
-            return None
-        return sent.replace(tzinfo=sent.tzinfo or dt.UTC).astimezone(dt.UTC)
+        return _moment(self.date or "")
 
     def __str__(self) -> str:
         """Name the page for a person: what was asked, which page, with which token."""
@@ -122,6 +120,15 @@ class Page:
         return (
             f"{self.operation} page {self.number + 1}{earned} of {about or 'the list'}"
         )
+
+
+@lru_cache(maxsize=64)  # the pages of one second say the same
+def _moment(date: str) -> dt.datetime | None:
+    try:
+        sent = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    return sent.replace(tzinfo=sent.tzinfo or dt.UTC).astimezone(dt.UTC)
 
 
 class _Envelope(msgspec.Struct):
@@ -166,6 +173,24 @@ def iter_pages(
             client, operation, {**params, named: page.next_token}, page.number + 1
         )
         yield page
+
+
+def less(pages: Iterable[Page], member: str, left_out: Container[str]) -> bytes:
+    """Return a listing as one body, less the items of some ``eventId``."""
+    kept = []
+    for page in pages:
+        try:
+            items = [
+                bytes(each)
+                for each in _items.decode(_members.decode(page.body)[member])
+            ]
+        except (KeyError, ValueError):  # half of a surrogate pair, say
+            items = [json.dumps(each).encode() for each in page.items(member)]
+        for item in items:
+            told = json.loads(item, parse_int=str, parse_float=str)  # of any length
+            if not isinstance(told, dict) or told.get("eventId") not in left_out:
+                kept.append(item)
+    return b'{"%b":[%b]}' % (member.encode(), b",".join(kept))
 
 
 def _told(body: bytes) -> Iterator[int]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import math
 import unicodedata
+from dataclasses import dataclass
+from typing import Any
 
+_MOST_DIGITS = 4_000  # Python reads no more as one number
 _JOINERS = "\u200c\u200d"  # these hold emoji and some scripts together
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # no shape of their own, or they turn others
 
@@ -26,6 +31,29 @@ def shortened(text: str, width: int) -> str:
     return f"{plain[: width - 1].rstrip()}…"
 
 
+@dataclass(frozen=True, slots=True)
+class Large:
+    """A number that is too large for a float, as it was written."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def read_json(body: bytes, **hooks: Any) -> Any:
+    """Read JSON; a number that no float holds keeps its text."""
+    return json.loads(body, parse_float=_float, parse_int=_int, **hooks)
+
+
+def _float(text: str) -> float | Large:
+    return Large(text) if math.isinf(value := float(text)) else value
+
+
+def _int(text: str) -> int | Large:
+    return Large(text) if len(text) > _MOST_DIGITS else int(text)
+
+
 def shape(value: object) -> str:
     """Return what a JSON value is, and nothing of what it says."""
     match value:
@@ -33,7 +61,7 @@ def shape(value: object) -> str:
             return "null"
         case bool():
             return "true or false"
-        case int() | float():
+        case int() | float() | Large():
             return "a number"
         case str():
             return f"a text of {_counted(value, 'character')}"

@@ -13,6 +13,7 @@ from casesnb.analysis.flow import handoffs, reopens
 from casesnb.analysis.state import state_at
 from casesnb.analysis.trust import continuity
 from casesnb.tables.frames import as_of_of
+from casesnb.tables.schema import TEXT_TYPE
 from casesnb.view.explorer.links import WIDE, Picture, row, tie
 from casesnb.view.explorer.model import ORDERS, CaseSelection
 from casesnb.view.explorer.picker import Picker, in_turn
@@ -415,7 +416,7 @@ def evidence_html(history: History[Any]) -> str:
 
 def _of_case(changes: pd.DataFrame) -> pd.DataFrame:
     """Return the changes of the case itself, without those of its related items."""
-    kind = changes["event_type"].astype("str")
+    kind = changes["event_type"].astype(TEXT_TYPE)
     return changes[~kind.str.startswith("RelatedItem", na=False)]
 
 

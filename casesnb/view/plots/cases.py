@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from casesnb.analysis.closing import CLOSED, closed_values
 from casesnb.analysis.spells import spells
 from casesnb.analysis.timezones import zone
 from casesnb.tables.frames import as_of_of, to_pandas
@@ -47,6 +48,7 @@ from casesnb.view.wording import (
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
     import pandas as pd
     from matplotlib.axes import Axes
@@ -94,14 +96,15 @@ def plot_cases(
     """
     events = to_pandas(history, EVENTS)
     zone_ = zone(tz)
-    title = "Every event of " + counted(len(events["case_id"].unique()), "case")
+    case, pairs = _cases(events)
+    title = "Every event of " + counted(len(pairs), "case")
     if events.empty:
         ax = page(ax)
         nothing(ax, "No event to draw.")
         none = like(events, {"case_id": [], "first_at": [], "last_at": []})
         footer = f"0 events · {standing(history)}"
         return finish(ax, Drawing(title, lambda: none, lambda: (), footer))
-    case, ids = factorized(events["case_id"])
+    ids = [case_id for _, case_id in pairs]
     kind, kinds = factorized(events["actor_kind"])
     kinds = [name if name in KINDS else "unknown" for name in kinds]
     x = day_numbers(plain_times(events["performed_at"]))
@@ -195,6 +198,7 @@ def plot_aging(
     history: History[Any] | IntoFrame,
     /,
     *,
+    closed: str | Sequence[str] = CLOSED,
     ax: Axes | None = None,
     as_of: dt.datetime | None = None,
     top: int = 8,
@@ -202,15 +206,17 @@ def plot_aging(
 ) -> Axes:
     """Draw how old each open case is, in columns by its status.
 
-    A case is open while its status is not ``closed``. Its age counts from its
-    first recorded change; where its creation is not in the history it may be
-    older, and the dot is hollow.
+    A case is open while its status is not one that means closed. Its age counts
+    from its first recorded change; where its creation is not in the history it
+    may be older, and the dot is hollow.
 
     Parameters
     ----------
     history : History or DataFrame
         A history, or its changes alone (``schema.CHANGES``), of any
         engine, of many cases.
+    closed : str or sequence of str, default "closed"
+        The statuses that mean closed, in small letters or capitals.
     ax : Axes, optional
         Where to draw; a fresh figure otherwise.
     as_of : datetime, optional
@@ -229,9 +235,11 @@ def plot_aging(
     Raises
     ------
     ValueError
-        If there is no such time zone, or `top` is below 1.
+        If there is no such time zone, `top` is below 1, or no case ever had a
+        status that is to mean closed.
     """
     changes = to_pandas(history, CHANGES)
+    done = closed_values(changes, closed)
     zone_ = zone(tz)
     if top < 1:
         raise ValueError(f"top={top} leaves nothing to draw. Give 1 or more.")
@@ -241,21 +249,23 @@ def plot_aging(
     held = spells(changes, "status", as_of=as_of)
     held = held[held["is_open"].to_numpy(dtype=bool)]
     values = value_names(changes)
-    by_case = changes.groupby("case_id", observed=True)
+    key = ["domain_id", "case_id"]
+    by_case = changes.groupby(key, observed=True)
     begun = by_case["performed_at"].min().to_dict()
-    created = set(changes.loc[changes["event_type"] == "Case.Created", "case_id"])
+    is_creation = changes["event_type"] == "Case.Created"
+    created = set(changes.loc[is_creation, key].itertuples(index=False, name=None))
     rows: list[tuple[str, str, float, float, bool]] = []
     for row in held.to_dict("records"):
-        if str(row["value"]).casefold() == "closed":
+        if str(row["value"]).lower() in done:
             continue
-        case_id = row["case_id"]
+        case = row["domain_id"], row["case_id"]
         name = (
             "not told"
             if is_missing(row["value"])
             else value_name(values, "status", row["value"])
         )
-        age = (as_of - begun[case_id]).total_seconds() / 3600
-        rows.append((case_id, name, age, row["hours"], case_id in created))
+        age = (as_of - begun[case]).total_seconds() / 3600
+        rows.append((row["case_id"], name, age, row["hours"], case in created))
     rows.sort(key=lambda row: (-row[2], row[0]))
     columns = ("case_id", "status", "age_hours", "status_hours", "has_creation")
     frame = like(
@@ -324,6 +334,14 @@ def plot_aging(
         ]
     )
     return finish(ax, Drawing(title, lambda: frame, lines, footer))
+
+
+def _cases(events: pd.DataFrame) -> tuple[Numbers, list[Any]]:
+    """Return a number for each case, and the domain and id that it stands for."""
+    domain, domains = factorized(events["domain_id"])
+    case, ids = factorized(events["case_id"])
+    found, codes = np.unique(domain * len(ids) + case, return_inverse=True)
+    return codes, [(domains[n // len(ids)], ids[n % len(ids)]) for n in found]
 
 
 def _times(days: Numbers) -> Numbers:

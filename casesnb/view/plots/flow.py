@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.patches import Patch
 
+from casesnb.analysis.closing import CLOSED, closed_values
 from casesnb.analysis.flow import handoffs, transitions
 from casesnb.analysis.spells import backlog, time_in
 from casesnb.analysis.timezones import zone
+from casesnb.tables.field_chain import field_ids_of
 from casesnb.tables.frames import as_of_of, to_pandas
 from casesnb.tables.schema import CHANGES
 from casesnb.view.plots.axis import (
@@ -61,7 +63,7 @@ if TYPE_CHECKING:
     Numbers = np.ndarray[Any, Any]
 
 NOBODY = "nobody"
-_CLOSED = Ink("", "#c9d1d8", "o", "")
+_CLOSED = [Ink("", "#c9d1d8", "o", hatch) for hatch in ("", "////", "....")]
 
 
 def plot_transitions(
@@ -106,6 +108,7 @@ def plot_transitions(
     casesnb.transitions : The numbers behind it.
     """
     changes, as_of = to_pandas(history, CHANGES), as_of_of(history, as_of)
+    (field_id,) = field_ids_of(changes, [field_id])
     found = transitions(changes, field_id, as_of=as_of)
     names = value_names(changes)
     called = field_names(changes).get(field_id, field_id)
@@ -236,6 +239,7 @@ def plot_time_in(
     casesnb.time_in : The numbers behind it.
     """
     changes, as_of = to_pandas(history, CHANGES), as_of_of(history, as_of)
+    (field_id,) = field_ids_of(changes, [field_id])
     _check(top)
     found = time_in(changes, field_id, as_of=as_of)
     hours = found["hours"].to_numpy(dtype=float)
@@ -313,6 +317,7 @@ def plot_backlog(
     *,
     freq: str = "1d",
     field_id: str = "status",
+    closed: str | Sequence[str] = CLOSED,
     ax: Axes | None = None,
     as_of: dt.datetime | None = None,
     top: int = 7,
@@ -329,6 +334,9 @@ def plot_backlog(
         How long a step is, such as ``6h``, ``1d`` or ``1mo``.
     field_id : str, default "status"
         The field.
+    closed : str or sequence of str, default "closed"
+        The statuses that mean closed, in small letters or capitals; they are
+        grey and below the others.
     ax : Axes, optional
         Where to draw; a fresh figure otherwise.
     as_of : datetime, optional
@@ -347,14 +355,19 @@ def plot_backlog(
     Raises
     ------
     ValueError
-        If there is no such time zone, or `top` is below 1.
+        If there is no such time zone, `top` is below 1, or no case ever had a
+        status that is to mean closed.
 
     See Also
     --------
     casesnb.backlog : The numbers behind it.
     """
-    changes, as_of = to_pandas(history, CHANGES), as_of_of(history, as_of)
+    as_of = as_of_of(history, as_of)
+    (field_id,) = field_ids_of(history, [field_id])
+    # A frame alone is told up to its newest change, of whatever field.
+    changes = to_pandas(history, CHANGES, field_id=field_id if as_of else None)
     _check(top)
+    done = closed_values(changes, closed)
     zone_ = zone(tz)
     found = backlog(changes, freq=freq, field_id=field_id, as_of=as_of, tz=zone_)
     called = field_names(changes).get(field_id, field_id)
@@ -377,15 +390,22 @@ def plot_backlog(
         held.setdefault(value, np.zeros(len(starts), dtype="int64"))[at:] = n
     weight = {value: float(n.max()) for value, n in held.items()}
     kept, rest = top_or_other(weight, top)
-    kept.sort(key=lambda value: value.casefold() != "closed")  # what is done, below
+    is_done = {
+        name: field_id == "status" and str(value).lower() in done
+        for name, value in zip(values, found["value"], strict=True)
+    }
+    kept.sort(key=lambda name: not is_done[name])  # what is done, below
     parts = [(value, held[value]) for value in kept]
     if rest:
         others = np.sum([held[value] for value in rest], axis=0)
         parts.append((f"{OTHER} ({len(rest)})", others))
     labels = [value for value, _ in parts]
     inks = series_inks(labels, rest=bool(rest))
-    if labels[0].casefold() == "closed":
-        inks = [_CLOSED, *series_inks(labels[1:], rest=bool(rest))]
+    if n_done := sum(is_done[name] for name in kept):
+        inks = [
+            *(_CLOSED * n_done)[:n_done],
+            *series_inks(labels[n_done:], rest=bool(rest)),
+        ]
     x = day_numbers(starts)
     x = np.append(x, x[-1] + days_of(freq))
     base = np.zeros(len(x))

@@ -14,7 +14,7 @@ from casesnb.analysis.spells import spells
 from casesnb.tables.arguments import as_ids
 from casesnb.tables.field_chain import field_ids_of
 from casesnb.tables.frames import as_of_of, beside, is_history, to_pandas
-from casesnb.tables.schema import CHANGES, EVENTS
+from casesnb.tables.schema import CHANGES, EVENTS, TEXT_TYPE
 from casesnb.view.plots.axis import day_numbers, moment, plain_times
 from casesnb.view.plots.style import OTHER, factorized, like
 from casesnb.view.wording import (
@@ -222,7 +222,7 @@ class Lanes:
         for name in ("start_at", "end_at"):
             frame[name] = frame[name].dt.tz_localize("UTC")
         text = ("lane", "what", "kind", "value", "event_id", "actor_kind")
-        return frame.astype(dict.fromkeys(text, "str")).iloc[
+        return frame.astype(dict.fromkeys(text, TEXT_TYPE)).iloc[
             np.lexsort((rows.is_mark, rows.lane))
         ]
 
@@ -381,7 +381,7 @@ def _items(of_item: pd.DataFrame, events: pd.DataFrame | None) -> dict[str, Any]
         once = of_item.drop_duplicates(["case_id", "event_id"])
         return {RELATED: once} if len(once) else {}
     about = events[events["related_item_type"].notna()]
-    kinds = about["related_item_type"].astype("str")
+    kinds = about["related_item_type"].astype(TEXT_TYPE)
     return {
         f"{name} items" if name != "Sla" else "SLAs": about[kinds == name]
         for name in kinds.unique()

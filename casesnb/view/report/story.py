@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -10,11 +10,13 @@ from casesnb.analysis.spells import spells
 from casesnb.analysis.why import why as reasons
 from casesnb.tables.arguments import need_history
 from casesnb.tables.frames import as_of_of
+from casesnb.tables.schema import TEXT_TYPE
 from casesnb.view.text import shortened, visible
 from casesnb.view.wording import (
     KIND_LABELS,
     actor_names,
     counted,
+    day_text,
     field_names,
     hours_text,
     is_missing,
@@ -26,7 +28,7 @@ from casesnb.view.wording import (
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -46,11 +48,49 @@ VERBS = {
 ITEMS = {"Sla": "an SLA", "ConnectCase": "a linked case", "Custom": "a custom item"}
 """What related items are called; any other by its own name in small letters."""
 
+MOST = 200
+"""The most events of a case that are told."""
+
 _WIDTH = 72  # characters of a value
 _NAME = 24  # characters of a field's name
 
 
-def story(history: History[Any], *, most: int = 200, why: str | None = None) -> str:
+class Changed(NamedTuple):
+    """A field that an event changed, in words."""
+
+    field: str
+    old: str  # nothing where AWS told no value before
+    new: str
+
+
+class Deed(NamedTuple):
+    """An event in words."""
+
+    at: dt.datetime
+    words: str  # who did what
+    is_order_known: bool
+    changed: Sequence[Changed]
+
+
+class Held(NamedTuple):
+    """What a field holds at the end, in words."""
+
+    field: str
+    value: str
+    since: str
+
+
+class Told(NamedTuple):
+    """A case in words."""
+
+    heading: Sequence[str]
+    deeds: Sequence[Deed]
+    n_first: int  # of the deeds, before those that are not told
+    n_left_out: int
+    held: Sequence[Held]
+
+
+def story(history: History[Any], *, most: int = MOST, why: str | None = None) -> str:
     """Tell a case as plain text: who changed what, when, and how it stands now.
 
     Parameters
@@ -84,25 +124,29 @@ def story(history: History[Any], *, most: int = 200, why: str | None = None) -> 
         raise ValueError(f"most={most} tells nothing. Give 1 or more.")
     loaded = ["What was loaded", "  " + visible(str(history.certificate))]
     for row in history.unloaded.to_dict("records"):
-        why = shortened(f"{row['error']}: {row['message']}", 120)
-        loaded.append(f"  not loaded: case {shortened(row['case_id'], 60)} ({why})")
+        said = shortened(f"{row['error']}: {row['message']}", 120)
+        loaded.append(f"  not loaded: case {shortened(row['case_id'], 60)} ({said})")
     as_of = as_of_of(history, None)
-    told = [
-        "\n".join([*_case(events, changes, as_of, most), *_why(events, changes, why)])
+    cases = [
+        "\n".join(
+            [
+                *_lines(told(events, changes, as_of, most), as_of),
+                *_why(events, changes, why),
+            ]
+        )
         for events, changes in cases_of(history)
     ]
-    if not told:
-        told = ["No event in this history."]
-    return "\n\n".join([*told, "\n".join(loaded)])
+    if not cases:
+        cases = ["No event in this history."]
+    return "\n\n".join([*cases, "\n".join(loaded)])
 
 
 def _why(
     events: pd.DataFrame, changes: pd.DataFrame, field_id: str | None
 ) -> Iterator[str]:
     """Yield lines on why a field changed last, if it did."""
-    is_own = ~changes["event_type"].astype("str").str.startswith(
-        "RelatedItem", na=False
-    )
+    types = changes["event_type"].astype(TEXT_TYPE)
+    is_own = ~types.str.startswith("RelatedItem", na=False)
     if field_id is None or not (is_own & (changes["field_id"] == field_id)).any():
         return
     yield ""
@@ -147,41 +191,59 @@ def deed(event_type: Any, item: Any) -> str:
     return f"{verb} {ITEMS.get(what) or 'a ' + what.lower()}".strip()
 
 
-def _case(
-    events: pd.DataFrame, changes: pd.DataFrame, as_of: Any, most: int
-) -> Iterator[str]:
-    of_case = changes[
-        ~changes["event_type"].astype("str").str.startswith("RelatedItem", na=False)
-    ]
-    now = spells(of_case, as_of=as_of)
-    now = now[now["is_open"].to_numpy(dtype=bool)]
-    called, values = field_names(changes), value_names(changes)
+def told(
+    events: pd.DataFrame, changes: pd.DataFrame, as_of: Any, most: int = MOST
+) -> Told:
+    """Return a case in words."""
+    now = held_now(changes, as_of).sort_values("field_id", key=_first_things_first)
+    fields, values = field_names(changes), value_names(changes)
     names = actor_names(changes) | actor_names(events)
-    yield from _heading(events, now, values, names, as_of)
-    yield from _happenings(events, changes, called, values, names, most)
-    if len(now):
-        yield ""
-        yield f"Where it stands, {as_of:%Y-%m-%d %H:%M} UTC"
-        kinds = dict(
-            zip(
-                events["actor"].astype(object),
-                events["actor_kind"].astype(object),
-                strict=True,
-            )
+    kinds = dict(
+        zip(
+            events["actor"].astype(object),
+            events["actor_kind"].astype(object),
+            strict=True,
         )
-        width = _width(called.values())
-        for row in now.sort_values("field_id", key=_first_things_first).to_dict(
-            "records"
-        ):
-            text = _value(row["kind"], row["value"], row["field_id"], values)
+    )
+    held = []
+    for row in now.to_dict("records"):
+        since = "since before the history"
+        if not is_missing(row["start_at"]):
             who = doer(row["actor"], kinds.get(row["actor"]), names)
-            field = shortened(called[row["field_id"]], width)
-            since = (
-                "since before the history"
-                if is_missing(row["start_at"])
-                else f"since {row['start_at']:%Y-%m-%d %H:%M}, by {who}"
-            )
-            yield f"  {field:{width}}  {text}  [{since}]"
+            since = f"since {row['start_at']:%Y-%m-%d %H:%M}, by {who}"
+        value = _value(row["kind"], row["value"], row["field_id"], values)
+        held.append(Held(fields[row["field_id"]], value, since))
+    n_left_out = max(len(events) - most, 0)
+    n_first = most - most // 2 if n_left_out else len(events)
+    kept = events.iloc[[*range(n_first), *range(n_first + n_left_out, len(events))]]
+    details: dict[str, list[Changed]] = {}
+    about = changes[changes["event_id"].isin(kept["event_id"])]
+    for row in about.to_dict("records"):
+        field_id, old = row["field_id"], ""
+        if not is_missing(row["old_kind"]):
+            old = _value(row["old_kind"], row["old"], field_id, values)
+        new = _value(row["new_kind"], row["new"], field_id, values)
+        changed = Changed(fields[field_id], old, new)
+        details.setdefault(row["event_id"], []).append(changed)
+    deeds = [
+        Deed(
+            row["performed_at"],
+            f"{doer(row['actor'], row['actor_kind'], names)} {_did(row)}".rstrip(),
+            bool(row["is_order_known"]),
+            details.get(row["event_id"], ()),
+        )
+        for row in kept.to_dict("records")
+    ]
+    heading = [*_heading(events, now, values, names)]
+    return Told(heading, deeds, n_first, n_left_out, held)
+
+
+def held_now(changes: pd.DataFrame, as_of: Any) -> pd.DataFrame:
+    """Return what each field of a case holds at the end."""
+    kinds = changes["event_type"].astype(TEXT_TYPE)
+    of_case = changes[~kinds.str.startswith("RelatedItem", na=False)]
+    held = spells(of_case, as_of=as_of)
+    return held[held["is_open"].to_numpy(dtype=bool)]
 
 
 def _heading(
@@ -189,7 +251,6 @@ def _heading(
     now: pd.DataFrame,
     values: Mapping[tuple[str, str], str],
     names: Mapping[str, str],
-    as_of: dt.datetime,
 ) -> Iterator[str]:
     held = {
         row["field_id"]: _value(row["kind"], row["value"], row["field_id"], values)
@@ -225,59 +286,51 @@ def _heading(
         yield "Its creation is not in this history: what was before is not known."
 
 
-def _happenings(
-    events: pd.DataFrame,
-    changes: pd.DataFrame,
-    called: Mapping[str, str],
-    values: Mapping[tuple[str, str], str],
-    names: Mapping[str, str],
-    most: int,
-) -> Iterator[str]:
-    left_out = max(len(events) - most, 0)
-    stop = most - most // 2
-    told = [*range(len(events))]
-    if left_out:
-        told = told[:stop] + told[stop + left_out :]
-    kept = events.iloc[told]
-    details: dict[str, list[dict[Any, Any]]] = {}
-    about = changes[changes["event_id"].isin(kept["event_id"])]
-    for row in about.to_dict("records"):
-        details.setdefault(row["event_id"], []).append(row)
-    width = _width(called[row["field_id"]] for rows in details.values() for row in rows)
+def _did(event: Mapping[Any, Any]) -> str:
+    """Return what an event did, with which other case it was merged."""
+    did = deed(event["event_type"], event["related_item_type"])
+    if is_missing(event["merge_event_id"]):
+        return did
+    other = [
+        shortened(str(case), 60)
+        for case in (event["primary_case_id"], event["secondary_case_id"])
+        if case != event["case_id"] and not is_missing(case)
+    ]
+    return f"{did} [merge{' with case ' * bool(other)}{', '.join(other)}]".strip()
+
+
+def _lines(case: Told, as_of: Any) -> Iterator[str]:
+    """Yield a case as lines of text."""
+    yield from case.heading
+    width = _width(change.field for each in case.deeds for change in each.changed)
     day = ""
-    for number, row in zip(told, kept.to_dict("records"), strict=True):
-        if left_out and number == told[stop if stop < len(told) else -1]:
-            yield f"\n  … {counted(left_out, 'event')} not told here …"
+    for number, each in enumerate(case.deeds):
+        if case.n_left_out and number == case.n_first:
+            yield f"\n{_left_out(case)}"
             day = ""
-        at = row["performed_at"]
-        if f"{at:%Y-%m-%d}" != day:
-            day = f"{at:%Y-%m-%d}"
+        if day_text(each.at) != day:
+            day = day_text(each.at)
             yield ""
-            yield f"{day} {at:%A}"
-        who = doer(row["actor"], row["actor_kind"], names)
-        did = deed(row["event_type"], row["related_item_type"])
-        if not is_missing(row["merge_event_id"]):
-            pair = row["primary_case_id"], row["secondary_case_id"]
-            other = [
-                shortened(str(case), 60)
-                for case in pair
-                if case != row["case_id"] and not is_missing(case)
-            ]
-            did = (
-                f"{did} [merge{' with case ' * bool(other)}{', '.join(other)}]".strip()
-            )
-        unsure = "" if row["is_order_known"] else "  (order not known)"
-        yield f"  {at:%H:%M:%S}  {f'{who} {did}'.rstrip()}{unsure}"
-        for change in details.get(row["event_id"], ()):
-            field_id = change["field_id"]
-            field = shortened(called[field_id], width)
-            new = _value(change["new_kind"], change["new"], field_id, values)
-            old = _value(change["old_kind"], change["old"], field_id, values)
-            was = "" if is_missing(change["old_kind"]) else f"{old} → "
-            yield f"            {field:{width}}  {was}{new}"
+            yield day
+        unsure = "" if each.is_order_known else "  (order not known)"
+        yield f"  {each.at:%H:%M:%S}  {each.words}{unsure}"
+        for field, old, new in each.changed:
+            was = f"{old} → " if old else ""
+            yield f"            {shortened(field, width):{width}}  {was}{new}"
+    if case.n_left_out and case.n_first == len(case.deeds):
+        yield f"\n{_left_out(case)}"
+    if case.held:
+        yield ""
+        yield f"Where it stands, {as_of:%Y-%m-%d %H:%M} UTC"
+        for field, value, since in case.held:
+            yield f"  {shortened(field, width):{width}}  {value}  [{since}]"
 
 
-def _width(names: Any) -> int:
+def _left_out(case: Told) -> str:
+    return f"  … {counted(case.n_left_out, 'event')} not told here …"
+
+
+def _width(names: Iterable[str]) -> int:
     return min(max(map(len, names), default=0), _NAME)
 
 

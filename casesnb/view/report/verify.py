@@ -1,51 +1,52 @@
-"""Making a report again from its source, and saying item by item what came of it."""
+"""A report made again from its source, and compared with the file byte by byte."""
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
-import json
+import html
+import re
 from collections import Counter
-from dataclasses import dataclass, replace
-from html.parser import HTMLParser
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from casesnb.tables.certificate import Certificate
-from casesnb.tables.history import History, concat, recounted
-from casesnb.tables.load_history import load_histories
-from casesnb.tables.schema import CAPTURES
-from casesnb.view.report.write import FORMAT, report_html
-from casesnb.view.text import shortened
-from casesnb.wire.client import connect
+from casesnb.tables.names import load_catalogue, with_names
+from casesnb.view.plots.png import drawn_by
+from casesnb.view.report.again import ask_again
+from casesnb.view.report.manifest import TIME, said_in
+from casesnb.view.report.names import Names, each_name, names_in, with_names_of
+from casesnb.view.report.write import report_body, software
+from casesnb.view.text import shortened, visible
+from casesnb.view.wording import counted
+from casesnb.wire.client import connect as connected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    import pandas as pd
-
+    from casesnb.tables.certificate import Certificate
+    from casesnb.tables.history import History
+    from casesnb.view.report.again import Again
+    from casesnb.view.report.manifest import Part, Said
+    from casesnb.view.report.sign import PublicKey
     from casesnb.wire.client import Client
 
 REPRODUCED = "reproduced"
 DIFFERS = "differs"
 CHANGED = "data changed since"
+NOT_VERIFIED = "not verified"
 
-_REST = "the rest of the page"
+_VERDICTS = (REPRODUCED, DIFFERS, CHANGED, NOT_VERIFIED)
 _NEW = "events that came since"
-# What tells how it was asked and loaded, not what: another load has its own.
-_OF_THE_ASKING = (
-    "n_retries",
-    "n_throttles",
-    "fetched_at",
-    "source",
-    "start_at",
-    "end_at",
+_PICTURES = "pictures"
+_NOBODY = Names({}, {}, {})
+_HEAD = "the head of the page"
+_ORDER = "the order of the page"
+# The start tag of an item, as a template writes it, and the item's name.
+_ITEM = re.compile(rb'<[a-z0-9]+(?: [a-z-]+="[^"<>]*")*? data-item="([^"<>]*)"')
+_PICTURE = re.compile(
+    rb'data:image/png;base64,[A-Za-z0-9+/=]*" width="\d+" height="\d+"'
 )
-_OF_THE_LOAD = ("n_pages", "n_tokens", "order_seen", "sha256", "reached_end")
-_OF_THE_PAGES = ("n_nulls", "n_duplicates", "n_conflicts", "unknowns")
-_VOID = {"img", "meta", "br", "hr", "input", "link"}
+_OF_A_CASE = re.compile(r"(h\d+)(c\d+)? ")
+_OF_AN_EVENT = re.compile(r"(h\d+c\d+) (?:event|change \d+) (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,11 @@ class Check:
     item : str
         Its name in the file.
     verdict : str
-        ``reproduced``, ``differs`` or ``data changed since``.
+        ``reproduced``, ``differs``, ``data changed since`` or ``not verified``.
     reported : str
         What the report says.
     recomputed : str
-        What the source gives now.
+        What the source gives now; of what is not verified, why.
     event_ids : tuple of str
         The events that it rests on and that are not as reported.
     """
@@ -74,13 +75,17 @@ class Check:
 
     def __str__(self) -> str:
         """Say it in one line."""
+        line = f"{self.verdict}: {shortened(self.item, 160)}"
         if self.verdict == REPRODUCED:
-            return f"{self.verdict}: {self.item}"
+            return line
+        if self.verdict == NOT_VERIFIED:
+            said = f" (the report says “{shortened(self.reported, 80)}”)"
+            return f"{line}{said if self.reported else ''}: {visible(self.recomputed)}"
         events = f" [events {', '.join(self.event_ids)}]" if self.event_ids else ""
         said, given = _around_the_difference(self.reported, self.recomputed)
         return (
-            f"{self.verdict}: {self.item}: the report says “{said}”, the source "
-            f"“{given}”{shortened(events, 160)}"
+            f"{line}: the report says “{said}”, the source “{given}”"
+            f"{shortened(events, 160)}"
         )
 
 
@@ -92,14 +97,17 @@ class Verification:
     ----------
     checks : tuple of Check
         One for each item, in the order of the page.
+    unverified : tuple of Check
+        What the report says, and no source that was asked can tell.
     """
 
     checks: tuple[Check, ...]
+    unverified: tuple[Check, ...] = ()
 
     @property
     def is_reproduced(self) -> bool:
-        """Whether every item was reproduced."""
-        return all(check.verdict == REPRODUCED for check in self.checks)
+        """Whether all was reproduced that a source could tell."""
+        return not any(check.verdict in {DIFFERS, CHANGED} for check in self.checks)
 
     @property
     def has_differences(self) -> bool:
@@ -108,21 +116,28 @@ class Verification:
 
     def __str__(self) -> str:
         """Say what was not reproduced, then how much was."""
-        said = [str(check) for check in self.checks if check.verdict != REPRODUCED]
+        said = [check for check in self.checks if check.verdict in {DIFFERS, CHANGED}]
         counts = Counter(check.verdict for check in self.checks)
         total = ", ".join(
-            f"{counts[verdict]:,} {verdict}"
-            for verdict in (REPRODUCED, DIFFERS, CHANGED)
-            if counts[verdict]
+            f"{counts[verdict]:,} {verdict}" for verdict in _VERDICTS if counts[verdict]
         )
-        return "\n".join([*said, f"{len(self.checks):,} items: {total}"])
+        lines = map(str, (*said, *self.unverified))
+        return "\n".join([*lines, f"{counted(len(self.checks), 'item')}: {total}"])
 
 
-def verify_report(path: str | Path, against: Any = None) -> Verification:
-    """Make a report again from its source, and compare it item by item.
+def verify_report(
+    path: str | Path,
+    against: Any = None,
+    *,
+    connect: Client | None = None,
+    signed_by: PublicKey | None = None,
+) -> Verification:
+    """Make a report again from its source, and compare it byte by byte.
 
-    An item is reproduced, differs from what its data give, or its data changed
-    since: events came after the report was written, without which it is right.
+    Where the bytes differ, it says which items do. An item is reproduced, differs
+    from what its data give, or its data changed since: events came after the
+    report was written, without which it is right. Nobody is asked but `against`
+    and `connect`, for no other cases than those that the report shows.
 
     Parameters
     ----------
@@ -131,54 +146,134 @@ def verify_report(path: str | Path, against: Any = None) -> Verification:
     against : object, optional
         A boto3 ``connectcases`` client, or what `connect` takes: a folder of
         recordings, a responder; the live service otherwise.
+    connect : Client, optional
+        A boto3 ``connect`` client: with it the names of people, fields and values
+        are looked up today and compared. Without it they are claims.
+    signed_by : Ed25519PublicKey, str or Path, optional
+        A public key, or the path of a PEM file that holds one: the report's
+        signature must be by its holder. Needs ``casesnb[sign]``.
 
     Returns
     -------
     Verification
-        One check for each item; ``print`` shows what was not reproduced.
+        One check for each item, and what is not verified; ``print`` shows all
+        that was not reproduced.
 
     Raises
     ------
     ValueError
-        If the file is not a report that this casesnb can read.
+        If the file is cut, or is no report that this casesnb can read.
     botocore.exceptions.ClientError
         Whatever the service answers instead of a history.
     """
-    # What is no UTF-8 is no item of ours: it differs, or there is no manifest.
-    page = _read(Path(path).expanduser().read_text("utf-8", "replace"))
-    manifest = _manifest_of(page, path)
+    here = software()
+    said = said_in(Path(path).expanduser().read_bytes(), path, here["casesnb"])
+    signature = [*_signature(said, signed_by)]
     client: Client = (
-        against if hasattr(against, "get_case_audit_events") else connect(against)
+        against if hasattr(against, "get_case_audit_events") else connected(against)
     )
-    now = [_loaded(client, told) for told in manifest["histories"]]
-    before = [
-        _as_reported(history, told)
-        for history, told in zip(now, manifest["histories"], strict=True)
-    ]
-    then = _again(before, manifest["title"])
-    later = [
-        History(
-            history.events,
-            history.changes,
-            replace(
-                old.certificate,
-                captures=_as_said(
-                    history.certificate.captures, old.certificate.captures, False
-                ),
-            ),
-        )
-        for history, old in zip(now, before, strict=True)
-    ]
-    new = [*_ids(later) - _ids(before)]
-    full = _again(later, manifest["title"]) if new else then
-    suspects = _suspects(page, then, manifest["histories"])
+    found = [ask_again(client, part) for part in said.parts]
+    then = _body(said, [each.then for each in found])
+    new = [event_id for each in found for event_id in each.came_since]
+    full = _body(said, [each.now for each in found]) if new else then
+    names = [*_names(said.parts, found, client, connect)]
+    claims = [*_claims(said, found), *_pictures(said)]
+    bare = then
+    if unnamed := [each for each in names if each.verdict == NOT_VERIFIED]:
+        bare = _body(said, [each.then for each in found], are_named=False)
+        claims += unnamed
+    pages = [said.body, then, full, bare]
+    if any(each.item == _PICTURES for each in claims):
+        pages = [_PICTURE.sub(b"(a picture)", page) for page in pages]
+    asked = {each.item: each for each in names if each.verdict != NOT_VERIFIED}
     checks = [
-        _compare(item, page, then, full, suspects)
-        for item in dict.fromkeys([*page.items, *then.items])
+        asked.get(each.item, each) if each.verdict == REPRODUCED else each
+        for each in _compared(pages, claims, dict(_lost(said.parts, found)))
     ]
+    checks += [each for each in signature if each.verdict != NOT_VERIFIED]
     if new:
-        checks.append(Check(_NEW, CHANGED, "none", f"{len(new):,}", tuple(sorted(new))))
-    return Verification(tuple(checks))
+        ids = tuple(sorted(new))
+        checks.append(Check(_NEW, CHANGED, "none", f"{len(new):,}", ids))
+    claims += [each for each in signature if each.verdict == NOT_VERIFIED]
+    return Verification(tuple(checks), tuple(claims))
+
+
+def _body(
+    said: Said, histories: Sequence[History[Any]], *, are_named: bool = True
+) -> bytes:
+    named = [
+        with_names_of(history, part.names if are_named else _NOBODY)
+        for history, part in zip(histories, said.parts, strict=True)
+    ]
+    return report_body(
+        named, title=said.title, written_at=said.written_at, made_by=said.software
+    )
+
+
+# --------------------------------------------------------------------- the bytes
+
+
+def _compared(
+    pages: Sequence[bytes],
+    claims: Sequence[Check],
+    lost: Mapping[str, str],
+) -> Iterator[Check]:
+    """Yield a check for each item: any byte that differs is in one of them."""
+    items, again, later, unnamed = map(_items, pages)
+    names = [*dict.fromkeys([*items, *again])]
+    differing = [name for name in names if items.get(name) != again.get(name)]
+    events = [match for name in differing if (match := _OF_AN_EVENT.fullmatch(name))]
+    claimed = tuple(f"{each.item} " for each in claims)
+    are_masked = any(each.item == _PICTURES for each in claims)
+    for name in names:
+        given = again.get(name)
+        told = _told(items.get(name), given)
+        if items.get(name) != given:
+            case = _OF_A_CASE.match(name)
+            own = _OF_AN_EVENT.fullmatch(name)
+            rests_on = {
+                match[2]
+                for match in events
+                if (match[2] == own[2] if own else case and match[1] == case[0][:-1])
+            }
+            why = case and (lost.get(case[0]) or lost.get(f"{case[1]} "))
+            yield Check(name, DIFFERS, told[0], why or told[1], tuple(sorted(rests_on)))
+        elif given != later.get(name):
+            yield Check(name, CHANGED, *_told(given, later.get(name)))
+        elif (
+            given != unnamed.get(name)
+            or f"{name} ".startswith(claimed)
+            or (are_masked and name.endswith(" picture"))
+        ):
+            yield Check(name, NOT_VERIFIED, told[0], "")
+        else:
+            yield Check(name, REPRODUCED, *told)
+    if pages[0] != pages[1] and not differing:
+        yield Check(_ORDER, DIFFERS, "another one", "the one that a report has")
+
+
+def _items(page: bytes) -> dict[str, bytes]:
+    """Return a page cut before each item, by the items' names."""
+    found: dict[str, bytes] = {}
+    starts = [(0, _HEAD), *((m.start(), _name(m[1])) for m in _ITEM.finditer(page))]
+    ends = [start for start, _ in starts[1:]] + [len(page)]
+    for (start, name), end in zip(starts, ends, strict=True):
+        # A second item of one name would hide what the first says.
+        found[name] = found.get(name, b"") + page[start:end]
+    return found
+
+
+def _name(given: bytes) -> str:
+    return html.unescape(given.decode("utf-8", "replace"))
+
+
+def _told(page: bytes | None, other: bytes | None) -> tuple[str, str]:
+    """Return parts of pages as a person reads them; as they are where that is equal."""
+    raw = [(part or b"").decode("utf-8", "replace") for part in (page, other)]
+    plain = (html.unescape(re.sub(r"<[^>]*>", " ", each)) for each in raw)
+    texts = [" ".join(each.split()) for each in plain]
+    said, given = texts if texts[0] != texts[1] else raw
+    return said or "nothing", given or "nothing"
 
 
 def _around_the_difference(first: str, second: str) -> list[str]:
@@ -190,210 +285,118 @@ def _around_the_difference(first: str, second: str) -> list[str]:
     return [lead + shortened(text[start:], 80) for text in (first, second)]
 
 
-# ---------------------------------------------------------------- both versions
+# ------------------------------------------------------------ what no source tells
 
 
-def _manifest_of(page: _Page, path: str | Path) -> dict[str, Any]:
-    try:
-        manifest: dict[str, Any] = json.loads(page.manifest)
-        if manifest["format"] != FORMAT:
-            raise ValueError(f"format {manifest['format']}")
-        for told in manifest["histories"]:
-            Certificate.from_dict(told["certificate"])
-            dict(told["events"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path} is not a report that this casesnb can read ({error}). Give a file "
-            "of cn.write_report, and the casesnb that wrote it."
-        ) from None
-    return manifest
+def _lost(parts: Sequence[Part], found: Sequence[Again]) -> Iterator[tuple[str, str]]:
+    """Yield the items of what cannot be read now, and why."""
+    for i, (part, again) in enumerate(zip(parts, found, strict=True)):
+        for n, key in enumerate(part.captured):
+            if why := again.unread.get(key):
+                yield f"h{i}c{n} ", f"nothing, as the case cannot be read now: {why}"
+                yield f"h{i} ", f"less, as not every case can be read now: {why}"
 
 
-def _loaded(client: Client, told: Mapping[str, Any]) -> History[Any]:
-    asked: dict[str, list[str]] = {}
-    for row in (*told["certificate"]["captures"], *told["certificate"]["unloaded"]):
-        asked.setdefault(row["domain_id"], []).append(row["case_id"])
-    history = concat(
-        load_histories(client, domain_id, case_ids, errors="collect")
-        for domain_id, case_ids in asked.items()
+def _claims(said: Said, found: Sequence[Again]) -> Iterator[Check]:
+    """Yield what is taken from the report, by the items that show it."""
+    yield _claim("written", f"{said.written_at:{TIME}} UTC")
+    yield _claim(
+        "software", ", ".join(" ".join(each) for each in said.software.items())
     )
-    return replace(
-        history,
-        events=_named(history.events, told),
-        changes=_named(history.changes, told),
-    )
+    if said.title is not None:
+        yield _claim("title", said.title)
+    for i, (part, again) in enumerate(zip(said.parts, found, strict=True)):
+        told = part.certificate
+        why = "the service's clock told it once; what lasted until then rests on it"
+        yield _claim(f"h{i} read", f"{told.fetched_at} from {told.source}", why)
+        for name in sorted({*again.unverified, "as_of"}):
+            yield _claim(f"h{i} evidence {name}", str(getattr(told, name)))
+        yield _claim(f"h{i} left out", "; ".join(_beside(told)) or "nothing")
+        for row in told.unloaded.to_dict("records"):
+            error = f"{row['error']}: {row['message']}"
+            if again.unread.get((row["domain_id"], row["case_id"])) != error:
+                yield _claim(f"h{i} unloaded {row['case_id']}", error)
 
 
-def _named(frame: pd.DataFrame, told: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the frame with the names that the report was made with."""
-    added: dict[str, Any] = {}
-    if told["actors"] is not None:
-        added["actor_name"] = frame["actor"].astype(object).map(told["actors"])
-    if told["fields"] is not None and "field_id" in frame:
-        added["field"] = frame["field_id"].astype(object).map(told["fields"])
-    if told["values"] and "field_id" in frame:
-        called = {(field_id, value): label for field_id, value, label in told["values"]}
-        for value in ("old", "new"):
-            keys = zip(frame["field_id"], frame[value], strict=True)
-            added[f"{value}_label"] = [called.get(key) for key in keys]
-    return frame.assign(**added)
+def _beside(told: Certificate) -> Iterator[str]:
+    if told.n_left_out:
+        yield counted(told.n_left_out, "case")
+    if told.ended_by:
+        yield told.ended_by
+    yield from told.contradictions
 
 
-def _as_reported(now: History[Any], told: Mapping[str, Any]) -> History[Any]:
-    """Return what was loaded, less the events that the report did not have."""
-    keys = {
-        (case, event) for case, events in told["events"].items() for event in events
-    }
-
-    def kept(frame: pd.DataFrame) -> pd.DataFrame:
-        pairs = zip(frame["case_id"], frame["event_id"], strict=True)
-        there = np.array([pair in keys for pair in pairs], bool)  # of no row, too
-        return frame[there].reset_index(drop=True)
-
-    events, changes = kept(now.events), kept(now.changes)
-    said = Certificate.from_dict(told["certificate"])
-    captures = recounted(now.certificate.captures, events, changes)
-    counts = captures["n_events"] < now.certificate.captures["n_events"]
-    captures = _as_said(captures, said.captures, counts)
-    certificate = replace(said, captures=captures, unloaded=now.unloaded)
-    return History(events, changes, certificate)
+def _claim(item: str, reported: str, why: str = "no source tells it again") -> Check:
+    return Check(item, NOT_VERIFIED, reported, why)
 
 
-def _as_said(now: pd.DataFrame, said: pd.DataFrame, came_since: Any) -> pd.DataFrame:
-    """Return captures with what only the load, or only its pages, could tell."""
-    # What only pages tell cannot be told again of fewer events: it is as said, and
-    # changed since if the pages of today tell otherwise.
-    key = ["domain_id", "case_id"]
-    told = now[key].merge(said, on=key, how="left")
-    known = told["sha256"].notna()
-    same = known & (told["sha256"] == now["sha256"])
-    captures = now.copy()
-    for names, where in (
-        (_OF_THE_ASKING, known),
-        (_OF_THE_LOAD, known & ~same),
-        (_OF_THE_PAGES, known & came_since),
-    ):
-        for name in names:
-            captures[name] = captures[name].mask(where, told[name])
-    return CAPTURES.cast(captures)
+def _pictures(said: Said) -> Iterator[Check]:
+    """Say that pictures cannot be compared where something else draws them here."""
+    here, there = drawn_by(), said.software
+    odd = [name for name in here if there.get(name) != here[name]]
+    if odd:
+        given = ", ".join(f"{name} {there.get(name, 'not told')}" for name in odd)
+        mine = ", ".join(f"{name} {here[name]}" for name in odd)
+        why = f"here it is {mine}, so their words and their data alone are compared"
+        yield _claim(_PICTURES, f"drawn by {given}", why)
 
 
-def _again(histories: Sequence[History[Any]], title: str | None) -> _Page:
-    when = dt.datetime.min.replace(tzinfo=dt.UTC)  # not compared
-    return _read(report_html(histories, title=title, generated_at=when))
+def _names(
+    parts: Sequence[Part],
+    found: Sequence[Again],
+    client: Client,
+    connect: Client | None,
+) -> Iterator[Check]:
+    """Yield a check for each name that a report gives."""
+    for i, (part, again) in enumerate(zip(parts, found, strict=True)):
+        given = dict(_each(part.names))
+        if given and connect is None:
+            why = "nobody was asked for the names of today, and what shows one rests on it"
+            yield _claim(f"h{i} name", f"{counted(len(given), 'name')}", why)
+        elif given and connect is not None:
+            today, unread = _names_today(again.now, client, connect)
+            for name, said in given.items():
+                item, now = f"h{i} name of {name}", today.get(name)
+                if now is None:
+                    yield _claim(item, said, "; ".join(unread) or "it has none today")
+                else:
+                    yield Check(item, REPRODUCED if now == said else DIFFERS, said, now)
 
 
-def _ids(histories: Sequence[History[Any]]) -> set[str]:
-    return {str(event) for history in histories for event in history.events["event_id"]}
+def _names_today(
+    history: History[Any], client: Client, connect: Client
+) -> tuple[dict[str, str], list[str]]:
+    found: dict[str, str] = {}
+    unread: list[str] = []
+    plain = with_names_of(history, _NOBODY)
+    for domain_id in dict.fromkeys(history.certificate.captures["domain_id"]):
+        fields = history.changes["field_id"].drop_duplicates()
+        catalogue = load_catalogue(client, domain_id, connect=connect, field_ids=fields)
+        unread += catalogue.unread
+        found |= dict(_each(names_in(with_names(plain, catalogue))))
+    return found, unread
 
 
-# ---------------------------------------------------------------------- compared
+def _each(names: Names) -> Iterator[tuple[str, str]]:
+    return ((f"{kind} {id_}", name) for kind, id_, name in each_name(names))
 
 
-def _compare(
-    item: str,
-    page: _Page,
-    then: _Page,
-    full: _Page,
-    suspects: Mapping[str, Sequence[str]],
-) -> Check:
-    said, given = page.items.get(item), then.items.get(item)
-    chapter = item.partition(" ")[0]
-    events = tuple(suspects.get(chapter) or suspects.get(chapter.partition("e")[0], ()))
-    if said != given:
-        return Check(item, DIFFERS, said or "nothing", given or "nothing", events)
-    later = full.items.get(item)
-    if given != later:
-        return Check(item, CHANGED, given or "nothing", later or "nothing")
-    return Check(item, REPRODUCED, said or "", given or "")
+def _signature(said: Said, key: PublicKey | None) -> Iterator[Check]:
+    """Yield what came of the signature, where there is one or one is wanted."""
+    if said.signature is None:
+        if key is not None:
+            yield Check("the signature", DIFFERS, "nothing", "one by the key given")
+        return
+    by, signature = said.signature
+    if key is None:
+        yield _claim("the signature", by, "no public key was given")
+        return
+    from casesnb.view.report.sign import is_signed, raw_key
 
-
-def _suspects(
-    page: _Page, then: _Page, histories: Sequence[Mapping[str, Any]]
-) -> dict[str, list[str]]:
-    """Return the events whose rows differ, by row and by case."""
-    found: dict[str, list[str]] = {}
-    for place, event_id in _places(histories):
-        rows = {
-            item
-            for item in (*page.items, *then.items)
-            if item == place or item.startswith(f"{place} ")
-        }
-        if any(page.items.get(row) != then.items.get(row) for row in rows):
-            found[place] = [event_id]
-            found.setdefault(place.partition("e")[0], []).append(event_id)
-    return found
-
-
-def _places(histories: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    for i, told in enumerate(histories):
-        for n, events in enumerate(told["events"].values()):
-            for event_id in events:
-                raw = event_id.encode("utf-8", "surrogatepass")
-                yield f"h{i}c{n}e{hashlib.sha256(raw).hexdigest()[:10]}", event_id
-
-
-class _Page(HTMLParser):
-    """The items of a report, by name, and a hash of what is around them."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.items: dict[str, str] = {}
-        self.manifest = ""
-        self._open: list[tuple[str, str | None]] = []  # tag, what its text goes to
-        self._around: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Open an element; keep an item's name, or a picture's hash."""
-        named = dict(attrs)
-        goal = self._open[-1][1] if self._open else _REST
-        if named.get("id") == "casesnb-manifest":
-            goal = "manifest"
-        elif named.get("id") == "generated-at" or "data-skip" in named:
-            goal = None
-        elif "data-item" in named:
-            goal = str(named["data-item"])
-            # A second item of one name would hide what the first says.
-            self.items[goal] = self.items.get(goal, "")
-            if tag == "img":
-                seen = json.dumps(attrs, sort_keys=True)
-                self.items[goal] += hashlib.sha256(seen.encode()).hexdigest()
-        elif goal == _REST:
-            self._around.append(json.dumps([tag, attrs]))
-        elif goal in self.items:
-            self.items[goal] += " "  # a cell ends where the next begins
-        if tag not in _VOID:
-            self._open.append((tag, goal))
-
-    def handle_endtag(self, tag: str) -> None:
-        """Close an element."""
-        while self._open and self._open.pop()[0] != tag:
-            pass
-
-    def handle_data(self, data: str) -> None:
-        """Give text to the item that it stands in."""
-        goal = self._open[-1][1] if self._open else _REST
-        if goal == "manifest":
-            self.manifest += data
-        elif goal == _REST:
-            self._around.append(data.strip())
-        elif goal is not None:
-            self.items[goal] += data
-
-    def handle_comment(self, data: str) -> None:
-        """Count a comment as part of the rest."""
-        self._around.append(data)
-
-    def close(self) -> None:
-        """Finish: text compares without its white space at line ends."""
-        super().close()
-        text = "\n".join(self._around)
-        self.items = {name: " ".join(said.split()) for name, said in self.items.items()}
-        self.items[_REST] = hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _read(html: str) -> _Page:
-    page = _Page()
-    page.feed(html)
-    page.close()
-    return page
+    wanted = raw_key(key)
+    if by != wanted:
+        yield Check("the signature", DIFFERS, f"by {by}", f"by {wanted}")
+    elif is_signed(said.body, signature, key):
+        yield Check("the signature", REPRODUCED, by, wanted)
+    else:
+        yield Check("the signature", DIFFERS, f"by {by}", "not of these bytes")

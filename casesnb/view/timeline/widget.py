@@ -15,6 +15,7 @@ import traitlets as tl
 
 from casesnb.analysis.timezones import zone
 from casesnb.tables.arguments import as_ids, moment
+from casesnb.tables.schema import TEXT_TYPE
 from casesnb.view.plots.case import plot_changes
 from casesnb.view.plots.lanes import lanes_of
 from casesnb.view.plots.style import plot_text
@@ -420,7 +421,7 @@ class Timeline(anywidget.AnyWidget):
                     case["id"]: _EPOCH + dt.timedelta(microseconds=case["zero"])
                     for case in self._arrays.head["cases"]
                 }
-                begun = changes["case_id"].astype("str").map(zeros)
+                begun = changes["case_id"].astype(TEXT_TYPE).map(zeros)
                 at = at - begun.astype(at.dtype)  # also where there is none
             changes = changes[(at >= start) & (at <= end)]
         self.set_trait("selection", changes)

@@ -1,0 +1,97 @@
+"""The pictures of a report: each in two widths, with its words."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from casesnb.view.plots.case import plot_changes
+from casesnb.view.plots.people import plot_activity
+from casesnb.view.plots.png import default_style, png
+from casesnb.view.plots.style import INK, page, plot_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+    from casesnb.tables.history import History
+
+_DPI = 120
+_NARROW = 3.9  # inches, of which a telephone shows about a hundred pixels each
+_LANE = 0.58  # inches of a lane with its name above it
+
+
+class Picture(NamedTuple):
+    """A picture as a page holds it."""
+
+    name: str
+    title: str
+    words: Sequence[str]
+    wide: Drawn
+    narrow: Drawn
+
+
+class Drawn(NamedTuple):
+    """A PNG file as base64, and its size in pixels."""
+
+    data: str
+    width: int
+    height: int
+
+
+def picture_of_changes(history: History[Any]) -> Picture:
+    """Draw what changed in a case."""
+    with default_style():
+        wide = plot_changes(history)
+        lanes = len(wide.get_yticks())
+        narrow = page(
+            None,
+            width=_NARROW,
+            height=1.5 + _LANE * lanes,
+            left=0.12,
+            right=0.12,
+            top=0.6,
+            bottom=0.75,
+        )
+        plot_changes(history, ax=narrow)
+        _names_above(narrow)
+        return _picture("changes", wide, narrow)
+
+
+def picture_of_activity(history: History[Any]) -> Picture:
+    """Draw how many events there were, and by whom."""
+    with default_style():
+        narrow = page(None, width=_NARROW, height=3.3, left=0.5, right=0.12)
+        wide, narrow = plot_activity(history), plot_activity(history, ax=narrow)
+        return _picture("activity", wide, narrow)
+
+
+def _picture(name: str, wide: Axes, narrow: Axes) -> Picture:
+    title, *words = plot_text(wide).splitlines()
+    return Picture(name, title, words, _drawn(wide), _drawn(narrow))
+
+
+def _names_above(ax: Axes) -> None:
+    """Write the name of each lane above it, where there is no room beside it."""
+    for number, name in zip(ax.get_yticks(), ax.get_yticklabels(), strict=True):
+        text = ax.annotate(
+            name.get_text(),
+            (0, number - 0.33),  # a bar's upper edge, on which marks sit
+            xytext=(0, 4.5),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            fontsize=8.5,
+            fontweight="bold",
+            color=INK,
+            annotation_clip=False,
+        )
+        text.set_parse_math(False)
+    ax.set_yticklabels([])
+
+
+def _drawn(ax: Axes) -> Drawn:
+    file = png(ax, dpi=_DPI)
+    # A PNG file tells its size at a fixed place.
+    width, height = (int.from_bytes(file[i : i + 4], "big") for i in (16, 20))
+    return Drawn(base64.b64encode(file).decode("ascii"), width, height)

@@ -1,0 +1,368 @@
+"""The sections of a report: which template each is written by, and what it tells.
+
+A report is a list of sections. What a domain's manager reads and what an auditor
+reads of one case differ in the list alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from casesnb.analysis.checks import findings
+from casesnb.analysis.summary import case_summary
+from casesnb.tables.frames import as_of_of
+from casesnb.tables.schema import CHANGES, EVENTS
+from casesnb.view.report.headline import headline, headline_of_many
+from casesnb.view.report.names import each_name, people_of
+from casesnb.view.report.pictures import picture_of_activity, picture_of_changes
+from casesnb.view.report.story import cases_of, deed, doer, held_now, told
+from casesnb.view.text import shortened
+from casesnb.view.wording import (
+    called,
+    counted,
+    day_text,
+    field_names,
+    hours_text,
+    is_missing,
+    tail,
+    value_names,
+    work_percents,
+)
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import pandas as pd
+
+    from casesnb.tables.history import History
+    from casesnb.view.report.names import Names
+
+_FULL = 25  # the first cases are told in full; more are rows of the table of cases
+_LINKS = 40  # events that a number unfolds; of more the table of events tells
+
+
+class Section(NamedTuple):
+    """A part of a report: a template, and what it tells."""
+
+    template: str
+    told: Mapping[str, Any]
+
+
+class Chapter(NamedTuple):
+    """What a report tells of one history."""
+
+    headline: str
+    sections: Sequence[Section]
+
+
+class Value(NamedTuple):
+    """What a cell says, and what AWS's own word for it is."""
+
+    text: str
+    hint: str = ""
+    is_told: bool = True
+
+
+class _Links(NamedTuple):
+    """Where the events of a case stand on the page."""
+
+    table: str
+    places: Mapping[str, str]
+    numbers: Mapping[str, int]
+
+    def __call__(self, event_ids: Iterable[str]) -> dict[str, Any]:
+        known = [event for event in event_ids if event in self.places]
+        shown = known[: _LINKS if len(known) <= _LINKS else 0]
+        links = [(self.places[event], self.numbers[event]) for event in shown]
+        return {
+            "links": links,
+            "n": counted(len(known), "event") if known else "",
+            "table": self.table,
+        }
+
+
+def chapter(history: History[Any], key: str, *, names: Names) -> Chapter:
+    """Return what a report tells of a history."""
+    numbers = case_summary(history)
+    found: dict[tuple[str, str], list[Any]] = {}
+    for row in findings(history).to_dict("records"):  # once: each rule costs its time
+        found.setdefault((row["domain_id"], row["case_id"]), []).append(row)
+    n_found = sum(row["verdict"] == "found" for rows in found.values() for row in rows)
+    captures = history.certificate.captures
+    keys = zip(captures["domain_id"], captures["case_id"], strict=True)
+    places = {case: place for place, case in enumerate(keys)}
+    cases = [
+        _Case(history, events, changes, found, numbers, key, places)
+        for events, changes in cases_of(history)
+    ]
+    sections = [Section("verdict.html", _verdict(history, key))]
+    n_asked = len(captures) + len(history.unloaded)
+    if len(cases) == n_asked == 1:
+        (case,) = cases
+        about = case.headline
+        sections += case.sections(is_alone=True)
+    else:
+        about = headline_of_many(numbers, n_found)
+        sections += _of_many(history, cases, key)
+    sections.append(Section("evidence.html", _evidence(history, key, names)))
+    return Chapter(about, sections)
+
+
+def _verdict(history: History[Any], key: str) -> dict[str, Any]:
+    certificate = history.certificate
+    counts = (
+        counted(certificate.n_cases, "case"),
+        counted(certificate.n_events, "event"),
+        counted(certificate.n_changes, "change"),
+    )
+    read = certificate.fetched_at
+    when = "" if read is None else f"Read {time_text(read)} UTC from "
+    return {
+        "key": key,
+        "verdict": certificate.verdict,
+        "standing": certificate.standing,
+        "counts": ", ".join(counts),
+        "read": f"{when}{certificate.source}",
+    }
+
+
+def _of_many(
+    history: History[Any], cases: Sequence[_Case], key: str
+) -> Iterator[Section]:
+    unloaded = [
+        (
+            f"{key} unloaded {row['case_id']}",
+            row["domain_id"],
+            row["case_id"],
+            row["error"],
+            row["message"],
+        )
+        for row in history.unloaded.to_dict("records")
+    ]
+    empty = history.certificate.captures
+    empty = empty[empty["n_events"] == 0]
+    ids = {
+        "unloaded": unloaded,
+        "empty": [*zip(empty["domain_id"], empty["case_id"], strict=True)],
+    }
+    pictures = [picture_of_activity(history)] if len(history.events) else []
+    rows = [(case.row, case.is_told) for case in cases]
+    n_untold = sum(not case.is_told for case in cases)
+    n_more = counted(n_untold, "more case") if n_untold else ""
+    told = {"key": key, "rows": rows, "pictures": pictures, "n_more": n_more, **ids}
+    yield Section("cases.html", told)
+    for case in cases:
+        if case.is_told:
+            yield from case.sections(is_alone=False)
+
+
+class _Case:
+    """One case of a history, as the sections need it."""
+
+    def __init__(
+        self,
+        history: History[Any],
+        events: pd.DataFrame,
+        changes: pd.DataFrame,
+        found: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]],
+        numbers: pd.DataFrame,
+        key: str,
+        places: Mapping[tuple[str, str], int],
+    ) -> None:
+        self.domain_id, self.case_id = events[["domain_id", "case_id"]].iloc[0]
+        place = places[self.domain_id, self.case_id]
+        self.key, self.is_told = f"{key}c{place}", place < _FULL
+        self._history, self._events, self._changes = history, events, changes
+        self._found = found.get((self.domain_id, self.case_id), ())
+        self._as_of = as_of_of(history, None)
+        self._now = held_now(changes, self._as_of)
+        self._fields, self._values = field_names(changes), value_names(changes)
+        self._people = people_of(events, changes)
+        self._links = _Links(
+            f"{key}events",
+            {event: f"{key}e{_short_hash(event)}" for event in events["event_id"]},
+            dict(zip(events["event_id"], events["sequence"], strict=True)),
+        )
+        is_own = numbers["case_id"] == self.case_id
+        is_own &= numbers["domain_id"] == self.domain_id
+        (own,) = numbers[is_own].to_dict("records")
+        n_found = sum(row["verdict"] == "found" for row in self._found)
+        self.headline = headline(events, changes, self._now, own, n_found)
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The case as a row of the table of cases."""
+        held = {row["field_id"]: row for row in self._now.to_dict("records")}
+        title, status, holder = (
+            self._value(held[name], "value", "kind") if name in held else None
+            for name in ("title", "status", "assigned_user")
+        )
+        return {
+            "key": self.key,
+            "case_id": self.case_id,
+            "domain_id": self.domain_id,
+            "title": title,
+            "status": status,
+            "holder": holder,
+            "first": time_text(self._events["performed_at"].min()),
+            "last": time_text(self._events["performed_at"].max()),
+            "n_events": f"{len(self._events):,}",
+            "n_changes": f"{len(self._changes):,}",
+            "n_findings": f"{len(self._found):,}",
+        }
+
+    def sections(self, *, is_alone: bool) -> Iterator[Section]:
+        """Yield what a report tells of the case: findings first, evidence last."""
+        own = self._history
+        if not is_alone:
+            own = own.only(case_ids=[self.case_id])
+        case = {
+            "key": self.key,
+            "case_id": self.case_id,
+            "domain_id": self.domain_id,
+            "is_alone": is_alone,
+            "headline": self.headline,
+        }
+        yield Section("facts.html", case | {"facts": [*self._facts()]})
+        yield Section("findings.html", case | {"findings": [*self._told_findings()]})
+        pictures = [picture_of_changes(own)] if len(self._changes) else []
+        yield Section(
+            "pictures.html", case | {"pictures": [*pictures, picture_of_activity(own)]}
+        )
+        words = told(self._events, self._changes, self._as_of)
+        about = {"told": words, "as_of": self._as_of, "day": day_text}
+        yield Section("story.html", case | about)
+        tables = {"changes": [*self._told_changes()], "events": [*self._told_events()]}
+        yield Section("tables.html", case | tables)
+
+    def _value(self, row: Mapping[Any, Any], value: str, kind: str) -> Value:
+        if is_missing(row[value]):
+            return Value("empty" if row[kind] == "empty" else "not told", is_told=False)
+        text = str(row[value])
+        name = self._values.get((row["field_id"], text), text)
+        if row[kind] == "user_arn":
+            name = self._people.get(text, name)
+        if name == text and text.startswith("arn:"):
+            name = tail(text)
+        return Value(name, "" if name == text else text)
+
+    def _facts(self) -> Iterator[dict[str, Any]]:
+        events, changes, links = self._events, self._changes, self._links
+
+        def fact(name: str, label: str, text: Any, event_ids: Iterable[str]) -> Any:
+            text = text if isinstance(text, Value) else Value(str(text))
+            text = text._replace(text=shortened(text.text, 80))
+            return {"name": name, "label": label, "value": text, **links(event_ids)}
+
+        for field_id, label, length, nobody, no_length in _HELD:
+            for row in self._now[self._now["field_id"] == field_id].to_dict("records"):
+                value = self._value(row, "value", "kind")
+                since = [] if is_missing(row["event_id"]) else [row["event_id"]]
+                if not value.is_told:
+                    value, length = Value(nobody, is_told=False), no_length
+                yield fact(field_id, label, value, since)
+                if since:
+                    yield fact(
+                        f"{field_id} for", length, hours_text(row["hours"]), since
+                    )
+        first, last = events["performed_at"].min(), events["performed_at"].max()
+        ids = events["event_id"].to_numpy()
+        whole = (events["event_type"] == "Case.Created").any()
+        yield fact(
+            "first", "Created" if whole else "Known since", time_text(first), ids[:1]
+        )
+        yield fact("last", "Last event", time_text(last), ids[-1:])
+        age = hours_text((self._as_of - first).total_seconds() / 3600)
+        yield fact("age", "Age when it was read", age, ids[:1])
+        yield fact("events", "Events", f"{len(events):,}", ids)
+        changing = changes["event_id"].unique()
+        yield fact("changes", "Field changes", f"{len(changes):,}", changing)
+        by_agents = events[events["actor_kind"] == "agent"]
+        n_agents = f"{by_agents['actor'].nunique():,}"
+        yield fact("agents", "Agents at work", n_agents, by_agents["event_id"])
+        share = f"{work_percents(events).get('human', 0)}%"
+        yield fact("share", "Events by agents", share, by_agents["event_id"])
+
+    def _told_findings(self) -> Iterator[dict[str, Any]]:
+        for row in self._found:
+            ids = [] if is_missing(row["event_ids"]) else row["event_ids"].split(" ")
+            field = "" if is_missing(row["field_id"]) else row["field_id"]
+            yield {
+                "rule": row["rule"].replace("_", " "),
+                "stands": f"{row['severity']}, {row['verdict'].replace('_', ' ')}",
+                "severity": row["severity"],
+                "field": self._fields.get(field, field),
+                "message": called(row["message"], self._people),
+                **self._links(ids),
+            }
+
+    def _who(self, row: Mapping[Any, Any]) -> Value:
+        actor, kind = row["actor"], row["actor_kind"]
+        hint = "" if is_missing(actor) else str(actor)
+        return Value(doer(actor, kind, self._people), hint)
+
+    def _told_changes(self) -> Iterator[dict[str, Any]]:
+        for row in self._changes.to_dict("records"):
+            yield {
+                "event_id": row["event_id"],
+                "slot": row["slot"],
+                "place": self._links.places[row["event_id"]],
+                "number": row["sequence"],
+                "at": time_text(row["performed_at"]),
+                "who": self._who(row),
+                "field": self._fields[row["field_id"]],
+                "old": self._value(row, "old", "old_kind"),
+                "new": self._value(row, "new", "new_kind"),
+            }
+
+    def _told_events(self) -> Iterator[dict[str, Any]]:
+        for row in self._events.to_dict("records"):
+            yield {
+                "event_id": row["event_id"],
+                "place": self._links.places[row["event_id"]],
+                "number": row["sequence"],
+                "at": time_text(row["performed_at"]),
+                "who": self._who(row),
+                "did": deed(row["event_type"], row["related_item_type"]),
+                "actor": "–" if is_missing(row["actor"]) else row["actor"],
+            }
+
+
+# A field, what its value and its length are called, and both where it holds none.
+_HELD = (
+    ("status", "Status", "In this status for", "not told", "Not told for"),
+    ("assigned_user", "Held by", "Held for", "nobody", "Held by nobody for"),
+)
+
+
+def _evidence(history: History[Any], key: str, names: Names) -> dict[str, Any]:
+    asked = {
+        "operation": "connectcases:GetCaseAuditEvents, every page of every case",
+        "content_sha256": content_sha256(history),
+    }
+    summary = {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in (asked | history.certificate.summary()).items()
+    }
+    return {"key": key, "summary": summary, "names": [*each_name(names)]}
+
+
+def content_sha256(history: History[Any]) -> str:
+    """Return one hash over what the events and changes of a history say."""
+    digest = hashlib.sha256()
+    for frame, table in ((history.events, EVENTS), (history.changes, CHANGES)):
+        text = frame[table.names].to_csv(index=False, lineterminator="\n")
+        digest.update(text.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def time_text(moment: dt.datetime) -> str:
+    """Return a moment in UTC as a page tells it."""
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]

@@ -1,0 +1,613 @@
+"""A domain kept in one file: what is asked, what stays, and what is read of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import pytest
+from answers import Pages, asking, event, over_http, reply
+from botocore.exceptions import ClientError
+from pandas.testing import assert_frame_equal
+
+import casesnb as cn
+from casesnb.sandbox import World
+from casesnb.schema import ARCHIVED_CASES
+from casesnb.tables.archive_dataset import Dataset
+from casesnb.tables.archive_plan import search_for
+from casesnb.wire.responder import Request, Response
+
+WORLD = World(seed=7)
+DOMAIN, CASE = WORLD.showcase
+EARLIER = WORLD.at(WORLD.now - dt.timedelta(days=14))
+CLIENT = cn.connect(WORLD)
+BEFORE = cn.connect(EARLIER)
+AUDIT = "GetCaseAuditEvents"
+YESTERDAY: list[dt.datetime] = []
+
+
+def update(archive: cn.Archive, client: Any = CLIENT, **how: Any) -> Any:
+    return archive.update(client, DOMAIN, **{"progress": False, **how})
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> cn.Archive:
+    return cn.Archive(tmp_path / "retail.cases")
+
+
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> cn.Archive:
+    """An archive that was kept, scanned, and updated two weeks later."""
+    archive = cn.Archive(tmp_path_factory.mktemp("archive") / "retail.cases")
+    update(archive, BEFORE)
+    archive.scan()
+    YESTERDAY.append(dt.datetime.now(dt.UTC))
+    update(archive, n_sample=3)
+    return archive
+
+
+@pytest.fixture
+def copied(twice: cn.Archive, tmp_path: Path) -> cn.Archive:
+    """A copy of it, to be spoiled."""
+    shutil.copy(twice.path, tmp_path / "copy.cases")
+    return cn.Archive(tmp_path / "copy.cases")
+
+
+class Domain:
+    """A domain whose cases' events, times of change and refusals are set by hand."""
+
+    def __init__(self, n_cases: int = 4, n_events: int = 3) -> None:
+        self.events = {
+            f"c{i}": [event(n) for n in range(n_events)] for i in range(n_cases)
+        }
+        self.changed = {
+            name: f"2026-03-01T0{i}:00:00Z" for i, name in enumerate(self.events)
+        }
+        self.refused: dict[str, str] = {}
+        self.gone: set[str] = set()
+        self.asked: list[str] = []
+        self.n_answers = 10**9
+
+    def __call__(self, request: Request) -> Response:
+        if request.operation == "SearchCases":
+            return self._search(request)
+        if request.operation != AUDIT:
+            empty = {"domains": [], "fields": [], "templates": []}
+            about = {"domainId": "d", "domainArn": "a", "name": "n"}
+            return reply({**empty, **about})
+        case_id = request.path.split("/")[4]
+        self.asked.append(case_id)
+        if len(self.asked) > self.n_answers:
+            return refusal("ExpiredTokenException")
+        if case_id in self.gone:
+            return refusal("ResourceNotFoundException", 404)
+        if case_id in self.refused:
+            return refusal(self.refused[case_id])
+        return Pages(self.events[case_id])(request)
+
+    def _search(self, request: Request) -> Response:
+        there = sorted(
+            (at, name) for name, at in self.changed.items() if name not in self.gone
+        )
+        cases = [
+            {
+                "caseId": name,
+                "templateId": "t",
+                "fields": [
+                    {"id": "last_updated_datetime", "value": {"stringValue": at}}
+                ],
+            }
+            for at, name in there[::-1]
+        ]
+        return reply({"cases": cases, "totalCount": len(cases)})
+
+    def update(self, archive: cn.Archive, **how: Any) -> Any:
+        how = {"progress": False, "workers": 1, "n_sample": 0, **how}
+        self.asked.clear()
+        return archive.update(asking(self), "d", **how)
+
+
+def refusal(code: str, status: int = 403) -> Response:
+    body = {"message": "no", "resourceId": "c", "resourceType": "Case"}
+    return reply(body, status, **{"x-amzn-errortype": code})
+
+
+# ------------------------------------------------------------------ what is asked
+
+
+def test_what_is_kept_is_what_was_loaded(twice: cn.Archive) -> None:
+    cases = cn.load_cases(CLIENT, DOMAIN)["case_id"]
+    want = cn.load_histories(CLIENT, DOMAIN, cases)
+    found = twice.histories(cases)
+    assert_frame_equal(found.events, want.events)
+    assert_frame_equal(found.changes, want.changes)
+    told = {"source": "archive of sandbox (seed 7)"}
+    assert_frame_equal(
+        found.certificate.captures.drop(columns="fetched_at"),
+        want.certificate.captures.assign(**told).drop(columns="fetched_at"),
+    )
+    one = cn.load_history(CLIENT, DOMAIN, CASE)
+    assert_frame_equal(twice.history(CASE).events, one.events)
+
+
+def test_a_plan_says_what_an_update_then_asks(archive: cn.Archive) -> None:
+    plan = archive.plan(BEFORE, DOMAIN)
+    assert not archive.path.exists()
+    assert (plan.n_listed, plan.n_new, plan.n_cases) == (18, 18, 18)
+    done = update(archive, BEFORE)
+    assert done.n_new == done.n_listed == 18
+    assert done.calls["SearchCases"] == plan.calls["SearchCases"] == 1
+    plan = archive.plan(CLIENT, DOMAIN, n_sample=3)
+    done = update(archive, n_sample=3)
+    assert (plan.n_new, plan.n_changed, plan.n_sample) == (2, 2, 3)
+    assert (done.n_new, done.n_changed, done.n_checked) == (2, 2, 3)
+    assert done.n_calls == pytest.approx(plan.n_calls, abs=3)
+    assert str(plan).startswith(
+        f"20 cases are listed. To ask for: {plan.n_cases} cases"
+    )
+    assert "at 0.97 calls a second" in str(plan)
+    assert archive.plan(CLIENT, DOMAIN, n_sample=0).n_cases == 0
+
+
+def test_a_plan_of_hours_is_in_minutes_at_the_quota(archive: cn.Archive) -> None:
+    many = asking(
+        lambda request: reply({"cases": [], "totalCount": 100_000, "nextToken": "x"})
+    )
+    plan = archive.plan(many, "d")
+    assert plan.n_new == 100_000
+    assert plan.minutes == pytest.approx(plan.n_calls / 0.97 / 60, rel=0.01)
+    assert "about 34.6 hours" in str(plan)
+    full = archive.plan(many, "d", pace="full")
+    assert full.minutes == pytest.approx(plan.minutes / 2, rel=0.01)
+
+
+def test_only_what_moved_is_asked_for_again_newest_first(archive: cn.Archive) -> None:
+    domain = Domain()
+    domain.update(archive)
+    assert domain.asked == ["c3", "c2", "c1", "c0"]
+    assert domain.update(archive).n_asked == 0
+    for name in ("c0", "c2"):
+        domain.events[name].append(event(9))
+        domain.changed[name] = f"2026-03-0{2 + int(name[1])}T00:00:00Z"
+    done = domain.update(archive)
+    assert domain.asked == ["c2", "c0"]
+    assert (done.n_changed, done.n_new, done.n_checked) == (2, 0, 0)
+    assert str(done) == (
+        "4 cases are listed; asked for 2 of them in 3 calls: 0 new; 2 changed."
+    )
+    assert [len(each.events) for each in archive.captures("c2")] == [3, 4]
+    assert len(archive.histories().events) == 14
+
+
+def test_what_a_sample_finds_is_told(archive: cn.Archive) -> None:
+    domain = Domain()
+    domain.update(archive)
+    domain.events["c1"].append(event(9))  # and its time of change did not move
+    done = domain.update(archive, n_sample=10)
+    assert (done.n_checked, done.moved) == (4, ("c1",))
+    assert "4 checked again, 1 of which had changed unseen" in str(done)
+    assert len(archive.history("c1").events) == 4
+
+
+def test_a_deleted_case_keeps_its_history_marked(archive: cn.Archive) -> None:
+    domain = Domain()
+    domain.update(archive)
+    domain.gone.add("c2")
+    assert archive.plan(asking(domain), "d", n_sample=0).n_unlisted == 1
+    done = domain.update(archive)
+    assert (domain.asked, done.deleted) == (["c2"], ("c2",))
+    assert len(archive.history("c2").events) == 3
+    told = archive.cases().set_index("case_id")["deleted_at"].notna()
+    assert told.to_dict() == {"c3": False, "c2": True, "c1": False, "c0": False}
+    assert domain.update(archive).n_asked == 0
+    assert archive.plan(asking(domain), "d", n_sample=0).n_cases == 0
+
+
+def test_a_case_that_is_not_listed_but_answers_is_kept(archive: cn.Archive) -> None:
+    domain = Domain()
+    domain.update(archive)
+    at = domain.changed.pop("c2")
+    done = domain.update(archive)
+    assert (domain.asked, done.deleted, done.n_checked) == (["c2"], (), 1)
+    domain.changed["c2"] = at
+    assert domain.update(archive).deleted == ()
+
+
+def test_a_condition_and_a_moment_choose_the_cases(archive: cn.Archive) -> None:
+    done = update(archive, where=cn.where("status") == "open")
+    is_open = cn.load_cases(CLIENT, DOMAIN, filter=cn.where("status") == "open")
+    assert done.n_new == len(is_open) > 0
+    since = WORLD.now - dt.timedelta(days=14)
+    plan = archive.plan(CLIENT, DOMAIN, since=since)
+    assert 0 < plan.n_listed < 20
+    assert update(archive, since=since).n_listed == plan.n_listed
+    told = search_for(cn.where("status") == "open", since)["filter"]
+    assert [*told["andAll"][1]["field"]] == ["greaterThanOrEqualTo"]
+    with pytest.raises(TypeError, match=r"give cn\.where\('status'\) == 'open'"):
+        archive.plan(CLIENT, DOMAIN, where="open")  # type: ignore[arg-type]
+
+
+def test_a_budget_leaves_the_rest_for_the_next_update(archive: cn.Archive) -> None:
+    domain = Domain(n_cases=8)
+    done = domain.update(archive, budget=8)
+    assert 0 < done.n_left < 8
+    assert not done.is_whole
+    assert f"{done.n_left} left for the next update" in str(done)
+    assert domain.asked == [f"c{7 - n}" for n in range(8 - done.n_left)]
+    done = domain.update(archive, budget=dt.timedelta(minutes=1))
+    assert (done.n_new, done.n_left) == (len(domain.asked), 0)
+    assert archive.histories().certificate.n_cases == 8
+    assert domain.update(archive, budget=dt.timedelta(0)).n_left == 0
+
+
+# ---------------------------------------------------------------- what ends it early
+
+
+def test_an_expired_token_keeps_what_is_whole_and_the_next_goes_on(
+    archive: cn.Archive,
+) -> None:
+    domain = Domain(n_cases=6, n_events=60)
+    domain.n_answers = 7  # in the middle of the third case
+    with pytest.raises(ClientError, match="ExpiredToken") as raised:
+        domain.update(archive)
+    assert raised.value.__notes__[-1] == (
+        "The archive keeps what came whole: 2 cases of this update. Begin it again and "
+        "it goes on where it stopped."
+    )
+    assert archive.histories().certificate.n_cases == 2
+    assert archive.check() == []
+    domain.n_answers = 10**9
+    done = domain.update(archive)
+    assert Counter(domain.asked) == {"c3": 2, "c2": 3, "c1": 3, "c0": 3}
+    assert done.n_new == 4
+    assert "SearchCases" not in done.calls  # the first one's is of a moment ago
+    assert archive.histories().certificate.n_events == 360
+
+
+def test_a_case_that_is_refused_is_told_and_the_rest_goes_on(
+    archive: cn.Archive,
+) -> None:
+    domain = Domain()
+    domain.refused["c2"] = "AccessDeniedException"
+    done = domain.update(archive)
+    assert done.unloaded["case_id"].tolist() == ["c2"]
+    assert done.n_new == 3
+    assert not done.is_whole
+    domain.refused.clear()
+    assert domain.update(archive).n_new == 1
+
+
+def test_an_update_that_only_fails_ends(archive: cn.Archive) -> None:
+    domain = Domain(n_cases=50)
+    domain.changed = dict.fromkeys(domain.events, "2026-03-01T00:00:00Z")
+    domain.refused = dict.fromkeys(domain.events, "AccessDeniedException")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        domain.update(archive)
+    assert len(domain.asked) < 30
+
+
+def test_ctrl_c_keeps_what_is_whole(archive: cn.Archive) -> None:
+    def tell(n: int) -> None:
+        if n == 3:
+            raise KeyboardInterrupt
+
+    domain = Domain(n_cases=9)
+    with pytest.raises(KeyboardInterrupt):
+        domain.update(archive, progress=tell)
+    n_kept = len(archive.cases())
+    assert 2 <= n_kept < 9
+    assert domain.update(archive).n_new == 9 - n_kept
+
+
+KILLED = """
+import os, random, signal, sys, time
+import casesnb as cn
+url, path, domain, seed, n = *sys.argv[1:4], int(sys.argv[4]), int(sys.argv[5])
+archive, dice = cn.Archive(path), random.Random(seed)
+client = cn.connect(endpoint_url=url, pace=False)
+
+def update():
+    return archive.update(client, domain, n_sample=5, workers=1, progress=False)
+
+n_killed = 0
+for _ in range(n):
+    child = os.fork()
+    if not child:
+        update()
+        os._exit(0)
+    time.sleep(dice.uniform(0, 0.5))
+    os.kill(child, signal.SIGKILL)
+    n_killed += os.waitpid(child, 0)[1] == signal.SIGKILL
+    if archive.path.exists() and dice.random() < 0.3:
+        assert archive.check() == [], archive.check()
+update()
+print(n_killed)
+"""
+
+
+def kill(folder: Path, n: int, seed: int) -> int:
+    """Kill an update so many times, and compare what it keeps at last."""
+    seen: Counter[tuple[str, bytes]] = Counter()
+    ids = [*WORLD.case_ids(DOMAIN)]
+
+    def answer(request: Request) -> Response:
+        if request.operation == AUDIT and request.body.endswith(b"}"):
+            seen[request.path, request.body] += 1
+        return WORLD(request)
+
+    path = folder / "killed.cases"
+    with over_http(answer) as url:
+        arguments = [url, str(path), DOMAIN, str(seed), str(n)]
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    n_killed = int(done.stdout)
+    archive = cn.Archive(path)
+    assert archive.check() == []
+    want = cn.load_histories(CLIENT, DOMAIN, ids)
+    found = archive.histories(ids)
+    assert_frame_equal(found.events, want.events)
+    assert_frame_equal(found.changes, want.changes)
+    # Each kill costs the page in flight at most.
+    assert sum(seen.values()) - len(seen) <= n_killed
+    return n_killed
+
+
+def test_an_update_that_is_killed_again_and_again_ends_the_same(tmp_path: Path) -> None:
+    assert kill(tmp_path, 6, seed=1) > 0
+
+
+@pytest.mark.slow
+def test_a_hundred_kills_at_random_moments_change_nothing(tmp_path: Path) -> None:
+    n_killed = 0
+    for number in range(14):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        n_killed += kill(folder, 10, seed=number)
+    assert n_killed >= 100
+
+
+# ------------------------------------------------------------------- what goes wrong
+
+
+def test_a_second_process_waits_or_is_refused(archive: cn.Archive) -> None:
+    domain, gate, held = Domain(), threading.Event(), threading.Event()
+
+    def slow(request: Request) -> Response:
+        held.set()
+        gate.wait(20)
+        return domain(request)
+
+    first = threading.Thread(
+        target=lambda: archive.update(cn.connect(slow), "d", progress=False)
+    )
+    first.start()
+    assert held.wait(20)
+    code = (
+        "import sys, casesnb as cn\n"
+        "try: cn.Archive(sys.argv[1]).update(cn.connect(print), 'd', wait=False)\n"
+        "except cn.errors.ArchiveBusy as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(archive.path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Another process writes to" in done.stdout
+    gate.set()
+    first.join(20)
+    assert len(archive.cases()) == 4
+
+
+def test_what_is_not_there_or_is_none_is_told_in_a_sentence(tmp_path: Path) -> None:
+    gone = cn.Archive(tmp_path / "gone.cases")
+    for ask in (gone.histories, gone.cases, gone.check, gone.scan, gone.certificate):
+        with pytest.raises(cn.errors.ArchiveError, match="There is no archive at"):
+            ask()
+    assert not gone.path.exists()
+    other = tmp_path / "notes.cases"
+    other.write_text("no archive")
+    for ask in (cn.Archive(other).histories, lambda: update(cn.Archive(other))):
+        with pytest.raises(cn.errors.ArchiveError, match="is no archive of casesnb"):
+            ask()
+    assert other.read_text() == "no archive"
+
+
+def test_a_newer_format_and_a_corrupt_page_are_told(copied: cn.Archive) -> None:
+    with sqlite3.connect(copied.path) as db:
+        db.execute(
+            "UPDATE page SET body = zeroblob(40) WHERE rowid = "
+            "(SELECT max(rowid) FROM page)"
+        )
+    db.close()
+    assert re.search(r"is damaged: page \d+ of capture \d+ is not", copied.check()[0])
+    for ask in (copied.histories, copied.certificate, copied.scan):
+        with pytest.raises(cn.errors.ArchiveError, match="is damaged"):
+            ask()
+    assert not copied.dataset.exists()
+    with sqlite3.connect(copied.path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(cn.errors.ArchiveError, match="is of format 99"):
+        update(copied)
+
+
+def test_an_archive_of_another_source_is_refused(copied: cn.Archive) -> None:
+    with pytest.raises(cn.errors.ArchiveError, match="Keep it in a file of its own"):
+        update(copied, cn.connect(World(seed=8)))
+
+
+def test_a_case_that_is_not_kept_is_told_apart(twice: cn.Archive) -> None:
+    for ask in (twice.history, twice.captures):
+        with pytest.raises(ValueError, match="holds no history of case 'x'"):
+            ask("x")
+
+
+# --------------------------------------------------------------------- what is read
+
+
+def test_cases_are_one_row_each(twice: cn.Archive) -> None:
+    cases = twice.cases()
+    assert cases.dtypes.astype(str).to_dict() == ARCHIVED_CASES.dtypes
+    assert len(cases) == 20
+    assert cases["n_captures"].isin([1, 2]).all()
+    listed = cn.load_cases(CLIENT, DOMAIN).set_index("case_id")["last_updated_datetime"]
+    at = cases.set_index("case_id")["last_updated_at"]
+    assert at.to_dict() == listed.to_dict()
+
+
+def test_what_changed_since_is_the_difference_of_two_captures(
+    twice: cn.Archive,
+) -> None:
+    before, now = twice.histories(as_of=YESTERDAY[0]), twice.histories()
+    known = before.certificate.captures["case_id"]
+    assert len(known) == 18
+    now = now.only(case_ids=known)
+    new = cn.trust.compare_captures(before, now)
+    assert {*new["verdict"]} == {"new"}
+    assert new["case_id"].nunique() == 2
+    assert len(new) == now.certificate.n_events - before.certificate.n_events > 0
+    case_id = new["case_id"].iloc[0]
+    again = cn.trust.compare_captures(*twice.captures(case_id))
+    assert len(again) == (new["case_id"] == case_id).sum()
+
+
+def test_the_certificate_of_all_is_that_of_the_histories(
+    twice: cn.Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("casesnb.tables.archive._PART", 7)
+    want = twice.histories().certificate
+    assert_frame_equal(
+        twice.certificate().captures.astype("str"), want.captures.astype("str")
+    )
+    assert twice.certificate().verdict == want.verdict
+
+
+def test_an_archive_answers_the_explorer_a_report_and_its_verification(
+    twice: cn.Archive, tmp_path: Path
+) -> None:
+    client = cn.connect(twice)
+    assert_frame_equal(cn.load_cases(client, DOMAIN), cn.load_cases(CLIENT, DOMAIN))
+    catalogue = cn.load_catalogue(client, DOMAIN)
+    assert catalogue.unread == ()
+    explorer = cn.CaseExplorer(cn.connect(str(twice.path)), domain_id=DOMAIN)
+    explorer.selection.wait(60)
+    assert len(explorer.selection.cases) == 20
+    explorer.selection.case_id = CASE
+    explorer.selection.wait(60)
+    assert len(explorer.selection.history.events) > 10
+    history = cn.with_names(twice.history(CASE), catalogue)
+    report = cn.write_report(history, tmp_path / "report.html")
+    assert cn.verify_report(report, twice).is_reproduced
+
+
+# -------------------------------------------------------------------------- dataset
+
+
+@pytest.mark.parametrize("engine", ["polars", "duckdb"])
+def test_a_scan_holds_what_the_raw_pages_hold(twice: cn.Archive, engine: Any) -> None:
+    want, lazy = twice.histories(), twice.scan(engine=engine)
+    found = lazy.to_pandas()
+    for name in ("events", "changes"):
+        by = ["case_id", "sequence", *(["slot"] if name == "changes" else [])]
+        expected, got = (
+            getattr(h, name)
+            .astype({"case_id": "str"})
+            .sort_values(by, ignore_index=True)
+            for h in (want, found)
+        )
+        assert_frame_equal(got[expected.columns], expected, check_categorical=False)
+    assert lazy.certificate.verdict == want.certificate.verdict
+    spells = cn.spells(lazy, "status")
+    rows = nw.from_native(spells).lazy().collect("pyarrow")
+    assert len(rows) == len(cn.spells(want, "status"))
+
+
+def test_an_update_appends_to_the_dataset(archive: cn.Archive) -> None:
+    domain = Domain(n_cases=5)
+    domain.events["c4"] = []
+    domain.update(archive)
+    assert not archive.dataset.exists()
+    assert archive.scan().certificate.n_events == 12
+    old = archive.dataset / "created=2026-03" / "part.parquet"
+    inode = old.stat().st_ino
+    assert archive.scan().certificate.n_events == 12
+    assert domain.update(archive).n_asked == 0
+    assert old.stat().st_ino == inode
+    domain.events["c5"] = [
+        event(n, performedTime="2026-02-01T00:00:00Z") for n in (0, 1)
+    ]
+    domain.events["c1"].append(event(9))
+    domain.changed |= {"c5": "2026-03-09T00:00:00Z", "c1": "2026-03-08T00:00:00Z"}
+    domain.update(archive)
+    assert Dataset(archive.path).is_fresh()
+    found, want = archive.scan().to_pandas(), archive.histories()
+    assert sorted(found.events["event_id"]) == sorted(want.events["event_id"])
+    assert len(found.changes) == len(want.changes) == 15
+    months = {path.parent.name for path in archive.dataset.glob("*/*")}
+    assert months == {"created=2026-02", "created=2026-03"}
+
+
+def test_a_dataset_that_was_removed_or_cut_short_is_made_again(
+    archive: cn.Archive,
+) -> None:
+    Domain().update(archive)
+    archive.scan()
+    (archive.dataset.parent / "dataset.json").unlink()  # as a kill leaves it
+    shutil.rmtree(archive.dataset / "created=2026-03")
+    assert archive.scan().to_pandas().certificate.n_changes == 12
+    shutil.rmtree(archive.dataset)
+    assert len(archive.scan().to_pandas().changes) == 12
+
+
+def test_an_archive_without_an_event_is_scanned(archive: cn.Archive) -> None:
+    Domain(n_events=0).update(archive)
+    for engine in ("polars", "duckdb"):
+        found = archive.scan(engine=engine).to_pandas()  # type: ignore[arg-type]
+        assert len(found.events) == len(found.changes) == 0
+        assert found.certificate.n_cases == 4
+    with pytest.raises(ValueError, match="neither 'polars' nor 'duckdb'"):
+        archive.scan(engine="spark")  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------------- the loads
+
+
+def test_a_load_into_an_archive_goes_on_where_it_stopped(archive: cn.Archive) -> None:
+    domain = Domain(n_cases=6)
+    cases = [*domain.events]
+    domain.n_answers = 3
+
+    def load() -> Any:
+        domain.asked.clear()
+        client = asking(domain)
+        return cn.load_histories(client, "d", cases, workers=1, into=archive)
+
+    with pytest.raises(ClientError) as raised:
+        load()
+    assert raised.value.history.certificate.n_cases == 3  # type: ignore[attr-defined]
+    domain.n_answers = 10**9
+    history = load()
+    assert domain.asked == ["c3", "c4", "c5"]
+    assert history.certificate.verdict == "complete"
+    want = cn.load_histories(asking(domain), "d", cases)
+    assert_frame_equal(history.events, want.events)
+    assert history.certificate.sha256 == want.certificate.sha256
+    # One that ended well is begun anew: nothing old is taken for new.
+    load()
+    assert domain.asked == cases
+    assert len(archive.captures("c0")) == 2
