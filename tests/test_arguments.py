@@ -44,7 +44,10 @@ WHOLE = sorted(
     for name in FUNCTIONS
     if first(name) in {"history", "earlier"} and name not in TABLE_OF
 )
-NO_HISTORY = ("durations", "typed", "with_users", "with_working_hours")
+NO_HISTORY = (
+    *("between", "durations", "survival", "under_way"),
+    *("typed", "with_users", "with_working_hours"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +70,11 @@ def others(name: str, history: cn.History, path: Path) -> dict[str, Any]:
         "path": path,
         "later": history,
         "current": history.changes,
+        "at": noon,
+        "window": (noon, noon + dt.timedelta(days=1)),
+        "flow": {"open": ["closed"]},
+        "order": ["open", "closed"],
+        "fields": ["status", "assigned_user"],
     }
     takes = inspect.signature(FUNCTIONS[name]).parameters.values()
     needed = [each.name for each in takes if each.default is each.empty][1:]
@@ -80,6 +88,7 @@ def asked(name: str, given: Any, history: cn.History, path: Path) -> Any:
     if {"changes", "closed"} <= takes.keys() and given is not history:
         more["changes"] = history.changes
     beside = [more.pop(n) for n in [*more] if takes[n].kind is takes[n].POSITIONAL_ONLY]
+    beside += more.pop("fields", [])
     return function(given, *beside, **more)
 
 

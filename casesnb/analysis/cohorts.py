@@ -14,7 +14,7 @@ from casesnb.analysis.durations import hours_text
 from casesnb.analysis.flow import first_times_of
 from casesnb.analysis.rates import MEASURES, closes_of, outcomes_of
 from casesnb.analysis.uncertainty import Z, interval, newcombe, resampled, wilson
-from casesnb.tables.arguments import moment, need_columns
+from casesnb.tables.arguments import moment, need_columns, need_history
 from casesnb.tables.frames import (
     as_of_of,
     instant,
@@ -395,6 +395,7 @@ def compare_before_after(
     >>> found.cohorts[0].name, found.cohorts[1].name
     ('before', 'after')
     """
+    need_history(history)
     at = moment(at)
     names = ("before", "after")
     until = as_of_of(history, as_of)

@@ -215,8 +215,8 @@ def effort(
     """
     as_of = as_of_of(history, as_of)
     values = closed_values(history, closed)
-    happened = opened(beside(history, events, EVENTS), EVENTS)
     changes = opened(history, CHANGES)
+    happened = opened(beside(history, events, EVENTS), EVENTS)
     if as_of is None:
         until = happened.select(as_of=nw.col("performed_at").max())
     else:

@@ -133,6 +133,7 @@ def tail(
     """
     if not 0 < slow <= _MIDDLE[0]:
         raise ValueError(f"slow={slow}: give a share above 0 and up to {_MIDDLE[0]}.")
+    like = as_given(history, CHANGES)
     (field_id,) = field_ids_of(history, [field_id])
     as_of = as_of_of(history, as_of)
     values = closed_values(history, closed)
@@ -185,7 +186,6 @@ def tail(
     ]
     types = {"float64": nw.Float64(), "int64": nw.Int64(), TEXT: nw.String()}
     kinds = {column.name: types[column.dtype] for column in TAIL.columns}
-    like = as_given(history, CHANGES)
     found = frame_of(rows, kinds | {"place": nw.Int64()}, like)
     return handed_back(found, history, ("place",), TAIL.names)
 
