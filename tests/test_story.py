@@ -186,7 +186,7 @@ def test_shares_of_work_add_up_wherever_they_are_shown(
     assert [int(n) for n in re.findall(r">(\d+)%<", people_html(told.events))] == facts
     assert f"at work, {facts[-1]}% of the events by agents." in cn.story(told)
     page = cn.write_report(told, tmp_path / "r.html").read_text("utf-8")
-    assert f'share">{facts[-1]}%<' in page
+    assert f'share"><b><span>{facts[-1]}%<' in page
 
 
 def test_kinds_of_evidence_add_up_to_their_kind_of_work() -> None:
