@@ -13,7 +13,7 @@ from scipy import stats
 import casesnb as cn
 from casesnb.analysis.uncertainty import newcombe, wilson
 
-BOTH = [range(4), pytest.param(range(200), marks=pytest.mark.slow)]
+BOTH = [range(2), pytest.param(range(200), marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize(("n", "n_of"), [(0, 7), (7, 7), (1, 2), (3, 40), (55, 1000)])
