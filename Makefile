@@ -6,7 +6,7 @@ CONSTRAINTS := binder/constraints.txt
 TIMELINE := casesnb/view/timeline
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
-.PHONY: help demo lab test lint check timeline timeline-check slow browser spark awscli pm4py lowest newest bench drill \
+.PHONY: help demo lab test lint check timeline timeline-check timeline-modules slow browser spark awscli pm4py lowest newest bench drill \
   nightly mutants binder notebooks pictures readme clean
 
 help:  ## show what there is to do
@@ -48,6 +48,8 @@ $(TIMELINE)/node_modules/.package-lock.json: $(TIMELINE)/package-lock.json
 	npm ci --prefix $(TIMELINE) --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
+timeline-modules: $(TIMELINE)/node_modules/.package-lock.json
+
 timeline: $(TIMELINE)/node_modules/.package-lock.json  ## bundle the timeline's script again
 	node $(TIMELINE)/build.mjs
 
@@ -55,7 +57,8 @@ timeline-check: $(TIMELINE)/node_modules/.package-lock.json  ## is the committed
 	node $(TIMELINE)/build.mjs $(CURDIR)/$(TIMELINE)/node_modules/timeline.js
 	cmp $(TIMELINE)/node_modules/timeline.js $(TIMELINE)/timeline.js
 
-browser: $(VENV)/.test $(TIMELINE)/node_modules/.package-lock.json  ## explorer and timeline in a real Chromium, which must be installed
+browser: $(VENV)/.test  ## explorer and timeline in a real Chromium, which must be installed
+	@$(MAKE) --no-print-directory timeline-modules || echo "No npm: axe-core is left out."
 	$(BIN)/pytest tests -m browser
 
 $(VENV)/.spark: $(VENV)/.test

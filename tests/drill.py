@@ -7,6 +7,7 @@ its share of the time is over.
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 import tempfile
 import time
@@ -19,6 +20,7 @@ import histories
 from answers import Pages
 from forgeries import cuts, flips, forgeries, in_a_hurry, is_caught
 from histories import history
+from signals import SIGNALS, TASKS, WORLD, Trials
 
 import casesnb as cn
 
@@ -47,10 +49,24 @@ def untouched_reports(folder: Path) -> Tried:
         yield "report: left alone, and reproduced", found.is_reproduced
 
 
+def signals_at_any_moment(folder: Path) -> Tried:
+    """A load, a report or an export that a signal ends at a random moment."""
+    dice, numbers = random.Random(1), count()
+    with cn.sandbox.SandboxServer(WORLD) as server:
+        trials = Trials(server, folder)
+        with trials.ready():
+            while True:
+                for task in TASKS:
+                    for how in SIGNALS:
+                        is_right = trials.trial(task, how, next(numbers), dice)
+                        yield f"{task}: {how} at a random moment", is_right
+
+
 # The share of the time that each may take.
 DRILLS: dict[Callable[[Path], Tried], float] = {
-    forged_reports: 0.6,
-    untouched_reports: 0.4,
+    forged_reports: 0.4,
+    untouched_reports: 0.25,
+    signals_at_any_moment: 0.35,
 }
 
 

@@ -47,7 +47,11 @@ def test_its_parameters_are_those_that_it_tells_of() -> None:
     assert [name for name in given if name != "__builtins__"] == names
 
 
-@pytest.mark.parametrize("case_ids", [CASE, "null"], ids=["case", "domain"])
+@pytest.mark.parametrize(
+    "case_ids",
+    [CASE, pytest.param("null", marks=pytest.mark.slow)],
+    ids=["case", "domain"],
+)
 def test_papermill_reports_other_cases_and_the_file_verifies(
     case_ids: str, tmp_path: Path
 ) -> None:
