@@ -41,7 +41,7 @@ test: $(VENV)/.test  ## every test, the notebooks included
 	$(BIN)/pytest -n 2 --dist loadscope
 
 slow: $(VENV)/.test  ## the tests of many seeds
-	$(BIN)/pytest tests -m slow -n 2
+	$(BIN)/pytest tests -m "slow and not spark" -n 2
 
 # npm is needed only to change the timeline's script, and for the browser tests' axe-core.
 $(TIMELINE)/node_modules/.package-lock.json: $(TIMELINE)/package-lock.json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import re
 import shutil
 import sqlite3
@@ -372,12 +373,13 @@ def test_an_update_that_is_killed_again_and_again_ends_the_same(tmp_path: Path) 
 
 @pytest.mark.slow
 def test_a_hundred_kills_at_random_moments_change_nothing(tmp_path: Path) -> None:
-    n_killed = 0
-    for number in range(14):
+    n_killed, numbers = 0, itertools.count()
+    while n_killed < 100:  # a quick machine may be done before a kill
+        number = next(numbers)
+        assert number < 50
         folder = tmp_path / str(number)
         folder.mkdir()
         n_killed += kill(folder, 10, seed=number)
-    assert n_killed >= 100
 
 
 # ------------------------------------------------------------------- what goes wrong
