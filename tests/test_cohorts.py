@@ -233,18 +233,30 @@ def test_a_few_runs_cover_a_known_effect() -> None:
     assert found["median"] > 0.8
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("of_case", [1, 4])
-def test_intervals_cover_a_known_effect_as_often_as_they_say(of_case: int) -> None:
-    found = simulated(1000, (10.0, 15.0), of_case)
-    assert 0.93 <= found["mean"] <= 0.97
-    assert 0.93 <= found["median"] <= 0.97
+# A hundred runs may be off by chance where a thousand are not.
+RUNS = [
+    pytest.param(100, 0.06, marks=pytest.mark.slow),
+    pytest.param(1000, 0.02, marks=pytest.mark.nightly),
+]
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize(("n_runs", "off"), RUNS)
 @pytest.mark.parametrize("of_case", [1, 4])
-def test_no_effect_is_called_different_as_rarely_as_it_should(of_case: int) -> None:
-    assert simulated(1000, (10.0, 10.0), of_case)["different"] <= 0.06
+def test_intervals_cover_a_known_effect_as_often_as_they_say(
+    of_case: int, n_runs: int, off: float
+) -> None:
+    found = simulated(n_runs, (10.0, 15.0), of_case)
+    assert abs(found["mean"] - 0.95) <= off
+    assert abs(found["median"] - 0.95) <= off
+
+
+@pytest.mark.parametrize(("n_runs", "off"), RUNS)
+@pytest.mark.parametrize("of_case", [1, 4])
+def test_no_effect_is_called_different_as_rarely_as_it_should(
+    of_case: int, n_runs: int, off: float
+) -> None:
+    found = simulated(n_runs, (10.0, 10.0), of_case)
+    assert found["different"] <= 0.05 + off / 2
 
 
 @pytest.mark.slow
