@@ -74,7 +74,7 @@ drill: $(VENV)/.test  ## attacks and faults by the thousand, in five minutes, as
 bench: $(VENV)/.test  ## the speed ratios, each measured in one run
 	$(BIN)/pytest tests/benchmarks -m bench -s
 
-nightly: $(VENV)/.test  ## ten thousand fuzzed pages
+nightly: $(VENV)/.test  ## ten thousand fuzzed pages, a thousand simulated comparisons
 	$(BIN)/pytest tests -m nightly
 
 # The AWS CLI wants a docutils of its own; pm4py is AGPL, so it stays out of ours.
