@@ -543,7 +543,7 @@ def spark_frames(spark: Any, frames: Frames, tmp_path_factory: Any) -> Frames:
 # What is asked for by the hours and days of a wall.
 OF_WALLS = {
     *("backlog", "backlog in Berlin", "actor_activity", "actor_activity in Berlin"),
-    *("rhythm", "off_hours"),
+    *("rhythm", "off_hours", "rates by team"),
 }
 
 

@@ -151,8 +151,13 @@ def test_every_number_is_the_same_after_a_shift_of_times(tmp_path: Path) -> None
     hold(cn.sandbox.World(seed=5, domains=1, cases=8), tmp_path, times="shift")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize(
+    "seed",
+    [
+        *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(20)),
+        *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(20, 200)),
+    ],
+)
 def test_every_number_is_the_same_in_200_worlds(seed: int, tmp_path: Path) -> None:
     how = {"times": "shift"} if seed % 2 else {}
     hold(cn.sandbox.World(seed=1000 + seed, domains=1, cases=12), tmp_path, **how)
