@@ -317,7 +317,7 @@ archive, dice = cn.Archive(path), random.Random(seed)
 client = cn.connect(endpoint_url=url, pace=False)
 
 def update():
-    return archive.update(client, domain, n_sample=5, workers=1, progress=False)
+    return archive.update(client, domain, n_sample=0, workers=1, progress=False)
 
 n_killed = 0
 for _ in range(n):
