@@ -17,10 +17,10 @@ from casesnb.analysis.uncertainty import Z, interval, newcombe, resampled, wilso
 from casesnb.tables.arguments import moment, need_columns, need_history
 from casesnb.tables.frames import (
     as_of_of,
-    instant,
     is_history,
     opened,
     rows_of,
+    up_to,
     windowed,
 )
 from casesnb.tables.schema import CHANGES, EVENTS, Table
@@ -474,9 +474,7 @@ def _waits(
         )
     as_of = as_of_of(history, as_of)
     events, changes = opened(history, EVENTS), opened(history, CHANGES)
-    if as_of is not None:
-        is_by_then = nw.col("performed_at") <= instant(events, as_of)
-        events, changes = events.filter(is_by_then), changes.filter(is_by_then)
+    events, changes = up_to(as_of, events, changes)
     column = WAITS[measure][0]
     values = closed_values(history, closed)
     times = rows_of(first_times_of(events, changes, values))

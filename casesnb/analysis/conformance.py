@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.spells import begun, replaced
-from casesnb.tables.field_chain import PART, differs, field_ids_of
+from casesnb.tables.field_chain import PART, differs, field_ids_of, is_creation
 from casesnb.tables.frames import (
     NO_TEXT,
     as_given,
@@ -119,14 +119,13 @@ def conformance(
     linked = linked.told(*PART, "sequence", "slot", "event_id", "event_type", "actor")
     frame = linked.frame
     # "" is not yet a value where a case begins, and an empty one anywhere else.
-    is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
     frame = frame.with_columns(
-        before=nw.when(is_created & nw.col("is_first"))
+        before=nw.when(is_creation() & nw.col("is_first"))
         .then(nw.lit(_BEGIN))
         .otherwise(nw.col("previous").fill_null("(empty)")),
         after=nw.col("new").fill_null("(empty)"),
-        is_told=is_created | ~nw.col("previous_kind").is_null(),
-        is_late=nw.col("is_first") & ~is_created,
+        is_told=is_creation() | ~nw.col("previous_kind").is_null(),
+        is_late=nw.col("is_first") & ~is_creation(),
     )
     _need_some(frame, allowed)
     is_move = nw.col("is_told") & (

@@ -17,6 +17,7 @@ from casesnb.tables.field_chain import (
     chained,
     differs,
     field_ids_of,
+    is_creation,
 )
 from casesnb.tables.frames import (
     NO_TEXT,
@@ -199,10 +200,9 @@ def transitions(
 
 def moves_of(linked: Chains) -> Chains:
     """Return of what `begun` does the changes of a value, after creation."""
-    is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
     done = ("old", "old_kind", "prior", "prior_kind", "until_at", "then_break")
     moves = replaced(linked).told("event_type")
-    moves = moves.filter(differs("new", "previous"), ~is_created, without=done)
+    moves = moves.filter(differs("new", "previous"), ~is_creation(), without=done)
     return moves.with_columns(
         from_kind=nw.col("previous_kind"),
         from_value=nw.col("previous"),
@@ -258,8 +258,7 @@ def handoffs(
     key = _KEY
     if isinstance(given, nw.DataFrame):  # one short key is quicker to join
         given, key = told_apart(given, "case", _CASE), ["case"]
-    is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
-    born = given.select(*key, "performed_at", "event_type").filter(is_created)
+    born = given.select(*key, "performed_at", "event_type").filter(is_creation())
     born = texts(born.group_by(*key).agg(born=nw.col("performed_at").min()))
     linked = _named(begun(given, *HOLDERS, as_of=as_of))
     linked = moves_of(linked).told(*PART, *key, "event_id", "actor")
@@ -481,8 +480,7 @@ def variants(
         raise ValueError(f"max_steps={max_steps}: give 1 or more.")
     (field_id,) = field_ids_of(history, [field_id])
     linked = begun(history, field_id, as_of=as_of).told(*PART, *ORDER, "event_type")
-    is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
-    is_late = nw.col("is_first") & ~nw.col("is_same") & ~is_created
+    is_late = nw.col("is_first") & ~nw.col("is_same") & ~is_creation()
     frame = windowed(linked.frame).with_columns(before=nw.when(is_late).then("old"))
     frame = frame.with_columns(taken=1 + (~nw.col("before").is_null()).cast(nw.Int64))
     frame = frame.with_columns(
@@ -577,13 +575,12 @@ def first_times(
 def first_times_of(events: object, changes: object, closed: Sequence[str]) -> Any:
     """Return what `first_times` does, not yet handed back."""
     frame = opened(events, EVENTS)
-    is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
     is_comment = (nw.col("event_type") == "RelatedItem.Created").fill_null(False) & (
         nw.col("related_item_type") == "Comment"
     ).fill_null(False)
-    is_touch = ~is_created & (nw.col("actor_kind") == "agent").fill_null(False)
+    is_touch = ~is_creation() & (nw.col("actor_kind") == "agent").fill_null(False)
     names = {
-        "created_at": is_created,
+        "created_at": is_creation(),
         "first_touch_at": is_touch,
         "first_comment_at": is_comment,
     }

@@ -11,7 +11,7 @@ from casesnb.analysis.calendar import with_work
 from casesnb.analysis.spells import begun
 from casesnb.analysis.timezones import in_hours, micros_between
 from casesnb.analysis.windows import Window, clipped, in_pieces, pieces_of, span_of
-from casesnb.tables.field_chain import ORDER, PART, field_ids_of
+from casesnb.tables.field_chain import ORDER, PART, field_ids_of, is_creation
 from casesnb.tables.frames import (
     NO_TEXT,
     as_given,
@@ -183,13 +183,12 @@ def _stretches(
     given = as_given(subject, CHANGES)
     linked = begun(given, *fields, as_of=as_of).with_as_of()
     linked = linked.told(*PART, *ORDER, "event_type")
-    is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
     parts: dict[str, nw.Expr] = {}
     for n, name in enumerate(fields):
         is_it = nw.when(nw.col("field_id") == name)
         unsure = nw.col("then_break") | nw.col("is_same")
         # Nobody had set it since the case was created, if its first change says so.
-        was_empty = nw.col("is_first") & ~is_created
+        was_empty = nw.col("is_first") & ~is_creation()
         was_empty = was_empty & (nw.col("old_kind") == "empty").fill_null(False)
         parts |= {
             f"kind_{n}": is_it.then(nw.col("new_kind").fill_null("")),
@@ -201,7 +200,7 @@ def _stretches(
         }
     order = [nw.col(name).cast(nw.Int64) for name in ORDER]
     rows = linked.frame.select(*_CASE, *order, "performed_at", "as_of", **parts)
-    births = texts(given.filter(is_created).select(*_CASE, "performed_at"))
+    births = texts(given.filter(is_creation()).select(*_CASE, "performed_at"))
     births = births.group_by(*_CASE).agg(nw.col("performed_at").min())
     ends = linked.until
     births = births.join(ends, how="cross").filter(

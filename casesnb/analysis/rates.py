@@ -15,6 +15,7 @@ from casesnb.analysis.timezones import with_period
 from casesnb.analysis.uncertainty import with_wilson
 from casesnb.analysis.windows import Window, span_of
 from casesnb.tables.arguments import as_ids
+from casesnb.tables.field_chain import is_creation, is_of_case
 from casesnb.tables.frames import (
     NO_TEXT,
     as_given,
@@ -26,6 +27,7 @@ from casesnb.tables.frames import (
     opened,
     rows_of,
     stacked,
+    up_to,
     windowed,
 )
 from casesnb.tables.schema import CHANGES, EVENTS, OF_CASE, TEXT, TIME, Column, Table
@@ -323,11 +325,7 @@ def outcomes_of(
     values = closed_values(history, closed)
     changes = opened(history, CHANGES)
     happened = opened(beside(history, events, EVENTS), EVENTS)
-    if as_of is not None:
-        at = instant(happened, as_of)
-        changes = changes.filter(nw.col("performed_at") <= at)
-        happened = happened.filter(nw.col("performed_at") <= at)
-    changes, happened = windowed(changes), windowed(happened)
+    changes, happened = map(windowed, up_to(as_of, changes, happened))
     if measure == "sla_met":
         found = _slas(changes, happened)
     elif measure == "conforming":
@@ -389,7 +387,7 @@ def _last_of_each(closes: Any) -> Any:
 def _with_holders(rows: Any, changes: Any) -> Any:
     """Return rows with the user and the queue that held their case just before."""
     names = {"assigned_user": "holder", "assigned_queue": "queue"}
-    is_own = ~nw.col("event_type").str.starts_with("RelatedItem.").fill_null(False)
+    is_own = is_of_case()
     held = changes.filter(nw.col("field_id").is_in([*names]), is_own).select(
         *_CASE,
         "field_id",
@@ -456,8 +454,7 @@ def _first_closes(closes: Any, events: Any) -> Any:
     told = closes.filter((nw.col("is_merge") == 0) | (nw.col("is_told") == 0))
     first = told.unique(_KEY, keep="first", order_by=["sequence"])
     merged = closes.filter(nw.col("is_merge") == 1).select(*_CASE).unique()
-    is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
-    cases = events.select(*_CASE, is_whole=is_created.cast(nw.Int64))
+    cases = events.select(*_CASE, is_whole=is_creation().cast(nw.Int64))
     cases = cases.group_by(*_CASE).agg(nw.col("is_whole").max())
     first = first.drop("is_merge", "until_at", "next_id", "gap_at", "since_at")
     cases = cases.join(first, on=_KEY, how="left")
@@ -479,10 +476,7 @@ def _left_out() -> list[tuple[nw.Expr, str]]:
 
 def _holders(cases: Any, changes: Any, events: Any) -> Any:
     del events
-    held = changes.filter(
-        (nw.col("field_id") == "assigned_user")
-        & ~nw.col("event_type").str.starts_with("RelatedItem.").fill_null(False)
-    )
+    held = changes.filter((nw.col("field_id") == "assigned_user") & is_of_case())
     names = [
         held.select(*_CASE, then=nw.col("sequence").cast(nw.Int64), name=nw.col(value))
         for value in ("old", "new")

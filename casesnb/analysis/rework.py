@@ -13,7 +13,7 @@ from casesnb.analysis.spells import begun, spells
 from casesnb.analysis.tail import tail as tail  # noqa: PLC0414 - of this family
 from casesnb.analysis.timezones import hours_between, in_hours, micros_between
 from casesnb.tables.arguments import as_ids
-from casesnb.tables.field_chain import field_ids_of
+from casesnb.tables.field_chain import field_ids_of, is_creation
 from casesnb.tables.frames import (
     as_of_of,
     beside,
@@ -21,6 +21,7 @@ from casesnb.tables.frames import (
     instant,
     opened,
     rows_of,
+    up_to,
     windowed,
 )
 from casesnb.tables.schema import (
@@ -217,15 +218,10 @@ def effort(
     values = closed_values(history, closed)
     changes = opened(history, CHANGES)
     happened = opened(beside(history, events, EVENTS), EVENTS)
-    if as_of is None:
-        until = happened.select(as_of=nw.col("performed_at").max())
-    else:
-        at = instant(happened, as_of)
-        happened = happened.filter(nw.col("performed_at") <= at)
-        changes = changes.filter(nw.col("performed_at") <= at)
-        until = happened.select(as_of=nw.col("performed_at").max()).with_columns(
-            as_of=at
-        )
+    happened, changes = up_to(as_of, happened, changes)
+    until = happened.select(as_of=nw.col("performed_at").max())
+    if as_of is not None:
+        until = until.with_columns(as_of=instant(happened, as_of))
     happened, changes, until = map(windowed, (happened, changes, until))
     cases = first_times_of(happened.to_native(), changes.to_native(), values)
     cases = windowed(cases).select(*_CASE, "created_at", "first_closed_at")
@@ -237,8 +233,7 @@ def effort(
     )
     span = cases.select(*_CASE, born="created_at", end="end_at")
     by_agent = (nw.col("actor_kind") == "agent").fill_null(False)
-    is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
-    done = happened.filter(by_agent & ~is_created)
+    done = happened.filter(by_agent & ~is_creation())
     done = done.select(*_CASE, "performed_at", "actor").join(span, on=_KEY, how="inner")
     done = done.filter((nw.col("performed_at") <= nw.col("end")).fill_null(False))
     n_touches = done.group_by(*_CASE).agg(n_touches=nw.len())

@@ -28,6 +28,7 @@ from casesnb.tables.field_chain import (
     chains,
     differs,
     field_ids_of,
+    is_creation,
     is_new,
 )
 from casesnb.tables.frames import (
@@ -231,13 +232,12 @@ def _held(linked: Chains, *names: str) -> Any:
         "until_at": nw.col("performed_at"),
         "is_same": nw.lit(True),
     }
-    is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
     if linked.given is None:
         # One pass: a union would look for every change's neighbours twice.
         sides = [linked.until.with_columns(side=nw.lit(n, nw.Int8)) for n in (0, 1)]
         both = linked.frame.join(stacked(sides), how="cross")
         is_after = nw.col("side") == 1
-        both = both.filter(is_after | (is_told & ~is_created))
+        both = both.filter(is_after | (is_told & ~is_creation()))
         earlier["sequence"] = nw.lit(-1, nw.Int32)
         linked = linked.of(both).with_columns(
             **{
@@ -247,7 +247,7 @@ def _held(linked: Chains, *names: str) -> Any:
         )
     else:
         linked = linked.with_as_of()
-        first = linked.filter(is_told).told("event_type").filter(~is_created)
+        first = linked.filter(is_told).told("event_type").filter(~is_creation())
         if len(first.frame):
             before = first.with_columns(**earlier, place=nw.col("place") - 1).frame
             parts = [before.select(*linked.frame.columns), texts(linked.frame)]

@@ -18,7 +18,14 @@ from casesnb.analysis.flow import (
 from casesnb.analysis.spells import begun, spells
 from casesnb.analysis.timezones import hours_between
 from casesnb.tables.field_chain import chained
-from casesnb.tables.frames import as_of_of, beside, handed_back, instant, opened
+from casesnb.tables.frames import (
+    as_of_of,
+    beside,
+    handed_back,
+    instant,
+    opened,
+    up_to,
+)
 from casesnb.tables.schema import CHANGES, EVENTS, TEXT, TIME, Column, Table
 
 if TYPE_CHECKING:
@@ -130,11 +137,10 @@ def case_summary(
     changed = opened(beside(history, changes, CHANGES), CHANGES)
     values = closed_values(changed, closed)
     happened, as_of = opened(history, EVENTS), as_of_of(history, as_of)
+    happened, changed = up_to(as_of, happened, changed)
     until = nw.col("performed_at").max()
     if as_of is not None:
         until = instant(happened, as_of)
-        happened = happened.filter(nw.col("performed_at") <= until)
-        changed = changed.filter(nw.col("performed_at") <= until)
     happened = happened.with_columns(as_of=until)
     found = _counted(happened)
     found = found.join(first_times_of(happened, changed, values), on=_KEY, how="left")

@@ -12,16 +12,16 @@ from casesnb.analysis.flow import first_times_of
 from casesnb.analysis.spells import spells
 from casesnb.analysis.timezones import micros_between
 from casesnb.analysis.uncertainty import interval, resampled
-from casesnb.tables.field_chain import field_ids_of
+from casesnb.tables.field_chain import field_ids_of, is_creation
 from casesnb.tables.frames import (
     as_given,
     as_of_of,
     beside,
     frame_of,
     handed_back,
-    instant,
     opened,
     rows_of,
+    up_to,
 )
 from casesnb.tables.schema import CHANGES, EVENTS, HELD, TEXT, Column, Table
 
@@ -210,8 +210,7 @@ def _lives(
         (row,) = rows_of(happened.select(at=nw.col("performed_at").max()))
         as_of = row["at"]
     else:
-        is_by_then = nw.col("performed_at") <= instant(happened, as_of)
-        happened, changes = happened.filter(is_by_then), changes.filter(is_by_then)
+        happened, changes = up_to(as_of, happened, changes)
     merged = happened.filter(
         ~nw.col("merge_event_id").is_null(),
         nw.col("case_id") == nw.col("secondary_case_id"),
@@ -247,8 +246,7 @@ def _stages(
     rows = opened(spells(history, field_id, as_of=as_of))
     rows = rows.select(*_CASE, "kind", "value", "start_at", "end_at")
     happened = opened(events, EVENTS)
-    is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
-    born = happened.filter(is_created).group_by(*_CASE)
+    born = happened.filter(is_creation()).group_by(*_CASE)
     rows = rows.join(
         born.agg(born_at=nw.col("performed_at").min()), on=_KEY, how="inner"
     )

@@ -21,9 +21,9 @@ from casesnb.tables.frames import (
     as_of_of,
     frame_of,
     handed_back,
-    instant,
     opened,
     rows_of,
+    up_to,
 )
 from casesnb.tables.schema import CHANGES, EVENTS, OF_CASE, TEXT, Column, Table
 
@@ -180,10 +180,7 @@ def _score(reasons: Sequence[_Reason]) -> float:
 
 def _events_of(history: Any, as_of: dt.datetime | None) -> list[dict[str, Any]]:
     """Return each case's beginning, its last event, and how many name nobody."""
-    events = opened(history, EVENTS)
-    if as_of is not None:
-        at = instant(events, as_of)
-        events = events.filter(nw.col("performed_at") <= at)
+    (events,) = up_to(as_of, opened(history, EVENTS))
     is_unnamed = (nw.col("actor_kind") == "unknown").fill_null(True)
     frame = events.select(
         *_CASE,

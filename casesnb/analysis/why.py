@@ -18,10 +18,10 @@ from casesnb.tables.frames import (
     beside,
     frame_of,
     handed_back,
-    instant,
     opened,
     rows_of,
     time_type,
+    up_to,
 )
 from casesnb.tables.schema import CHANGES, EVENTS, OF_CASE, TEXT, Column, Table
 from casesnb.tables.schema import TIME as TIME_TYPE
@@ -119,9 +119,7 @@ def why(
     as_of = as_of_of(history, as_of)
     changes = opened(history, CHANGES)
     happened = attributed(opened(beside(history, events, EVENTS), EVENTS))
-    if as_of is not None:
-        is_by_then = nw.col("performed_at") <= instant(happened, as_of)
-        changes, happened = changes.filter(is_by_then), happened.filter(is_by_then)
+    changes, happened = up_to(as_of, changes, happened)
     done = _sorted(happened)
     if len(several := {(row["domain_id"], row["case_id"]) for row in done}) > 1:
         raise ValueError(

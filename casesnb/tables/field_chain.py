@@ -177,7 +177,7 @@ def chains(
     given = as_given(changes, CHANGES)
     as_of = as_of_of(changes, as_of)
     until = given.select(as_of=nw.col("performed_at").max())
-    where = [~nw.col("event_type").str.starts_with("RelatedItem.").fill_null(False)]
+    where = [is_of_case()]
     if field_ids:
         is_asked = [nw.col("field_id") == name for name in field_ids]
         where.append(nw.any_horizontal(*is_asked, ignore_nulls=True).fill_null(False))
@@ -285,6 +285,16 @@ def chained(
         before_event_id=("event_id", 1),
         next_at=("performed_at", -1),
     )
+
+
+def is_creation() -> nw.Expr:
+    """Return whether an event created its case."""
+    return (nw.col("event_type") == "Case.Created").fill_null(False)
+
+
+def is_of_case() -> nw.Expr:
+    """Return whether a change is of the case itself, not of an item related to it."""
+    return ~nw.col("event_type").str.starts_with("RelatedItem.").fill_null(False)
 
 
 def is_unexplained() -> nw.Expr:

@@ -271,6 +271,16 @@ def instant(frame: Any, at: dt.datetime | None) -> nw.Expr:
     return nw.lit(at, kind)
 
 
+def up_to(as_of: dt.datetime | None, *frames: Any) -> tuple[Any, ...]:
+    """Return events or changes without those after a moment, if one is given."""
+    if as_of is None:
+        return frames
+    return tuple(
+        frame.filter(nw.col("performed_at") <= instant(frame, as_of))
+        for frame in frames
+    )
+
+
 def need_wall(frame: Any) -> None:
     """Refuse a frame whose engine reads hours and days on another wall than UTC's."""
     if not frame.implementation.is_spark_like():

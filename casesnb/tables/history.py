@@ -19,6 +19,8 @@ from casesnb.tables.field_chain import (
     PART,
     chains,
     field_ids_of,
+    is_creation,
+    is_of_case,
     is_unexplained,
 )
 from casesnb.tables.files import InFiles
@@ -436,12 +438,11 @@ def recounted(captures: pd.DataFrame, events: object, changes: object) -> pd.Dat
     """Return captures with the counts and times of the frames there are now."""
     held = _held(events, changes)
     given = opened(events, EVENTS)
-    is_created = (nw.col("event_type") == "Case.Created").fill_null(False)
     rows = given.select(
         *_CASE,
         first=nw.col("performed_at"),
         last=nw.col("performed_at"),
-        created=is_created.cast(nw.Int64),
+        created=is_creation().cast(nw.Int64),
         ties=(~nw.col("is_order_known")).cast(nw.Int64)
         if "is_order_known" in given.collect_schema().names()
         else nw.lit(0, nw.Int64),
@@ -556,7 +557,7 @@ def _last_values(
 ) -> dict[tuple[str, str], dict[str, tuple[str | None, str | None]]]:
     """Return what each case's fields were last set to, by kind and text."""
     given = opened(changes, CHANGES)
-    is_own = ~nw.col("event_type").str.starts_with("RelatedItem.").fill_null(False)
+    is_own = is_of_case()
     last = given.filter(is_own & nw.col("field_id").is_in([*field_ids]))
     last = last.unique([*PART], keep="last", order_by=[*ORDER])
     found: dict[tuple[str, str], dict[str, tuple[str | None, str | None]]] = {}
