@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import io
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
+from casesnb.view.plots.png import png
 from casesnb.view.plots.style import plot_text
 from casesnb.view.text import escaped
 
@@ -56,10 +56,7 @@ class Picture(widgets.HTML):
 
 
 def _figure(axes: Axes) -> str:
-    figure: Any = axes.get_figure(root=True)
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=_DPI)
-    data = base64.b64encode(file.getvalue()).decode()
+    data = base64.b64encode(png(axes, dpi=_DPI)).decode()
     words = plot_text(axes)
     return (
         f'<figure class="casesnb-picture"><img src="data:image/png;base64,{data}" '

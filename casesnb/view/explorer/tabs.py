@@ -13,11 +13,11 @@ from casesnb.analysis.flow import handoffs, reopens
 from casesnb.analysis.state import state_at
 from casesnb.analysis.trust import continuity
 from casesnb.tables.frames import as_of_of
-from casesnb.tables.schema import TEXT_TYPE
 from casesnb.view.explorer.links import WIDE, Picture, row, tie
 from casesnb.view.explorer.model import ORDERS, CaseSelection
 from casesnb.view.explorer.picker import Picker, in_turn
 from casesnb.view.plots.case import plot_changes
+from casesnb.view.plots.lanes import is_of_item
 from casesnb.view.plots.people import plot_activity
 from casesnb.view.report.story import deed, doer, story
 from casesnb.view.table import table_html
@@ -318,7 +318,7 @@ def people_html(events: pd.DataFrame) -> str:
 
 def state_html(history: History[Any], as_of: dt.datetime) -> str:
     """Return what every field held at a moment, and whether it holds it still."""
-    changes = _of_case(history.changes)
+    changes = history.changes[~is_of_item(history.changes)]
     fields, values = field_names(changes), value_names(changes)
     actors = actor_names(changes)
     kinds = dict(zip(changes["actor"], changes["actor_kind"], strict=True))
@@ -414,12 +414,6 @@ def evidence_html(history: History[Any]) -> str:
     return "".join(parts)
 
 
-def _of_case(changes: pd.DataFrame) -> pd.DataFrame:
-    """Return the changes of the case itself, without those of its related items."""
-    kind = changes["event_type"].astype(TEXT_TYPE)
-    return changes[~kind.str.startswith("RelatedItem", na=False)]
-
-
 def _state(
     changes: pd.DataFrame, as_of: dt.datetime | None
 ) -> dict[tuple[str, str], dict[Any, Any]]:
@@ -442,7 +436,7 @@ def _plain(value: Any) -> str:
 def facts_html(history: History[Any]) -> str:
     """Return the few facts that a supervisor asks for first."""
     events, certificate = history.events, history.certificate
-    changes = _of_case(history.changes)
+    changes = history.changes[~is_of_item(history.changes)]
     values, actors = value_names(changes), actor_names(changes)
     held = {
         row["field_id"]: row["value"]

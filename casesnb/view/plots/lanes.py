@@ -149,7 +149,7 @@ class Lanes:
         as_of: dt.datetime | None,
     ) -> None:
         self.changes, self.events, self.told_at = changes, events, as_of
-        of_item = _is_of_item(changes)
+        of_item = is_of_item(changes)
         own = ~of_item
         if fields is not None:
             own &= changes["field_id"].isin(list(fields)).to_numpy(dtype=bool)
@@ -295,7 +295,8 @@ class _Called:
         return called
 
 
-def _is_of_item(changes: pd.DataFrame) -> Numbers:
+def is_of_item(changes: pd.DataFrame) -> Numbers:
+    """Return which changes are of an item related to their case."""
     code, types = factorized(changes["event_type"])
     of_item = [str(kind).startswith("RelatedItem") for kind in types]
     return np.array([*of_item, False], dtype=bool)[code]

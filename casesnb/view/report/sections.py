@@ -232,7 +232,7 @@ class _Case:
         yield Section(
             "pictures.html", case | {"pictures": [*pictures, picture_of_activity(own)]}
         )
-        words = told(self._events, self._changes, self._as_of)
+        words = told(self._events, self._changes, self._now)
         about = {"told": words, "as_of": self._as_of, "day": day_text}
         yield Section("story.html", case | about)
         tables = {"changes": [*self._told_changes()], "events": [*self._told_events()]}

@@ -10,7 +10,7 @@ from casesnb.analysis.spells import spells
 from casesnb.analysis.why import why as reasons
 from casesnb.tables.arguments import need_history
 from casesnb.tables.frames import as_of_of
-from casesnb.tables.schema import TEXT_TYPE
+from casesnb.view.plots.lanes import is_of_item
 from casesnb.view.text import shortened, visible
 from casesnb.view.wording import (
     KIND_LABELS,
@@ -130,7 +130,7 @@ def story(history: History[Any], *, most: int = MOST, why: str | None = None) ->
     cases = [
         "\n".join(
             [
-                *_lines(told(events, changes, as_of, most), as_of),
+                *_lines(told(events, changes, held_now(changes, as_of), most), as_of),
                 *_why(events, changes, why),
             ]
         )
@@ -145,8 +145,7 @@ def _why(
     events: pd.DataFrame, changes: pd.DataFrame, field_id: str | None
 ) -> Iterator[str]:
     """Yield lines on why a field changed last, if it did."""
-    types = changes["event_type"].astype(TEXT_TYPE)
-    is_own = ~types.str.startswith("RelatedItem", na=False)
+    is_own = ~is_of_item(changes)
     if field_id is None or not (is_own & (changes["field_id"] == field_id)).any():
         return
     yield ""
@@ -192,10 +191,10 @@ def deed(event_type: Any, item: Any) -> str:
 
 
 def told(
-    events: pd.DataFrame, changes: pd.DataFrame, as_of: Any, most: int = MOST
+    events: pd.DataFrame, changes: pd.DataFrame, now: pd.DataFrame, most: int = MOST
 ) -> Told:
-    """Return a case in words."""
-    now = held_now(changes, as_of).sort_values("field_id", key=_first_things_first)
+    """Return a case in words, with what `held_now` gives."""
+    now = now.sort_values("field_id", key=_first_things_first)
     fields, values = field_names(changes), value_names(changes)
     names = actor_names(changes) | actor_names(events)
     kinds = dict(
@@ -240,9 +239,7 @@ def told(
 
 def held_now(changes: pd.DataFrame, as_of: Any) -> pd.DataFrame:
     """Return what each field of a case holds at the end."""
-    kinds = changes["event_type"].astype(TEXT_TYPE)
-    of_case = changes[~kinds.str.startswith("RelatedItem", na=False)]
-    held = spells(of_case, as_of=as_of)
+    held = spells(changes, as_of=as_of)
     return held[held["is_open"].to_numpy(dtype=bool)]
 
 

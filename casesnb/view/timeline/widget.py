@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import io
 import os
 import sys
 from functools import cached_property, partial
@@ -18,6 +17,7 @@ from casesnb.tables.arguments import as_ids, moment
 from casesnb.tables.schema import TEXT_TYPE
 from casesnb.view.plots.case import plot_changes
 from casesnb.view.plots.lanes import lanes_of
+from casesnb.view.plots.png import png
 from casesnb.view.plots.style import plot_text
 from casesnb.view.timeline.arrays import Arrays, micros
 from casesnb.view.timeline.page import SCRIPT, page_html, place_html
@@ -452,9 +452,7 @@ class Timeline(anywidget.AnyWidget):
 
     @cached_property
     def _png(self) -> bytes:
-        file = io.BytesIO()
-        self._axes.get_figure(root=True).savefig(file, format="png", dpi=110)
-        return file.getvalue()
+        return png(self._axes, dpi=110)
 
     def __repr__(self) -> str:
         n = int(self._lanes.rows.is_mark.sum())
