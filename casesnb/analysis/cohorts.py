@@ -13,8 +13,16 @@ from casesnb.analysis.closing import CLOSED, closed_values
 from casesnb.analysis.durations import hours_text
 from casesnb.analysis.flow import first_times_of
 from casesnb.analysis.rates import MEASURES, closes_of, outcomes_of
-from casesnb.analysis.uncertainty import Z, interval, newcombe, resampled, wilson
+from casesnb.analysis.uncertainty import (
+    Curve,
+    Z,
+    interval,
+    newcombe,
+    resampled,
+    wilson,
+)
 from casesnb.tables.arguments import moment, need_columns, need_history
+from casesnb.tables.field_chain import is_creation
 from casesnb.tables.frames import (
     as_of_of,
     is_history,
@@ -401,9 +409,10 @@ def compare_before_after(
     until = as_of_of(history, as_of)
     if until is not None and at >= until:
         raise ValueError(f"at={at} is not before {until}, up to which things are told.")
-    born = _births(history)
+    births = _births(history)
+    born = {key: when for key, when in births.items() if when is not None}
     is_before = {key: when < at for key, when in born.items()}
-    n_late = len({*_cases(history)} - born.keys())
+    n_late = len(births) - len(born)
     straddling = _waits(history, "closed_hours", closed, at)
     # A case that a merge closed by then does not go on.
     n_straddling = sum(
@@ -421,10 +430,11 @@ def compare_before_after(
             parts.append([r for r in found if is_before.get(_key_of(r)) is side])
         result = _compared_rates(parts, measure, names)
     else:
-        samples = [
-            _only(_waits(history, measure, closed, moment_), is_before, side)
-            for side, moment_ in ((True, at), (False, until))
-        ]
+        then = straddling
+        if measure != "closed_hours":
+            then = _waits(history, measure, closed, at)
+        now = _waits(history, measure, closed, until)
+        samples = [_only(then, is_before, True), _only(now, is_before, False)]
         result = _compared(samples, measure, names, horizon, n_resamples, seed)
     if n_late:
         # Nobody knows on which side they are.
@@ -444,16 +454,13 @@ def _key_of(row: Mapping[str, Any]) -> tuple[Any, Any]:
     return row["domain_id"], row["case_id"]
 
 
-def _cases(history: Any) -> list[tuple[Any, Any]]:
-    events = opened(history, EVENTS)
-    return [_key_of(r) for r in rows_of(events.select("domain_id", "case_id").unique())]
-
-
-def _births(history: Any) -> dict[tuple[Any, Any], dt.datetime]:
-    """Return when each case was created, where that is told."""
-    events = opened(history, EVENTS).filter(nw.col("event_type") == "Case.Created")
-    born = events.group_by("domain_id", "case_id").agg(at=nw.col("performed_at").min())
-    return {_key_of(row): row["at"] for row in rows_of(born)}
+def _births(history: Any) -> dict[tuple[Any, Any], dt.datetime | None]:
+    """Return when each case was created, None where that is not told."""
+    births = opened(history, EVENTS).select(
+        "domain_id", "case_id", at=nw.when(is_creation()).then("performed_at")
+    )
+    births = births.group_by("domain_id", "case_id").agg(nw.col("at").min())
+    return {_key_of(row): row["at"] for row in rows_of(births)}
 
 
 def _waits(
@@ -574,12 +581,7 @@ def _compared(
 ) -> Comparison:
     stats = _scipy()
     for sample, name in zip(samples, names, strict=True):
-        if not len(sample.high):
-            why = "; ".join(f"{n} {reason}" for reason, n in sample.excluded.items())
-            raise ValueError(
-                f"There is nothing to compare in {name}{f' ({why})' if why else ''}. "
-                "Give a cohort that has cases."
-            )
+        _need_some(sample.high, name, _in_words(sample.excluded))
     if horizon is None:
         horizon = min(float(sample.high.max()) for sample in samples)
     effects = _effects(samples, horizon, n_resamples, seed)
@@ -599,7 +601,7 @@ def _compared(
             int((~sample.ended).sum()),
             int((sample.low < sample.high).sum()),
             sum(sample.excluded.values()),
-            "; ".join(f"{n} {why}" for why, n in sample.excluded.items()),
+            _in_words(sample.excluded),
             len(sample.high) / (len(sample.high) + sum(sample.excluded.values())),
         )
         for sample, name in zip(samples, names, strict=True)
@@ -619,6 +621,19 @@ def _compared(
         horizon,
         len(shared),
     )
+
+
+def _in_words(excluded: Mapping[str, int]) -> str:
+    return "; ".join(f"{n} {why}" for why, n in excluded.items())
+
+
+def _need_some(counted: Any, name: str, why: str) -> None:
+    """Refuse a cohort of which nothing is counted."""
+    if not len(counted):
+        raise ValueError(
+            f"There is nothing to compare in {name}{f' ({why})' if why else ''}. "
+            "Give a cohort that has cases."
+        )
 
 
 def _scipy() -> Any:
@@ -682,36 +697,6 @@ def _effects(
     return effects
 
 
-class Curve:
-    """Kaplan and Meier's curve of durations, for any weights of their cases."""
-
-    def __init__(self, hours: Numbers, ended: Numbers, case: Numbers) -> None:
-        order = np.argsort(hours, kind="stable")
-        self._case, self._ended = case[order], ended[order].astype(float)
-        self.times, self._first = np.unique(hours[order], return_index=True)
-
-    def shares(self, weights: Numbers) -> Numbers:
-        """Return what share lasts longer than each time, a row per row of weights."""
-        each = weights[:, self._case]
-        gone = np.add.reduceat(each, self._first, axis=1)
-        ended = np.add.reduceat(each * self._ended, self._first, axis=1)
-        at_risk = np.cumsum(gone[:, ::-1], axis=1)[:, ::-1]
-        hazard = np.divide(ended, at_risk, out=np.zeros_like(ended), where=at_risk > 0)
-        shares: Numbers = np.cumprod(1 - hazard, axis=1)
-        return shares
-
-    def statistics(self, weights: Numbers, horizon: float) -> Numbers:
-        """Return the restricted mean and the median for each row of weights."""
-        shares = self.shares(weights)
-        before = np.concatenate([np.ones((len(shares), 1)), shares], axis=1)
-        bounds = np.clip(np.concatenate([[0.0], self.times, [np.inf]]), 0, horizon)
-        means = before @ np.diff(bounds)
-        is_past = shares <= 0.5 + 1e-12
-        place = is_past.argmax(axis=1)
-        medians = np.where(is_past.any(axis=1), self.times[place], np.inf)
-        return np.stack([means, medians], axis=1)
-
-
 def _steps(sample: _Sample, name: str) -> list[Step]:
     """Return a cohort's curve with its interval, as `survival` tells it."""
     curve = Curve(sample.high, sample.ended, sample.case)
@@ -754,12 +739,8 @@ def _compared_rates(
             if row["excluded"] is not None:
                 reasons[row["excluded"]] = reasons.get(row["excluded"], 0) + 1
         told = [row for row in rows if row["outcome"] is not None]
-        why = "; ".join(f"{n} {reason}" for reason, n in sorted(reasons.items()))
-        if not told:
-            raise ValueError(
-                f"There is nothing to compare in {name}{f' ({why})' if why else ''}. "
-                "Give a cohort that has cases."
-            )
+        why = _in_words(dict(sorted(reasons.items())))
+        _need_some(told, name, why)
         n_cases = len({_key_of(row) for row in told})
         n_out = sum(reasons.values())
         share = len(told) / len(rows)

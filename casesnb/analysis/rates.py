@@ -329,19 +329,15 @@ def outcomes_of(
     if measure == "sla_met":
         found = _slas(changes, happened)
     elif measure == "conforming":
-        closes = _with_holders(
-            _last_of_each(closes_of(changes, happened, values)), changes
-        )
-        found = _conforming(changes, closes, happened, flow)
-    elif measure == "reopened":
-        closes = _with_holders(closes_of(changes, happened, values), changes)
-        found = _reopened(closes, changes, within, as_of)
+        found = _conforming(changes, happened, values, flow)
     else:
         closes = _with_holders(closes_of(changes, happened, values), changes)
-        cases = _first_closes(closes, happened)
-        found = (_holders if measure == "holders" else _touchless)(
-            cases, changes, happened
-        )
+        if measure == "reopened":
+            found = _reopened(closes, changes, within, as_of)
+        elif measure == "holders":
+            found = _holders(_first_closes(closes, happened), changes)
+        else:
+            found = _touchless(_first_closes(closes, happened), happened)
     return found.with_columns(measure=nw.lit(measure)).select(*OUTCOMES.names)
 
 
@@ -379,16 +375,10 @@ def closes_of(changes: Any, events: Any, closed: Sequence[str]) -> Any:
     return rows.with_columns(is_merge=nw.col("is_merge").fill_null(0))
 
 
-def _last_of_each(closes: Any) -> Any:
-    """Return each case's last close."""
-    return closes.unique(_KEY, keep="last", order_by=["sequence"])
-
-
 def _with_holders(rows: Any, changes: Any) -> Any:
     """Return rows with the user and the queue that held their case just before."""
     names = {"assigned_user": "holder", "assigned_queue": "queue"}
-    is_own = is_of_case()
-    held = changes.filter(nw.col("field_id").is_in([*names]), is_own).select(
+    held = changes.filter(nw.col("field_id").is_in([*names]), is_of_case()).select(
         *_CASE,
         "field_id",
         nw.col("slot").cast(nw.Int64),
@@ -474,8 +464,8 @@ def _left_out() -> list[tuple[nw.Expr, str]]:
     ]
 
 
-def _holders(cases: Any, changes: Any, events: Any) -> Any:
-    del events
+def _holders(cases: Any, changes: Any) -> Any:
+    """Return each case with how many people held it until its first close."""
     held = changes.filter((nw.col("field_id") == "assigned_user") & is_of_case())
     names = [
         held.select(*_CASE, then=nw.col("sequence").cast(nw.Int64), name=nw.col(value))
@@ -493,8 +483,8 @@ def _holders(cases: Any, changes: Any, events: Any) -> Any:
     return _answered(cases, outcome, *_left_out())
 
 
-def _touchless(cases: Any, changes: Any, events: Any) -> Any:
-    del changes
+def _touchless(cases: Any, events: Any) -> Any:
+    """Return each case with whether an agent did anything until its first close."""
     is_after = (nw.col("event_type") != "Case.Created").fill_null(True)
     done = events.filter(is_after).select(
         *_CASE,
@@ -549,15 +539,17 @@ def _slas(changes: Any, events: Any) -> Any:
     return both.with_columns(event_ids=nw.col("event_id"))
 
 
-def _conforming(changes: Any, closes: Any, events: Any, flow: Any) -> Any:
-    """Return each case with whether all its moves are allowed."""
+def _conforming(changes: Any, events: Any, closed: Sequence[str], flow: Any) -> Any:
+    """Return each case with whether all its moves are allowed, and its last close."""
+    closes = closes_of(changes, events, closed)
+    closes = closes.unique(_KEY, keep="last", order_by=["sequence"])
+    closes = _with_holders(closes, changes)
     found = windowed(opened(conformance(changes.to_native(), flow)))
     is_wrong = nw.col("verdict") == "not_allowed"
     of_case = found.select(
         *_CASE,
         n_wrong=is_wrong.cast(nw.Int64),
         n_unsure=(~is_wrong).cast(nw.Int64),
-        first_at=nw.when(is_wrong).then("at"),
         event_id=nw.when(is_wrong).then("event_id"),
     )
     of_case = of_case.group_by(*_CASE).agg(

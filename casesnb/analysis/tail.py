@@ -17,9 +17,9 @@ from casesnb.tables.frames import (
     as_given,
     as_of_of,
     beside,
-    frame_of,
     handed_back,
     opened,
+    rows_like,
     rows_of,
     up_to,
 )
@@ -179,14 +179,11 @@ def tail(
             "horizon_hours": horizon,
             "n_cases": len(lasted),
             "n_open": int((~is_over).sum()),
-            "place": place,
         }
-        for place, n in enumerate(np.argsort(-gaps, kind="stable"))
+        for n in np.argsort(-gaps, kind="stable")
         for kind, value in (stages[n],)
     ]
-    types = {"float64": nw.Float64(), "int64": nw.Int64(), TEXT: nw.String()}
-    kinds = {column.name: types[column.dtype] for column in TAIL.columns}
-    found = frame_of(rows, kinds | {"place": nw.Int64()}, like)
+    found = rows_like(rows, TAIL, like)
     return handed_back(found, history, ("place",), TAIL.names)
 
 

@@ -14,14 +14,15 @@ from casesnb.analysis.closing import CLOSED, closed_values
 from casesnb.analysis.durations import hours_text
 from casesnb.analysis.flow import handoffs, moves_of, reopens
 from casesnb.analysis.spells import begun, spells
+from casesnb.analysis.uncertainty import Curve
 from casesnb.tables.arguments import need_history
 from casesnb.tables.certificate import counted
 from casesnb.tables.frames import (
     as_given,
     as_of_of,
-    frame_of,
     handed_back,
     opened,
+    rows_like,
     rows_of,
     up_to,
 )
@@ -164,10 +165,8 @@ def triage(
         }
         for rank, (key, reasons) in enumerate(ranked[:top], 1)
     ]
-    kinds = {"float64": nw.Float64(), "int64": nw.Int64()}
-    types = {c.name: kinds.get(c.dtype, nw.String()) for c in TRIAGE.columns}
-    like = as_given(history, CHANGES)
-    return handed_back(frame_of(rows, types, like), history, ("rank",), TRIAGE.names)
+    found = rows_like(rows, TRIAGE, as_given(history, CHANGES))
+    return handed_back(found, history, ("rank",), TRIAGE.names)
 
 
 def _weight(reason: _Reason) -> tuple[float, str]:
@@ -349,12 +348,10 @@ def _long(
 
 def _lasting(hours: Numbers, ended: Numbers) -> Numbers:
     """Return what share of stays last at least as long, by Kaplan and Meier."""
-    times, at = np.unique(hours, return_inverse=True)
-    left = np.bincount(at, minlength=len(times)).astype(float)
-    over = np.bincount(at, weights=ended.astype(float), minlength=len(times))
-    at_risk = np.cumsum(left[::-1])[::-1]
-    lasts = np.concatenate([[1.0], np.cumprod(1 - over / at_risk)[:-1]])
-    shares: Numbers = lasts[at]
+    curve = Curve(hours, ended, np.zeros(len(hours), int))
+    (after,) = curve.shares(np.ones((1, 1)))
+    lasts = np.concatenate([[1.0], after[:-1]])
+    shares: Numbers = lasts[np.searchsorted(curve.times, hours)]
     return shares
 
 

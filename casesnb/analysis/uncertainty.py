@@ -81,3 +81,33 @@ def resampled(
     """Return what a statistic is in each resample of the cases."""
     parts = [statistic(weights) for weights in case_weights(n, n_resamples, seed)]
     return np.concatenate(parts)
+
+
+class Curve:
+    """Kaplan and Meier's curve of durations, for any weights of their cases."""
+
+    def __init__(self, hours: Numbers, ended: Numbers, case: Numbers) -> None:
+        order = np.argsort(hours, kind="stable")
+        self._case, self._ended = case[order], ended[order].astype(float)
+        self.times, self._first = np.unique(hours[order], return_index=True)
+
+    def shares(self, weights: Numbers) -> Numbers:
+        """Return what share lasts longer than each time, a row per row of weights."""
+        each = weights[:, self._case]
+        gone = np.add.reduceat(each, self._first, axis=1)
+        ended = np.add.reduceat(each * self._ended, self._first, axis=1)
+        at_risk = np.cumsum(gone[:, ::-1], axis=1)[:, ::-1]
+        hazard = np.divide(ended, at_risk, out=np.zeros_like(ended), where=at_risk > 0)
+        shares: Numbers = np.cumprod(1 - hazard, axis=1)
+        return shares
+
+    def statistics(self, weights: Numbers, horizon: float) -> Numbers:
+        """Return the restricted mean and the median for each row of weights."""
+        shares = self.shares(weights)
+        before = np.concatenate([np.ones((len(shares), 1)), shares], axis=1)
+        bounds = np.clip(np.concatenate([[0.0], self.times, [np.inf]]), 0, horizon)
+        means = before @ np.diff(bounds)
+        is_past = shares <= 0.5 + 1e-12
+        place = is_past.argmax(axis=1)
+        medians = np.where(is_past.any(axis=1), self.times[place], np.inf)
+        return np.stack([means, medians], axis=1)

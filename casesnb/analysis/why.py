@@ -5,26 +5,21 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-import narwhals as nw
-
 from casesnb.analysis.actors import attributed
 from casesnb.analysis.durations import hours_text
 from casesnb.tables.arguments import moment
 from casesnb.tables.field_chain import field_ids_of
 from casesnb.tables.frames import (
-    TIME,
     as_given,
     as_of_of,
     beside,
-    frame_of,
     handed_back,
     opened,
+    rows_like,
     rows_of,
-    time_type,
     up_to,
 )
-from casesnb.tables.schema import CHANGES, EVENTS, OF_CASE, TEXT, Column, Table
-from casesnb.tables.schema import TIME as TIME_TYPE
+from casesnb.tables.schema import CHANGES, EVENTS, OF_CASE, TEXT, TIME, Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +40,7 @@ WHY = Table(
             TEXT,
             "`state`, `before`, `same_instant`, `change`, `same_event` or `by`",
         ),
-        Column("at", TIME_TYPE, "when; of a state, since when; missing if not told"),
+        Column("at", TIME, "when; of a state, since when; missing if not told"),
         Column("event_id", TEXT, "the event; missing if not told"),
         Column("actor", TEXT, "who; missing if AWS named none"),
         Column("field_id", TEXT, "the field, where one is meant"),
@@ -145,11 +140,9 @@ def why(
     change = own[-1]
     event = next(row for row in done if row["event_id"] == change["event_id"])
     rows = [*_around(event, change, done, told, by_event, n_before)]
-    types = {c.name: nw.String() for c in WHY.columns} | {"at": TIME}
     case = {name: event[name] for name in ("domain_id", "case_id")}
-    rows = [{**case, **row, "place": place} for place, row in enumerate(rows)]
-    like = as_given(history, CHANGES)
-    found = frame_of(rows, {**types, "at": time_type(like), "place": nw.Int64()}, like)
+    rows = [{**case, **row} for row in rows]
+    found = rows_like(rows, WHY, as_given(history, CHANGES))
     return handed_back(found, history, ("place",), WHY.names)
 
 

@@ -406,6 +406,19 @@ def _with_text_type(frame: Any, like: pd.DataFrame) -> Any:
     return nw.from_native(native.astype(dict.fromkeys(loose, TEXT_TYPE)))
 
 
+def rows_like(rows: Sequence[Mapping[str, Any]], table: Table, like: Any) -> Any:
+    """Return rows of a table in the engine of another frame, with their ``place``."""
+    types: dict[str, Any] = {
+        TEXT: nw.String(),
+        TIME_TYPE: time_type(like),
+        "float64": nw.Float64(),
+        "int64": nw.Int64(),
+    }
+    kinds = {column.name: types[column.dtype] for column in table.columns}
+    placed = [{**row, "place": place} for place, row in enumerate(rows)]
+    return frame_of(placed, kinds | {"place": nw.Int64()}, like)
+
+
 def rows_of(frame: Any) -> list[dict[str, Any]]:
     """Return a small frame's rows as dictionaries, whatever the engine."""
     if isinstance(frame, nw.LazyFrame):
