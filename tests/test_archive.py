@@ -491,7 +491,7 @@ def test_what_changed_since_is_the_difference_of_two_captures(
 def test_the_certificate_of_all_is_that_of_the_histories(
     twice: cn.Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("casesnb.tables.archive._PART", 7)
+    monkeypatch.setattr("casesnb.tables.archive_dataset._PART", 7)
     want = twice.histories().certificate
     assert_frame_equal(
         twice.certificate().captures.astype("str"), want.captures.astype("str")

@@ -9,15 +9,14 @@ import re
 import threading
 import time
 from collections import Counter, defaultdict
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from casesnb.tables.archive_dataset import Dataset, history_of
+from casesnb.tables.archive_dataset import Dataset, histories_of, history_of
 from casesnb.tables.archive_plan import (
     AUDIT,
     N_SAMPLE,
@@ -39,7 +38,7 @@ from casesnb.wire.calls import Until, paced
 from casesnb.wire.client import source_of
 from casesnb.wire.errors import error_code, is_locked_out
 from casesnb.wire.pages import iter_pages
-from casesnb.wire.store import ArchiveError, Store
+from casesnb.wire.store import ArchiveError, Store, now
 
 if TYPE_CHECKING:
     import os
@@ -78,6 +77,7 @@ ARCHIVED_CASES = Table(
 _DAY = 86_400.0
 _SEARCH_AGE = 3600.0  # seconds for which a search is not asked again after a kill
 _PAGE_SIZE = 25
+_PATIENCE = 1.0  # seconds in which what is in flight at the end may be kept
 _N_FAILURES = 20  # cases that cannot be read one after another, and nothing else
 _LISTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("ListDomains", {"maxResults": 10}),
@@ -313,8 +313,9 @@ class Archive:
                 if not came.n_left:
                     store.tell("begun", "{}")
                 self._forget_reader()
-                if Dataset(self.path).is_there:
-                    Dataset(self.path).refresh(store)
+                dataset = Dataset(self.path)
+                if dataset.is_there:
+                    dataset.refresh(store)
         except ArchiveError:
             raise  # which says itself what is kept
         except BaseException as error:
@@ -411,7 +412,7 @@ class Archive:
             return False
         with Store(self.path) as store:
             found = store.captures(operation="ListFields", domain_id=domain_id)
-        return bool(found) and _now() - found[-1].begun_at < _DAY * 1e6
+        return bool(found) and now() - found[-1].begun_at < _DAY * 1e6
 
     # ------------------------------------------------------------------- reading
 
@@ -506,14 +507,11 @@ class Archive:
         with Store(self.path) as store:
             chosen = _chosen(store, as_of)
             if asked is not None:
-                of = {case_id: key for key in chosen for case_id in key[1:]}
+                of = {case_id: (domain_id, case_id) for domain_id, case_id in chosen}
                 if unknown := [name for name in asked if name not in of]:
-                    raise ValueError(
-                        f"The archive holds no history of case {unknown[0]!r}. Keep it "
-                        "first: archive.update(client, domain_id)."
-                    )
+                    raise _not_kept(unknown[0])
                 chosen = {of[name]: chosen[of[name]] for name in asked}
-            return _history(store, chosen)
+            return history_of(store, chosen)
 
     def captures(self, case_id: str) -> list[History[pd.DataFrame]]:
         """Return a case's history each time that it was kept, the oldest first.
@@ -540,12 +538,9 @@ class Archive:
         with Store(self.path) as store:
             found = store.captures(case_id)
             if not found:
-                raise ValueError(
-                    f"The archive holds no history of case {case_id!r}. Keep it first: "
-                    "archive.update(client, domain_id)."
-                )
+                raise _not_kept(case_id)
             return [
-                _history(store, {(each.domain_id or "", case_id): each.id})
+                history_of(store, {(each.domain_id or "", case_id): each.id})
                 for each in found
             ]
 
@@ -563,10 +558,9 @@ class Archive:
             If there is no archive, or a page is not as it was kept.
         """
         with Store(self.path) as store:
-            chosen = [*_chosen(store, None).items()]
             parts = [
-                _history(store, dict(chosen[n : n + _PART])).certificate
-                for n in range(0, max(1, len(chosen)), _PART)
+                history.certificate
+                for history, _ in histories_of(store, _chosen(store, None))
             ]
         return Certificate(
             captures=pd.concat([part.captures for part in parts], ignore_index=True),
@@ -637,9 +631,6 @@ class Archive:
         return dataset.scan(engine)
 
 
-_PART = 2_000  # cases decoded at a time
-
-
 class _Budget:
     """Calls, or time, after which no further case is begun."""
 
@@ -698,7 +689,7 @@ class _Asking:
         params = asked
         if operation != "ListDomains":
             params = {"domainId": self._domain_id, **asked}
-        earliest = _now() - max_age * 1e6
+        earliest = now() - max_age * 1e6
         if operation == SEARCH:
             earliest = max(earliest, self._begun_at)
         domain_id = params.get("domainId")
@@ -751,8 +742,10 @@ class _Asking:
         def read(case_id: str) -> str:
             return self._case(case_id, listed.get(case_id), kept.get(case_id))
 
-        crew = as_they_come(read, within(), Until(), workers=workers)
-        with _ended(crew):
+        crew = as_they_come(
+            read, within(), Until(), workers=workers, patience=_PATIENCE
+        )
+        with closing(crew):
             for case_id, outcome in shown(
                 crew, "cases", progress=progress, total=len(todo)
             ):
@@ -804,28 +797,11 @@ def _begun(store: Store, about: dict[str, Any]) -> dict[str, Any]:
     """Return what is to be done, from when it was begun and not ended, or new."""
     named = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
     told: dict[str, Any] = json.loads(store.meta.get("begun", "{}"))
-    if told.get("about") == named and _now() - told["at"] < _DAY * 1e6:
+    if told.get("about") == named and now() - told["at"] < _DAY * 1e6:
         return told
-    told = {"about": named, "at": _now()}
+    told = {"about": named, "at": now()}
     store.tell("begun", json.dumps(told))
     return told
-
-
-@contextmanager
-def _ended(crew: Any) -> Iterator[None]:
-    """End the workers, and give what is in flight a moment to be kept."""
-    try:
-        yield
-    finally:
-        crew.close()
-        for n in count():
-            alive = [
-                t for t in threading.enumerate() if t.name.startswith("casesnb-load-")
-            ]
-            if not alive or n >= 20:
-                break
-            with suppress(RuntimeError):
-                alive[0].join(0.05)
 
 
 def _chosen(store: Store, as_of: dt.datetime | None) -> dict[Key, int]:
@@ -840,13 +816,11 @@ def _chosen(store: Store, as_of: dt.datetime | None) -> dict[Key, int]:
     }
 
 
-def _history(store: Store, chosen: Mapping[Key, int]) -> History[pd.DataFrame]:
-    source = f"archive of {store.provenance.get('source', 'live')}"
-    return history_of(store, chosen, source)
-
-
-def _now() -> int:
-    return time.time_ns() // 1000
+def _not_kept(case_id: str) -> ValueError:
+    return ValueError(
+        f"The archive holds no history of case {case_id!r}. Keep it first: "
+        "archive.update(client, domain_id)."
+    )
 
 
 def _moment(at: int | None) -> dt.datetime | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import ExitStack
+from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ from casesnb.tables.certificate import Certificate
 from casesnb.tables.history import belonging, breaks_of
 from casesnb.tables.history_builder import HistoryBuilder
 from casesnb.tables.schema import CAPTURES, CHANGES, EVENTS, UNLOADED
+from casesnb.tables.workers import unloaded
+from casesnb.wire.whole_file import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -102,8 +105,8 @@ class Dataset:
         told = self._told() or {}
         kept = pd.read_parquet(self._captures)
         captures = CAPTURES.cast(kept)
-        unloaded = pd.DataFrame(told.get("unloaded", []), columns=UNLOADED.names)
-        certificate = Certificate(captures=captures, unloaded=UNLOADED.cast(unloaded))
+        odd = pd.DataFrame(told.get("unloaded", []), columns=UNLOADED.names)
+        certificate = Certificate(captures=captures, unloaded=UNLOADED.cast(odd))
         events, changes = scanned(self.rows, engine)
         n_breaks = int(kept["n_breaks"].sum())
         return belonging(events, changes, certificate, n_breaks=n_breaks)
@@ -119,7 +122,7 @@ class Dataset:
         odd: list[dict[str, str]] = []
         with ExitStack() as opened:
             writers: dict[str, _Writer] = {}
-            for part in _parts(store, chosen):
+            for part in starmap(_Part, histories_of(store, chosen)):
                 captures.append(part.captures)
                 odd.extend(part.odd)
                 for month, table in part.rows():
@@ -156,7 +159,7 @@ class Dataset:
         came = {month: [] for month in _months(captures[is_old]).tolist()}
         kept = [captures[~is_old]]
         odd = [row for row in told["unloaded"] if _key(row) not in fresh]
-        for part in _parts(store, fresh):
+        for part in starmap(_Part, histories_of(store, fresh)):
             kept.append(part.captures)
             odd.extend(part.odd)
             for month, table in part.rows():
@@ -198,9 +201,8 @@ class Dataset:
         }
 
     def _tell(self, told: Mapping[str, Any]) -> None:
-        new = self._manifest.with_suffix(".new")
-        new.write_text(json.dumps(told), "utf-8")
-        new.replace(self._manifest)
+        with whole_file(self._manifest) as file:
+            file.write(json.dumps(told).encode())
 
     def _told(self) -> dict[str, Any] | None:
         try:
@@ -303,33 +305,25 @@ def _rows(history: History[pd.DataFrame]) -> pa.Table:
     return of_event
 
 
-def _parts(store: Store, chosen: Mapping[Key, int]) -> Iterator[_Part]:
-    """Yield the history of cases, some at a time; at least one part."""
+def histories_of(
+    store: Store, chosen: Mapping[Key, int]
+) -> Iterator[tuple[History[pd.DataFrame], Mapping[Key, int]]]:
+    """Yield the history of cases and their captures, some at a time; at least once."""
     items = [*chosen.items()]
-    source = f"archive of {store.provenance.get('source', 'live')}"
     for start in range(0, max(1, len(items)), _PART):
         some = dict(items[start : start + _PART])
-        yield _Part(history_of(store, some, source), some)
+        yield history_of(store, some), some
 
 
-def history_of(
-    store: Store, chosen: Mapping[Key, int], source: str
-) -> History[pd.DataFrame]:
+def history_of(store: Store, chosen: Mapping[Key, int]) -> History[pd.DataFrame]:
     """Return the history that captures hold; a case that no table can hold is told."""
+    source = f"archive of {store.provenance.get('source', 'live')}"
     builder = HistoryBuilder(source, chosen)
     for page in store.pages(chosen.values()):
         builder.add(page)
     builder.read_rest()
-    unloaded = [
-        {
-            "domain_id": domain_id,
-            "case_id": case_id,
-            "error": type(error).__name__,
-            "message": str(error),
-        }
-        for (domain_id, case_id), error in builder.odd.items()
-    ]
-    return builder.history(chosen, unloaded=unloaded)
+    odd = [unloaded(*key, error) for key, error in builder.odd.items()]
+    return builder.history(chosen, unloaded=odd)
 
 
 def _months(captures: pd.DataFrame) -> np.ndarray[Any, Any]:

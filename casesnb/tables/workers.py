@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future
 from itertools import islice
 from queue import SimpleQueue
@@ -23,8 +24,9 @@ def as_they_come(
     stop: threading.Event,
     *,
     workers: int,
+    patience: float = 0.0,
 ) -> Generator[tuple[str, Future[_T]], None, None]:
-    """Yield each case's outcome when it is there, keeping every worker busy."""
+    """Yield each case's outcome when it is there; wait for what is in flight at the end."""
     left = iter(asked)
     todo: SimpleQueue[str | None] = SimpleQueue()
     come: SimpleQueue[tuple[str, Future[_T]]] = SimpleQueue()
@@ -39,13 +41,15 @@ def as_they_come(
                 outcome.set_exception(error)
             come.put((case_id, outcome))
 
-    n_at_work = n_threads = 0
+    n_at_work = 0
+    threads: list[threading.Thread] = []
     try:
         for case_id in islice(left, workers):
             todo.put(case_id)
-            name = f"casesnb-load-{n_threads}"
-            threading.Thread(target=work, name=name, daemon=True).start()
-            n_threads += 1
+            name = f"casesnb-load-{len(threads)}"
+            thread = threading.Thread(target=work, name=name, daemon=True)
+            thread.start()
+            threads.append(thread)
             n_at_work += 1
         while n_at_work:
             done = come.get()
@@ -56,8 +60,11 @@ def as_they_come(
             yield done
     finally:
         stop.set()
-        for _ in range(n_threads):
+        for _ in threads:
             todo.put(None)
+        ends_at = time.monotonic() + patience
+        for thread in threads if patience else ():
+            thread.join(max(0.0, ends_at - time.monotonic()))
 
 
 def unloaded(domain_id: str, case_id: str, error: Exception) -> dict[str, str]:

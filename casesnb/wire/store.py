@@ -170,7 +170,8 @@ class _Read(NamedTuple):
     error: ArchiveError | None = None
 
 
-def _now() -> int:
+def now() -> int:
+    """Return microseconds since 1970."""
     return time.time_ns() // 1000
 
 
@@ -312,7 +313,7 @@ class Store:
                     f"PRAGMA user_version = {FORMAT};"
                 )
                 _tell(db, "source", json.dumps(dict(source)))
-                _tell(db, "begun_at", str(_now()))
+                _tell(db, "begun_at", str(now()))
                 _tell(db, "n_whole", "0")
                 db.execute("COMMIT")
             for left in ("-wal", "-shm"):  # of a file that somebody took away
@@ -478,7 +479,7 @@ class Store:
             asked,
         )
         for capture.id, begun_at in found:
-            if _now() - begun_at > max_age * 1e6:
+            if now() - begun_at > max_age * 1e6:
                 capture.abandon()
                 continue
             token = None
@@ -520,7 +521,7 @@ class Store:
 
     def mark_deleted(self, domain_id: str, case_id: str) -> None:
         """Note that a case is there no more; what was kept of it stays."""
-        at = _now()
+        at = now()
         row = (domain_id, case_id, at, _sum(domain_id, case_id, at))
         with self._transaction() as db:
             db.execute("INSERT OR IGNORE INTO deleted VALUES (?, ?, ?, ?)", row)
@@ -545,7 +546,7 @@ class Store:
             row = _Row(
                 capture_id,
                 page.number,
-                _now(),
+                now(),
                 page.date,
                 page.retries,
                 page.throttles,
@@ -578,7 +579,7 @@ class Store:
         db.execute(
             "UPDATE capture SET ended_at = ?, n_pages = ?, earlier = ?, proof = ? "
             "WHERE id = ?",
-            (_now(), n_pages, earlier, proof, capture_id),
+            (now(), n_pages, earlier, proof, capture_id),
         )
         told = db.execute(f"SELECT {_KEPT} FROM capture WHERE id = ?", (capture_id,))
         head = _head(told.fetchone(), before)
@@ -847,7 +848,7 @@ class Capture:
     operation: str
     params: Mapping[str, Any]
     last_updated: str | None = None
-    begun_at: int = field(default_factory=_now)
+    begun_at: int = field(default_factory=now)
     id: int | None = None  # from its first page on
     last: Page | None = None  # the last of its pages that was kept
 
