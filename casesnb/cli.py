@@ -177,8 +177,8 @@ def _demo(arguments: argparse.Namespace) -> int:
     print(cn.story(history))
 
     pictures = {
-        "changes.png": cn.plot_changes(history.changes, events=history.events),
-        "activity.png": cn.plot_activity(history.events),
+        "changes.png": cn.plot_changes(history),
+        "activity.png": cn.plot_activity(history),
     }
     for name, axes in pictures.items():
         with whole_file(out / name) as file:
@@ -192,7 +192,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     print("read a case of your own domain (README, 'Your own domain'):")
     print("  client = cn.connect()")
     print("  history = cn.load_history(client, domain_id, case_id)")
-    print("  cn.plot_changes(history.changes)")
+    print("  cn.plot_changes(history)")
     return 0
 
 
