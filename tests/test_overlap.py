@@ -90,3 +90,30 @@ def test_what_is_no_pair_of_fields_is_refused() -> None:
         cn.overlap(history, "status", "assigned_queu")
     with pytest.raises(ValueError, match="give any of 'domain_id' and 'case_id'"):
         cn.overlap(history, "status", "assigned_queue", by=["actor"])
+
+
+def test_what_the_order_of_an_instant_decides_is_not_known_of_several_fields() -> None:
+    def event(number: int, second: int, **fields: str) -> dict[str, Any]:
+        told = [
+            {"eventFieldId": name, "newValue": {"stringValue": new}}
+            for name, new in fields.items()
+        ]
+        return {
+            "eventId": f"e{number}",
+            "type": "Case.Updated" if number else "Case.Created",
+            "performedTime": f"2026-03-01T09:00:{second:02}Z",
+            "fields": told,
+        }
+
+    sent = [
+        event(0, 0, status="open", priority="low"),
+        event(1, 30, status="escalated"),
+        event(2, 30, status="on_hold"),  # which of the two came last, nothing decides
+    ]
+    changes = cn.raw.changes_frame([{"auditEvents": sent}], domain_id="d", case_id="c")
+    end = dt.datetime(2026, 3, 1, 10, tzinfo=dt.UTC)
+    found = cn.overlap(changes, "status", "priority", as_of=end)
+    alone = cn.time_in(changes, as_of=end)
+    alone = alone[alone["hours"] > 0].set_index("value")["is_known"].to_dict()
+    assert found.set_index("status")["is_known"].to_dict() == alone
+    assert sorted(alone.values()) == [False, True]

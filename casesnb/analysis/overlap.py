@@ -8,7 +8,7 @@ import narwhals as nw
 
 from casesnb.analysis.actors import spans_of_users
 from casesnb.analysis.calendar import with_work
-from casesnb.analysis.spells import begun
+from casesnb.analysis.spells import begun, is_known_spell
 from casesnb.analysis.timezones import in_hours, micros_between
 from casesnb.analysis.windows import Window, clipped, in_pieces, pieces_of, span_of
 from casesnb.tables.field_chain import ORDER, PART, field_ids_of, is_creation
@@ -86,7 +86,7 @@ def overlap(
         ``period_at`` if there is `freq`, the columns of `by`, for each field
         its value's kind and text (``status_kind``, ``status``), for a column of
         `users` the text alone; ``hours`` (float64), ``is_open`` (they held
-        together at the end) and ``is_known`` (nothing contradicts it). A kind
+        together at the end) and ``is_known`` (of each, as `spells` tells). A kind
         is missing while the history does not tell the field. By all of these
         columns, in the kind of frame that was given.
 
@@ -186,14 +186,13 @@ def _stretches(
     parts: dict[str, nw.Expr] = {}
     for n, name in enumerate(fields):
         is_it = nw.when(nw.col("field_id") == name)
-        unsure = nw.col("then_break") | nw.col("is_same")
         # Nobody had set it since the case was created, if its first change says so.
         was_empty = nw.col("is_first") & ~is_creation()
         was_empty = was_empty & (nw.col("old_kind") == "empty").fill_null(False)
         parts |= {
             f"kind_{n}": is_it.then(nw.col("new_kind").fill_null("")),
             f"value_{n}": is_it.then(nw.col("new").fill_null("")),
-            f"unsure_{n}": is_it.then(unsure.cast(nw.Int64)),
+            f"unsure_{n}": is_it.then((~is_known_spell()).cast(nw.Int64)),
             f"born_{n}": nw.when((nw.col("field_id") == name) & was_empty).then(
                 nw.lit("empty")
             ),

@@ -207,6 +207,12 @@ def begun(changes: object, *field_ids: str, as_of: dt.datetime | None = None) ->
     )
 
 
+def is_known_spell() -> nw.Expr:
+    """Return of what `begun` does whether value and both ends are told for sure."""
+    is_told = ~nw.col("is_same") & ~nw.col("new_kind").is_null()
+    return is_told & ~nw.col("then_break") & ~nw.col("is_unsure")
+
+
 def replaced(linked: Chains) -> Chains:
     """Return what `begun` does with the values that the changes replaced."""
     if "previous" in linked.frame.collect_schema().names():
@@ -258,10 +264,7 @@ def _held(linked: Chains, *names: str) -> Any:
         start_at=nw.when(is_sure).then("performed_at"),
         end_at=nw.coalesce("until_at", "as_of"),
         is_open=nw.col("until_at").is_null(),
-        is_known=~nw.col("then_break")
-        & is_sure
-        & ~nw.col("is_unsure")
-        & ~nw.col("new_kind").is_null(),
+        is_known=is_known_spell(),
     )
     told = found.told(*PART, *names).frame
     if names and (linked.given is None or told["is_same"].any()):
