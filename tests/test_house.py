@@ -115,7 +115,7 @@ FLOORS = {
         ("decode", "field_chain", "filters", "files", "load"),
         ("order", "history", "archive_plan"),
         ("tidy", "names", "export"),
-        ("raw", "history_builder"),
+        ("raw", "history_builder", "archive_update"),
         ("archive_dataset",),
         ("archive",),
         ("load_history",),

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 import re
 import threading
 import time
-from collections import Counter, defaultdict
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,14 +27,13 @@ from casesnb.tables.archive_plan import (
     planned,
     search_for,
 )
+from casesnb.tables.archive_update import DAY, LISTS, Asking, Budget, Came, begun
 from casesnb.tables.arguments import as_ids, moment
 from casesnb.tables.certificate import Certificate, counted
-from casesnb.tables.progress import shown
 from casesnb.tables.schema import OF_CASE, TIME, UNLOADED, Column, Table
-from casesnb.tables.workers import as_they_come, unloaded
-from casesnb.wire.calls import Until, paced
+from casesnb.tables.workers import unloaded
+from casesnb.wire.calls import paced
 from casesnb.wire.client import source_of
-from casesnb.wire.errors import error_code, is_locked_out
 from casesnb.wire.pages import iter_pages
 from casesnb.wire.store import ArchiveError, Store, now
 
@@ -48,7 +45,6 @@ if TYPE_CHECKING:
         Iterable,
         Iterator,
         Mapping,
-        Sequence,
     )
 
     from casesnb.tables.filters import CaseFilter
@@ -74,17 +70,6 @@ ARCHIVED_CASES = Table(
     ),
 )
 
-_DAY = 86_400.0
-_SEARCH_AGE = 3600.0  # seconds for which a search is not asked again after a kill
-_PAGE_SIZE = 25
-_PATIENCE = 1.0  # seconds in which what is in flight at the end may be kept
-_N_FAILURES = 20  # cases that cannot be read one after another, and nothing else
-_LISTS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("ListDomains", {"maxResults": 10}),
-    ("GetDomain", {}),
-    ("ListFields", {"maxResults": 100}),
-    ("ListTemplates", {"maxResults": 100, "status": ["Active", "Inactive"]}),
-)
 _LOOPBACK = re.compile(r"(https?://(?:127\.[\d.]+|localhost|\[::1\])):\d+/?")
 
 
@@ -181,7 +166,7 @@ class Archive:
             Whatever the service answers instead.
         """
         kept: list[KeptCase] = []
-        n_lists = len(_LISTS) + 2
+        n_lists = len(LISTS) + 2
         if self.path.exists():
             with Store(self.path) as store:
                 kept = store.cases(domain_id)
@@ -288,13 +273,13 @@ class Archive:
         """
         began = time.monotonic()
         asked_of = search_for(where, since)
-        came = _Came(_Budget(budget))
+        came = Came(Budget(budget))
         try:
             with self._writing(client, wait=wait) as store, paced(client, pace):
-                run = _begun(store, {"domain": domain_id, "search": asked_of})
-                ask = _Asking(store, client, domain_id, came, run["at"])
+                run = begun(store, {"domain": domain_id, "search": asked_of})
+                ask = Asking(store, client, domain_id, came, run["at"])
                 ask.lists()
-                search = ask.listing(SEARCH, asked_of, max_age=_SEARCH_AGE)
+                search = ask.search(asked_of)
                 listed = listed_in(store.pages([search]))
                 kept = {case.case_id: case for case in store.cases(domain_id)}
                 is_all = where is None and since is None
@@ -369,7 +354,7 @@ class Archive:
             If the file cannot be written, or was kept from another source.
         """
         with self._writing(client) as store:
-            run = _begun(store, {"domain": domain_id, "cases": sorted(case_ids)})
+            run = begun(store, {"domain": domain_id, "cases": sorted(case_ids)})
             done = {
                 case.case_id: case.capture_id
                 for case in store.cases(domain_id)
@@ -412,7 +397,7 @@ class Archive:
             return False
         with Store(self.path) as store:
             found = store.captures(operation="ListFields", domain_id=domain_id)
-        return bool(found) and now() - found[-1].begun_at < _DAY * 1e6
+        return bool(found) and now() - found[-1].begun_at < DAY * 1e6
 
     # ------------------------------------------------------------------- reading
 
@@ -629,179 +614,6 @@ class Archive:
             with Store(self.path, write=True) as store:
                 dataset.refresh(store)
         return dataset.scan(engine)
-
-
-class _Budget:
-    """Calls, or time, after which no further case is begun."""
-
-    def __init__(self, most: int | dt.timedelta | None) -> None:
-        self._most = most
-        self._began = time.monotonic()
-
-    def is_spent(self, n_calls: int) -> bool:
-        """Return whether it is used up after so many calls."""
-        if isinstance(self._most, dt.timedelta):
-            return time.monotonic() - self._began > self._most.total_seconds()
-        return self._most is not None and n_calls >= self._most
-
-
-@dataclass(slots=True)
-class _Came:
-    """What came of an update so far."""
-
-    budget: _Budget
-    calls: list[str] = field(default_factory=list)
-    cases: defaultdict[str, list[str]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
-    failed: dict[str, Exception] = field(default_factory=dict)
-    unread: list[str] = field(default_factory=list)
-    n_left: int = 0
-
-    @property
-    def n_whole(self) -> int:
-        """How many cases were read whole."""
-        return sum(map(len, self.cases.values()))
-
-
-class _Asking:
-    """What one update asks of a domain and keeps."""
-
-    def __init__(
-        self,
-        store: Store,
-        client: Client,
-        domain_id: str,
-        came: _Came,
-        begun_at: int,
-    ) -> None:
-        self._store = store
-        self._client = client
-        self._domain_id = domain_id
-        self._came = came
-        self._begun_at = begun_at
-
-    def _tell(self, page: Page) -> None:
-        self._came.calls.append(page.operation)
-
-    def listing(self, operation: str, asked: dict[str, Any], *, max_age: float) -> int:
-        """Return the capture of a listing, asked for unless it was lately."""
-        params = asked
-        if operation != "ListDomains":
-            params = {"domainId": self._domain_id, **asked}
-        earliest = now() - max_age * 1e6
-        if operation == SEARCH:
-            earliest = max(earliest, self._begun_at)
-        domain_id = params.get("domainId")
-        for kept in self._store.captures(operation=operation, domain_id=domain_id)[
-            ::-1
-        ]:
-            if kept.params == params and kept.begun_at >= earliest:
-                return kept.id
-        return self._store.capture(self._client, operation, told=self._tell, **params)
-
-    def lists(self) -> None:
-        """Keep what names the domain's fields and values, as far as it may be read."""
-
-        def keep(operation: str, asked: dict[str, Any]) -> int | None:
-            try:
-                return self.listing(operation, asked, max_age=_DAY)
-            except Exception as error:
-                if is_locked_out(error) or isinstance(error, ArchiveError):
-                    raise
-                self._came.unread.append(f"{operation} ({error_code(error)})")
-                return None
-
-        for operation, asked in _LISTS:
-            number = keep(operation, dict(asked))
-            if operation == "ListFields" and number is not None:
-                for page in self._store.pages([number]):
-                    for item in page.items("fields"):
-                        if item is not None and item.get("type") == "SingleSelect":
-                            about = {"fieldId": item["fieldId"], "maxResults": 100}
-                            keep("ListFieldOptions", about)
-
-    def cases(
-        self,
-        todo: Sequence[str],
-        listed: Mapping[str, str | None],
-        kept: Mapping[str, KeptCase],
-        *,
-        workers: int,
-        progress: bool | Callable[[int], object],
-    ) -> None:
-        """Keep cases' histories, as far as the budget goes."""
-        came, left, n_failures = self._came, iter(todo), 0
-
-        def within() -> Iterator[str]:
-            while not came.budget.is_spent(len(came.calls)):
-                if (case_id := next(left, None)) is None:
-                    return
-                yield case_id
-
-        def read(case_id: str) -> str:
-            return self._case(case_id, listed.get(case_id), kept.get(case_id))
-
-        crew = as_they_come(
-            read, within(), Until(), workers=workers, patience=_PATIENCE
-        )
-        with closing(crew):
-            for case_id, outcome in shown(
-                crew, "cases", progress=progress, total=len(todo)
-            ):
-                error = outcome.exception()
-                if error is None:
-                    came.cases[outcome.result()].append(case_id)
-                    n_failures = 0
-                    continue
-                n_failures += 1
-                if (
-                    not isinstance(error, Exception)
-                    or isinstance(error, ArchiveError)
-                    or is_locked_out(error)
-                    or n_failures >= _N_FAILURES
-                ):
-                    raise error
-                came.failed[case_id] = error
-        came.n_left = sum(1 for _ in left)
-
-    def _case(self, case_id: str, at: str | None, case: KeptCase | None) -> str:
-        """Keep a case's history: ``kept``, ``moved`` if it tells more, or ``deleted``."""
-        asked: dict[str, Any] = {"domainId": self._domain_id, "caseId": case_id}
-        try:
-            number = self._store.capture(
-                self._client,
-                AUDIT,
-                last_updated=at,
-                told=self._tell,
-                maxResults=_PAGE_SIZE,
-                **asked,
-            )
-        except Exception as error:
-            if error_code(error) != "ResourceNotFoundException":
-                raise
-            self._came.calls.append(AUDIT)
-            self._store.mark_deleted(self._domain_id, case_id)
-            return "deleted"
-        if case is None or case.last_updated != at:
-            return "kept"
-        before, now = (self._events(n) for n in (case.capture_id, number))
-        return "kept" if before == now else "moved"
-
-    def _events(self, capture_id: int) -> list[Any]:
-        pages = self._store.pages([capture_id])
-        return [event for page in pages for event in page.items("auditEvents")]
-
-
-def _begun(store: Store, about: dict[str, Any]) -> dict[str, Any]:
-    """Return what is to be done, from when it was begun and not ended, or new."""
-    named = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-    told: dict[str, Any] = json.loads(store.meta.get("begun", "{}"))
-    if told.get("about") == named and now() - told["at"] < _DAY * 1e6:
-        return told
-    told = {"about": named, "at": now()}
-    store.tell("begun", json.dumps(told))
-    return told
 
 
 def _chosen(store: Store, as_of: dt.datetime | None) -> dict[Key, int]:
