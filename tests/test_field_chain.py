@@ -12,7 +12,9 @@ from engines import assert_same, rows
 from test_spells import changes_of, text
 
 import casesnb as cn
-from casesnb.tables import field_chain as chain
+from casesnb.tables import chain_rows
+from casesnb.tables.field_chain import chains
+from casesnb.tables.schema import CHAIN
 
 
 def changes() -> pd.DataFrame:
@@ -42,9 +44,9 @@ FORMS = {
     "texts": lambda f: f.astype(
         dict.fromkeys(f.select_dtypes("category").columns, "str")
     ),
-    "objects": lambda f: f.astype(dict.fromkeys(chain.PART, object)),
+    "objects": lambda f: f.astype(dict.fromkeys(CHAIN, object)),
     "categories out of order": lambda f: f.assign(
-        **{name: in_appearance(f[name].astype("str")) for name in chain.PART}
+        **{name: in_appearance(f[name].astype("str")) for name in CHAIN}
     ),
     "kinds of two types": lambda f: f.assign(new_kind=f["new_kind"].astype("str")),
     "rows with names": lambda f: f.set_index("event_id", drop=False),
@@ -63,7 +65,7 @@ def test_the_form_of_the_ids_does_not_matter(form: str) -> None:
 
 def test_chains_come_by_letter() -> None:
     found = cn.spells(changes())
-    keys = found[[*chain.PART]].drop_duplicates()
+    keys = found[[*CHAIN]].drop_duplicates()
     assert keys["case_id"].tolist() == ["a", "a", "b", "b", "c", "c"]
     assert keys["field_id"].tolist() == ["priority", "status"] * 3
 
@@ -73,7 +75,7 @@ def test_more_places_than_a_number_holds(monkeypatch: pytest.MonkeyPatch) -> Non
     expected = rows(cn.spells(frame))
     asked = []
     monkeypatch.setattr(
-        chain.math, "prod", lambda counts: asked.append(counts) or 2**63
+        chain_rows.math, "prod", lambda counts: asked.append(counts) or 2**63
     )
     assert_same(cn.spells(frame), expected)
     assert asked
@@ -86,7 +88,7 @@ def test_no_rows_have_no_chains() -> None:
 
 @pytest.mark.parametrize("kind", [pd.DataFrame, pl.from_pandas])
 def test_a_filter_drops_what_is_not_sure(kind: Any) -> None:
-    linked = chain.chains(kind(changes()))
+    linked = chains(kind(changes()))
     assert len(linked.filter(nw.col("place") > 0).frame) == len(linked.frame)
     some = linked.filter(nw.col("old_kind") == "string", nw.col("place") > 0)
     assert some.frame["old_kind"].to_list() == ["string"] * 6

@@ -31,6 +31,8 @@ DOORS = {
     "pyarrow": {"tables/"},
     "narwhals": {
         "tables/frames.py",
+        "tables/chain_rows.py",
+        "tables/chain_windows.py",
         "tables/field_chain.py",
         "tables/history.py",
         "analysis/",
@@ -112,6 +114,7 @@ FLOORS = {
         ("schema", "ties", "progress", "workers"),
         ("arguments", "arrow", "certificate"),
         ("frames", "values"),
+        ("chain_rows", "chain_windows"),
         ("decode", "field_chain", "filters", "files", "load"),
         ("order", "history", "archive_plan"),
         ("tidy", "names", "export"),

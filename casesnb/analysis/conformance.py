@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.spells import begun, replaced
-from casesnb.tables.field_chain import PART, differs, field_ids_of, is_creation
+from casesnb.tables.field_chain import differs, field_ids_of
 from casesnb.tables.frames import (
     NO_TEXT,
     as_given,
@@ -21,7 +21,16 @@ from casesnb.tables.frames import (
     stacked,
     texts,
 )
-from casesnb.tables.schema import BY, CHANGES, OF_FIELD, TEXT, TIME, Column, Table
+from casesnb.tables.schema import (
+    BY,
+    CHAIN,
+    CHANGES,
+    OF_FIELD,
+    TEXT,
+    TIME,
+    Column,
+    Table,
+)
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -116,16 +125,16 @@ def conformance(
     first = start_of(allowed, start)
     (field_id,) = field_ids_of(history, [field_id])
     linked = replaced(begun(history, field_id, as_of=as_of))
-    linked = linked.told(*PART, "sequence", "slot", "event_id", "event_type", "actor")
+    linked = linked.told(*CHAIN, "sequence", "slot", "event_id", "actor")
     frame = linked.frame
     # "" is not yet a value where a case begins, and an empty one anywhere else.
     frame = frame.with_columns(
-        before=nw.when(is_creation() & nw.col("is_first"))
+        before=nw.when(nw.col("is_creation") & nw.col("is_first"))
         .then(nw.lit(_BEGIN))
         .otherwise(nw.col("previous").fill_null("(empty)")),
         after=nw.col("new").fill_null("(empty)"),
-        is_told=is_creation() | ~nw.col("previous_kind").is_null(),
-        is_late=nw.col("is_first") & ~is_creation(),
+        is_told=nw.col("is_creation") | ~nw.col("previous_kind").is_null(),
+        is_late=nw.col("is_first") & ~nw.col("is_creation"),
     )
     _need_some(frame, allowed)
     is_move = nw.col("is_told") & (
@@ -156,7 +165,7 @@ def conformance(
         separator="",
     )
     found = moves.select(
-        *PART,
+        *CHAIN,
         verdict=nw.lit("not_allowed"),
         at=nw.col("performed_at"),
         from_value=nw.when(~begins).then("previous"),

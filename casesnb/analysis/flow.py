@@ -11,8 +11,6 @@ from casesnb.analysis.closing import CLOSED, closed_values, is_closed
 from casesnb.analysis.spells import begun, replaced
 from casesnb.analysis.timezones import hours_between
 from casesnb.tables.field_chain import (
-    ORDER,
-    PART,
     Chains,
     chained,
     differs,
@@ -34,6 +32,8 @@ from casesnb.tables.frames import (
 )
 from casesnb.tables.schema import (
     BY,
+    CHAIN,
+    CHAIN_ORDER,
     CHANGES,
     EVENTS,
     FROM_TO,
@@ -177,9 +177,7 @@ def transitions(
     """
     (field_id,) = field_ids_of(history, [field_id])
     linked = moves_of(begun(history, field_id, as_of=as_of))
-    moves = linked.filter(~nw.col("from_kind").is_null()).frame
-    if linked.given is None:
-        moves = told_apart(moves, "chain", _CASE)  # of one field
+    moves = linked.filter(~nw.col("from_kind").is_null()).with_chain().frame
     key = ("from_kind", "from_value", "to_kind", "to_value")
     moves = moves.select(*key, "chain", "hours", one=nw.lit(1, nw.Int64))
     found = (
@@ -201,8 +199,8 @@ def transitions(
 def moves_of(linked: Chains) -> Chains:
     """Return of what `begun` does the changes of a value, after creation."""
     done = ("old", "old_kind", "prior", "prior_kind", "until_at", "then_break")
-    moves = replaced(linked).told("event_type")
-    moves = moves.filter(differs("new", "previous"), ~is_creation(), without=done)
+    is_move = differs("new", "previous") & ~nw.col("is_creation")
+    moves = replaced(linked).filter(is_move, without=done)
     return moves.with_columns(
         from_kind=nw.col("previous_kind"),
         from_value=nw.col("previous"),
@@ -261,7 +259,7 @@ def handoffs(
     born = given.select(*key, "performed_at", "event_type").filter(is_creation())
     born = texts(born.group_by(*key).agg(born=nw.col("performed_at").min()))
     linked = _named(begun(given, *HOLDERS, as_of=as_of))
-    linked = moves_of(linked).told(*PART, *key, "event_id", "actor")
+    linked = moves_of(linked).told(*CHAIN, *key, "event_id", "actor")
     # To empty what never held anybody hands nothing over.
     is_named = ~nw.col("from_value").is_null() | ~nw.col("to_value").is_null()
     linked = linked.filter(is_named)
@@ -280,7 +278,7 @@ def handoffs(
         is_ping_pong=nw.col("is_back"),
     )
     columns: tuple[str, ...] = (
-        *PART,
+        *CHAIN,
         "from_value",
         "to_value",
         "at",
@@ -479,12 +477,12 @@ def variants(
     if not isinstance(max_steps, int) or max_steps < 1:
         raise ValueError(f"max_steps={max_steps}: give 1 or more.")
     (field_id,) = field_ids_of(history, [field_id])
-    linked = begun(history, field_id, as_of=as_of).told(*PART, *ORDER, "event_type")
-    is_late = nw.col("is_first") & ~nw.col("is_same") & ~is_creation()
+    linked = begun(history, field_id, as_of=as_of).told(*CHAIN, *CHAIN_ORDER)
+    is_late = nw.col("is_first") & ~nw.col("is_same") & ~nw.col("is_creation")
     frame = windowed(linked.frame).with_columns(before=nw.when(is_late).then("old"))
     frame = frame.with_columns(taken=1 + (~nw.col("before").is_null()).cast(nw.Int64))
     frame = frame.with_columns(
-        place=nw.col("taken").cum_sum().over(*PART, order_by=ORDER)
+        place=nw.col("taken").cum_sum().over(*CHAIN, order_by=CHAIN_ORDER)
     ).select(
         *_CASE,
         "place",

@@ -11,7 +11,7 @@ from casesnb.analysis.calendar import with_work
 from casesnb.analysis.spells import begun, is_known_spell
 from casesnb.analysis.timezones import in_hours, micros_between
 from casesnb.analysis.windows import Window, clipped, in_pieces, pieces_of, span_of
-from casesnb.tables.field_chain import ORDER, PART, field_ids_of, is_creation
+from casesnb.tables.field_chain import field_ids_of, is_creation
 from casesnb.tables.frames import (
     NO_TEXT,
     as_given,
@@ -21,7 +21,7 @@ from casesnb.tables.frames import (
     texts,
     windowed,
 )
-from casesnb.tables.schema import CHANGES
+from casesnb.tables.schema import CHAIN, CHAIN_ORDER, CHANGES
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -182,12 +182,12 @@ def _stretches(
     """Return the stretches of time in which none of several fields changed."""
     given = as_given(subject, CHANGES)
     linked = begun(given, *fields, as_of=as_of).with_as_of()
-    linked = linked.told(*PART, *ORDER, "event_type")
+    linked = linked.told(*CHAIN, *CHAIN_ORDER)
     parts: dict[str, nw.Expr] = {}
     for n, name in enumerate(fields):
         is_it = nw.when(nw.col("field_id") == name)
         # Nobody had set it since the case was created, if its first change says so.
-        was_empty = nw.col("is_first") & ~is_creation()
+        was_empty = nw.col("is_first") & ~nw.col("is_creation")
         was_empty = was_empty & (nw.col("old_kind") == "empty").fill_null(False)
         parts |= {
             f"kind_{n}": is_it.then(nw.col("new_kind").fill_null("")),
@@ -197,7 +197,7 @@ def _stretches(
                 nw.lit("empty")
             ),
         }
-    order = [nw.col(name).cast(nw.Int64) for name in ORDER]
+    order = [nw.col(name).cast(nw.Int64) for name in CHAIN_ORDER]
     rows = linked.frame.select(*_CASE, *order, "performed_at", "as_of", **parts)
     births = texts(given.filter(is_creation()).select(*_CASE, "performed_at"))
     births = births.group_by(*_CASE).agg(nw.col("performed_at").min())
@@ -218,12 +218,16 @@ def _stretches(
     ).select(*rows.collect_schema().names())
     rows = windowed(stacked([rows, births]))
     filled = {
-        name: nw.col(name).fill_null(strategy="forward").over(*_CASE, order_by=ORDER)
+        name: nw.col(name)
+        .fill_null(strategy="forward")
+        .over(*_CASE, order_by=CHAIN_ORDER)
         for name in parts
         if not name.startswith("born")
     }
     back = {
-        name: nw.col(name).fill_null(strategy="backward").over(*_CASE, order_by=ORDER)
+        name: nw.col(name)
+        .fill_null(strategy="backward")
+        .over(*_CASE, order_by=CHAIN_ORDER)
         for name in parts
         if name.startswith("born")
     }
@@ -231,7 +235,7 @@ def _stretches(
     rows = rows.with_columns(
         **filled,
         **back,
-        next_at=nw.col("performed_at").shift(-1).over(*_CASE, order_by=ORDER),
+        next_at=nw.col("performed_at").shift(-1).over(*_CASE, order_by=CHAIN_ORDER),
         has_birth=is_born.max().over(*_CASE),
     )
     for n, _ in enumerate(fields):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import narwhals as nw
 
@@ -22,13 +22,10 @@ from casesnb.analysis.windows import (
     span_of,
 )
 from casesnb.tables.field_chain import (
-    ORDER,
-    PART,
     Chains,
     chains,
     differs,
     field_ids_of,
-    is_creation,
     is_new,
 )
 from casesnb.tables.frames import (
@@ -36,10 +33,18 @@ from casesnb.tables.frames import (
     as_of_of,
     handed_back,
     stacked,
-    texts,
     windowed,
 )
-from casesnb.tables.schema import CHANGES, HELD, OF_FIELD, TEXT, TIME, Column, Table
+from casesnb.tables.schema import (
+    CHAIN,
+    CHANGES,
+    HELD,
+    OF_FIELD,
+    TEXT,
+    TIME,
+    Column,
+    Table,
+)
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -51,7 +56,7 @@ if TYPE_CHECKING:
     from casesnb.tables.history import History
 
 _COLUMNS = (
-    *PART,
+    *CHAIN,
     "kind",
     "value",
     "start_at",
@@ -169,7 +174,8 @@ def spells(
     True
     """
     fields = () if field_id is None else field_ids_of(history, [field_id])
-    held = _held(begun(history, *fields, as_of=as_of), "event_id", "actor")
+    linked = _held(begun(history, *fields, as_of=as_of), "event_id", "actor")
+    held = linked.frame
     columns: tuple[str, ...] = _COLUMNS
     if window is not None:
         held = clipped(held, *span_of(window, as_of_of(history, as_of)))
@@ -177,18 +183,14 @@ def spells(
     if calendar is not None:
         held = with_work(held, calendar, start="start_at", end="end_at")
         columns = (*columns, "working_hours")
-    order = () if "place" in held.columns else (*PART, *ORDER)
-    return handed_back(held, history, order, columns)
+    return handed_back(held, history, linked.order, columns)
 
 
 def begun(changes: object, *field_ids: str, as_of: dt.datetime | None = None) -> Chains:
     """Return the changes that begin a spell, each with the value before it."""
     linked = chains(changes, *field_ids, as_of=as_of)
-    if linked.given is None:
-        linked = replaced(linked.filter(is_new()))  # less to carry through the window
-    else:
-        # `replaced` finds the prior ones again.
-        linked = linked.filter(is_new(), without=("prior", "prior_kind", "is_last"))
+    # What did not begin a spell left the value before as it was.
+    linked = linked.filter(is_new(), without=("prior", "prior_kind", "is_last"))
     linked = linked.with_columns(
         is_same=nw.col("is_first")
         & ~nw.col("old_kind").is_null()
@@ -215,49 +217,25 @@ def is_known_spell() -> nw.Expr:
 
 def replaced(linked: Chains) -> Chains:
     """Return what `begun` does with the values that the changes replaced."""
-    if "previous" in linked.frame.collect_schema().names():
-        return linked
-    if linked.given is not None:
-        # What did not begin a spell left the value before as it was.
-        linked = linked.beside(prior_kind=("new_kind", 1), prior=("new", 1))
     has_old = ~nw.col("old_kind").is_null()
-    return linked.with_columns(
+    return linked.with_prior().with_columns(
         previous_kind=nw.when(has_old).then("old_kind").otherwise("prior_kind"),
         previous=nw.when(has_old).then("old").otherwise("prior"),
     )
 
 
-def _held(linked: Chains, *names: str) -> Any:
+def _held(linked: Chains, *names: str) -> Chains:
     """Return the spells that `begun` changes begin, and those before the first."""
     is_sure = ~nw.col("is_same")
-    is_told = nw.col("is_first") & is_sure & ~nw.col("old_kind").is_null()
     # What a change replaced was a spell too, where nothing tells of its start.
-    earlier = {
-        "new_kind": nw.col("old_kind"),
-        "new": nw.col("old"),
-        "until_at": nw.col("performed_at"),
-        "is_same": nw.lit(True),
-    }
-    if linked.given is None:
-        # One pass: a union would look for every change's neighbours twice.
-        sides = [linked.until.with_columns(side=nw.lit(n, nw.Int8)) for n in (0, 1)]
-        both = linked.frame.join(stacked(sides), how="cross")
-        is_after = nw.col("side") == 1
-        both = both.filter(is_after | (is_told & ~is_creation()))
-        earlier["sequence"] = nw.lit(-1, nw.Int32)
-        linked = linked.of(both).with_columns(
-            **{
-                name: nw.when(is_after).then(name).otherwise(other)
-                for name, other in earlier.items()
-            }
-        )
-    else:
-        linked = linked.with_as_of()
-        first = linked.filter(is_told).told("event_type").filter(~is_creation())
-        if len(first.frame):
-            before = first.with_columns(**earlier, place=nw.col("place") - 1).frame
-            parts = [before.select(*linked.frame.columns), texts(linked.frame)]
-            linked = linked.of(stacked(parts).sort("place"))
+    is_late = nw.col("is_first") & is_sure & ~nw.col("old_kind").is_null()
+    linked = linked.preceded(
+        is_late & ~nw.col("is_creation"),
+        new_kind=nw.col("old_kind"),
+        new=nw.col("old"),
+        until_at=nw.col("performed_at"),
+        is_same=nw.lit(True),
+    )
     found = linked.with_columns(
         kind=nw.col("new_kind"),
         value=nw.col("new"),
@@ -266,12 +244,8 @@ def _held(linked: Chains, *names: str) -> Any:
         is_open=nw.col("until_at").is_null(),
         is_known=is_known_spell(),
     )
-    told = found.told(*PART, *names).frame
-    if names and (linked.given is None or told["is_same"].any()):
-        told = told.with_columns(
-            **{name: nw.when(is_sure).then(name) for name in names}
-        )
-    return told.with_columns(hours=hours_between(told, "start_at", "end_at"))
+    found = found.told(*CHAIN).told(*names, where=is_sure)
+    return found.with_columns(hours=hours_between(found.frame, "start_at", "end_at"))
 
 
 def time_in(
@@ -341,7 +315,7 @@ def time_in(
         )
     (field_id,) = field_ids_of(history, [field_id])
     told = set(by) & {"actor"}
-    held = _held(begun(history, field_id, as_of=as_of), *told)
+    held = _held(begun(history, field_id, as_of=as_of), *told).frame
     if window is not None:
         window = span_of(window, as_of_of(history, as_of))
     if freq is not None:
@@ -434,7 +408,7 @@ def backlog(
     1
     """
     (field_id,) = field_ids_of(history, [field_id])
-    held = _held(begun(history, field_id, as_of=as_of))
+    held = _held(begun(history, field_id, as_of=as_of)).frame
     held = held.filter(~nw.col("start_at").is_null())
     one, none = nw.lit(1, nw.Int64), nw.lit(0, nw.Int64)
     came = held.select("kind", "value", at=nw.col("start_at"), n_in=one, n_out=none)

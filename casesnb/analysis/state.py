@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import narwhals as nw
 
 from casesnb.analysis.spells import begun, replaced
 from casesnb.tables.arguments import moment
-from casesnb.tables.field_chain import PART, differs
+from casesnb.tables.field_chain import Chains, differs
 from casesnb.tables.frames import handed_back, rows_of
-from casesnb.tables.schema import BY, FROM_TO, HELD, OF_FIELD, TEXT, TIME, Column, Table
+from casesnb.tables.schema import (
+    BY,
+    CHAIN,
+    FROM_TO,
+    HELD,
+    OF_FIELD,
+    TEXT,
+    TIME,
+    Column,
+    Table,
+)
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
 
     from narwhals.typing import IntoFrameT
 
@@ -104,8 +113,9 @@ def state_at(
     >>> state_at(history).query("field_id == 'status'")["value"].tolist()
     ['closed']
     """
-    columns = (*PART, "kind", "value", "is_known", "since_at", "event_id", "actor")
-    return _in_parts(_state(history, as_of, "event_id", "actor"), history, columns)
+    columns = (*CHAIN, "kind", "value", "is_known", "since_at", "event_id", "actor")
+    state = _state(history, as_of, "event_id", "actor")
+    return handed_back(state.frame, history, state.order, columns)
 
 
 def blame(
@@ -137,7 +147,7 @@ def blame(
     ['in_progress']
     """
     columns = (
-        *PART,
+        *CHAIN,
         "kind",
         "value",
         "is_known",
@@ -148,34 +158,24 @@ def blame(
         "previous_kind",
         "previous",
     )
-    return _in_parts(_state(history, as_of, *columns[6:]), history, columns)
+    state = _state(history, as_of, *columns[6:])
+    return handed_back(state.frame, history, state.order, columns)
 
 
-def _state(changes: object, as_of: dt.datetime | None, *names: str) -> Any:
+def _state(changes: object, as_of: dt.datetime | None, *names: str) -> Chains:
     """Return the changes that began what still held, with columns of `blame`."""
     linked = begun(changes, as_of=as_of)
     if "previous" in names:
         linked = replaced(linked)  # by its neighbour, which is not among the last
     linked = linked.filter(nw.col("until_at").is_null())
-    is_sure = nw.when(~nw.col("is_same"))
+    is_sure = ~nw.col("is_same")
     state = linked.with_columns(
         kind=nw.col("new_kind"),
         value=nw.col("new"),
         is_known=~nw.col("is_unsure") & ~nw.col("new_kind").is_null(),
-        since_at=is_sure.then("performed_at"),
+        since_at=nw.when(is_sure).then("performed_at"),
     )
-    own = {"since_at", "previous_kind", "previous"}
-    state = state.told(*PART, *(name for name in names if name not in own))
-    if names:
-        state = state.with_columns(**{name: is_sure.then(name) for name in names})
-    return state.frame
-
-
-def _in_parts(
-    state: Any, history: History[IntoFrameT] | IntoFrameT, columns: Sequence[str]
-) -> IntoFrameT:
-    order = () if "place" in state.columns else PART
-    return handed_back(state, history, order, columns)
+    return state.told(*CHAIN).told(*names, where=is_sure)
 
 
 def state_table(
@@ -210,7 +210,7 @@ def state_table(
     >>> state_table(history)["status"].tolist()
     ['closed']
     """
-    state = _state(history, as_of)
+    state = _state(history, as_of).frame
     found = rows_of(state.select("field_id", "kind").unique())
     kinds: dict[str, set[str]] = {}
     for row in found:
@@ -279,15 +279,15 @@ def diff(
     """
     if moment(end) < moment(start):
         raise ValueError(f"end={end} is before start={start}. Give them in order.")
-    before = _state(history, start).select(
-        *PART,
+    before = _state(history, start).frame.select(
+        *CHAIN,
         from_kind="kind",
         from_value="value",
         was_known="is_known",
         told=nw.lit(1, nw.Int8),
     )
-    after = _state(history, end, "event_id", "actor").select(
-        *PART,
+    after = _state(history, end, "event_id", "actor").frame.select(
+        *CHAIN,
         "is_known",
         "since_at",
         "event_id",
@@ -295,7 +295,7 @@ def diff(
         to_kind=nw.col("kind"),
         to_value=nw.col("value"),
     )
-    both = after.join(before, on=list(PART), how="left")
+    both = after.join(before, on=list(CHAIN), how="left")
     # `differs` names its columns as changes do.
     both = both.with_columns(
         value_a=nw.col("from_value"),
@@ -308,7 +308,7 @@ def diff(
     was_known = nw.col("was_known").fill_null(True)
     found = found.with_columns(is_known=nw.col("is_known") & was_known)
     columns = (
-        *PART,
+        *CHAIN,
         "from_kind",
         "from_value",
         "to_kind",
@@ -318,4 +318,4 @@ def diff(
         "event_id",
         "actor",
     )
-    return handed_back(found, history, PART, columns)
+    return handed_back(found, history, CHAIN, columns)

@@ -9,7 +9,7 @@ import narwhals as nw
 
 from casesnb.analysis.timezones import in_hours, micros_between
 from casesnb.tables.arguments import need_history
-from casesnb.tables.field_chain import PART, chained, field_ids_of, is_unexplained
+from casesnb.tables.field_chain import chained, field_ids_of, is_unexplained
 from casesnb.tables.frames import (
     NO_TEXT,
     as_of_of,
@@ -20,6 +20,7 @@ from casesnb.tables.frames import (
 )
 from casesnb.tables.schema import (
     CASE_FIELDS,
+    CHAIN,
     CHANGES,
     EVENTS,
     OF_FIELD,
@@ -157,7 +158,7 @@ def continuity(
     as_of = as_of_of(history, None)
     frame = chained(_with_birth(opened(history, CHANGES)), as_of=as_of).frame
     found = frame.filter(nw.col("is_break") | is_unexplained()).select(
-        *PART,
+        *CHAIN,
         "event_id",
         reason=nw.when(nw.col("is_break"))
         .then(nw.lit("contradicted"))
@@ -427,9 +428,9 @@ def compare_with_current(
     ['match', 'unverifiable']
     """
     frame = chained(history).frame
-    n_breaks = nw.col("is_break").cast(nw.Int64).sum().over(*PART)
+    n_breaks = nw.col("is_break").cast(nw.Int64).sum().over(*CHAIN)
     frame = frame.with_columns(n_breaks=n_breaks)
-    key = list(PART)
+    key = list(CHAIN)
     folded = frame.filter(nw.col("is_last")).select(
         *key,
         history_kind=nw.col("new_kind"),

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import math
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import narwhals as nw
 
-from casesnb.tables.arguments import moment
-from casesnb.tables.arrow import ranked
+from casesnb.tables.chain_rows import rows_in_chains
+from casesnb.tables.chain_windows import windows_of
 from casesnb.tables.frames import (
     as_given,
     as_of_of,
@@ -25,110 +23,59 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
-PART = ("domain_id", "case_id", "field_id")
-ORDER = ("sequence", "slot")
-
 _OUTCOME = "is_outcome_known"
 _TEXTUAL = ("string", "user_arn")
-_COMPARED = ("performed_at", "old_kind", "old", "new_kind", "new")
 
 
-@dataclass(frozen=True)
-class Chains:
+class Chains(Protocol):
     """The changes of cases' own fields, each in its chain.
 
-    Where rows have numbers (Arrow, Polars) a chain is a stretch of sorted rows.
-    Only what is compared is sorted; the other columns are taken by row when they
-    are asked for. Elsewhere a chain is a window and every column is there.
+    One frame, a row per change: `performed_at`, both values and their kinds,
+    ``prior`` and ``prior_kind`` (the new value before, where there is one),
+    ``is_first``, ``is_last``, ``is_creation`` and ``is_break``: the old value is
+    not the new one before. A value that AWS did not send contradicts nothing.
+    ``is_unsure``: another order of its instant may leave the field with another
+    value. `chain_rows` numbers rows, `chain_windows` asks lazy engines for windows.
     """
 
-    # one row per change: `performed_at`, both values and their kinds, ``prior``
-    # and ``prior_kind`` (the new value before, where there is one),
-    # ``is_first``, ``is_last`` and ``is_break``: the old value is not the new
-    # one before. A value that AWS did not send contradicts nothing. ``is_unsure``:
-    # another order of its instant may leave the field with another value
-    frame: Any
-    until: Any  # one row: ``as_of``, the moment up to which changes count
-    given: Any = None  # every change as it was given, where rows have numbers
+    @property
+    def frame(self) -> Any:
+        """The rows, of which only `told` columns can be relied on."""
+
+    @property
+    def until(self) -> Any:
+        """One row: ``as_of``, the moment up to which changes count."""
 
     @property
     def order(self) -> tuple[str, ...]:
-        """The columns that put its rows in order."""
-        return (*PART, *ORDER) if self.given is None else ("place",)
+        """The columns that put its rows in order, where they are not."""
 
-    def filter(self, *where: Any, without: tuple[str, ...] = ()) -> Chains:
-        """Return the rows that fulfil every condition."""
-        if self.given is None:
-            return self.of(self.frame.filter(*where))
-        kept = nw.all_horizontal(*where, ignore_nulls=False).fill_null(False)
-        mask = self.frame.select(kept=kept)["kept"]
-        left = self.frame.drop(*without)
-        return self.of(left if mask.all() else left.filter(mask))
+    def filter(self, *where: Any, without: Sequence[str] = ()) -> Chains:
+        """Return the rows that fulfil every condition, some columns done with."""
 
     def with_columns(self, **columns: Any) -> Chains:
         """Return the same rows with more columns."""
-        return replace(self, frame=self.frame.with_columns(**columns))
 
-    def of(self, frame: Any) -> Chains:
-        """Return another frame with the numbers of these rows."""
-        return replace(self, frame=frame)
-
-    def beside(self, among: str = "", **names: tuple[str, int]) -> Chains:
-        """Return the rows with columns of neighbours in their chain."""
-        if self.given is None:
-            part = (*PART, among) if among else PART
-            found = {
-                name: nw.col(source).shift(step).over(*part, order_by=ORDER)
-                for name, (source, step) in names.items()
-            }
-            if among:
-                found = {n: nw.when(among).then(value) for n, value in found.items()}
-            return self.with_columns(**found)
-        if among:
-            sources = {source for source, _ in names.values()}
-            some = self.of(self.frame.select("chain", among, *sources)).filter(among)
-            some = some.beside("", **names).frame
-            if some.is_empty():
-                none = {n: nw.lit(None, some.schema[n]) for n in names}
-                return self.with_columns(**none)
-            is_among = self.frame[among].to_numpy()
-            place = (is_among.cumsum() - 1).clip(0)
-            return self.with_columns(
-                **{n: nw.when(among).then(some[n][place]) for n in names}
-            )
-        found = {}
-        for name, (source, step) in names.items():
-            is_same = nw.col("chain") == nw.col("chain").shift(step)
-            found[name] = nw.when(is_same).then(nw.col(source).shift(step))
-        return self.with_columns(**found)
-
-    def joined(self, other: Any, on: list[str]) -> Chains:
-        """Return the rows with what another frame tells of a key of theirs."""
-        if self.given is None:
-            return self.of(self.frame.join(other, on=on, how="left"))
-        # A join copies every column that goes through it, in any order.
-        keys = self.frame.select("place", *on).join(other, on=on, how="left")
-        keys = keys.sort("place")
-        found = (keys[name] for name in other.columns if name not in on)
-        return self.of(self.frame.with_columns(*found))
+    def with_prior(self) -> Chains:
+        """Return the rows with ``prior`` and ``prior_kind``, were they done with."""
 
     def with_as_of(self) -> Chains:
         """Return the rows with ``as_of``, the moment up to which changes count."""
-        if self.given is None:
-            return self.of(self.frame.join(self.until, how="cross"))
-        (until,) = rows_of(self.until)
-        at = until["as_of"] and moment(until["as_of"])
-        return self.with_columns(as_of=instant(self.frame, at))
 
-    def told(self, *names: str) -> Chains:
+    def with_chain(self) -> Chains:
+        """Return the rows with ``chain``, one value for each chain."""
+
+    def beside(self, among: str = "", **names: tuple[str, int]) -> Chains:
+        """Return the rows with columns of neighbours in their chain."""
+
+    def preceded(self, where: Any, **changed: Any) -> Chains:
+        """Return the rows and, before each that fulfils a condition, a changed one."""
+
+    def joined(self, other: Any, on: list[str]) -> Chains:
+        """Return the rows with what another frame tells of a key of theirs."""
+
+    def told(self, *names: str, where: Any = None) -> Chains:
         """Return the rows with columns of the changes, categories as texts."""
-        frame = self.frame
-        if self.given is not None:
-            there = set(frame.columns)
-            wanted = [name for name in names if name not in there]
-            taken = self.given.select(*wanted)[frame["row"].to_numpy()]
-            frame = frame.with_columns(*(taken[name] for name in wanted))
-        return replace(self, frame=texts(frame))
 
 
 def field_ids_of(subject: object, asked: Sequence[str]) -> list[str]:
@@ -185,91 +132,21 @@ def chains(
         at = instant(given, as_of)
         where.append(nw.col("performed_at") <= at)
         until = until.with_columns(as_of=at)
-    unsure = nw.lit(False)
+    is_unsure = nw.lit(False)
     if _OUTCOME in given.collect_schema().names():
-        unsure = ~nw.col(_OUTCOME)
+        is_unsure = ~nw.col(_OUTCOME)
+    own = {"is_unsure": is_unsure, "is_creation": is_creation()}
+    linked: Chains
     if isinstance(given, nw.LazyFrame):
-        rows = texts(given).filter(*where).with_columns(is_unsure=unsure)
-        linked = Chains(rows, until).beside(
-            prior_kind=("new_kind", 1),
-            prior=("new", 1),
-            prior_at=("performed_at", 1),
-            next_at=("performed_at", -1),
-        )
-        linked = linked.with_columns(
-            is_first=nw.col("prior_at").is_null(), is_last=nw.col("next_at").is_null()
-        )
+        linked = windows_of(texts(given).filter(*where).with_columns(**own), until)
     else:
-        if not given.implementation.is_pyarrow():
-            given = texts(given)
-        frame = _in_order(given, where, unsure)
-        chain = nw.col("chain")
-        linked = Chains(
-            frame.with_columns(
-                prior_kind=nw.col("new_kind").shift(1),
-                prior=nw.col("new").shift(1),
-                is_first=(chain != chain.shift(1)).fill_null(True),
-                is_last=(chain != chain.shift(-1)).fill_null(True),
-            ),
-            until,
-            given,
-        )
+        linked = rows_in_chains(given, where, until, **own)
     return linked.with_columns(
         is_break=~nw.col("is_first")
         & ~nw.col("old_kind").is_null()
         & ~nw.col("prior_kind").is_null()
         & differs("old", "prior")
     )
-
-
-def _in_order(given: Any, where: list[Any], unsure: nw.Expr) -> Any:
-    """Return what is compared, chain by chain, with the rows' numbers."""
-    if given.implementation.is_pyarrow():
-        told = texts(given.select("event_type"))["event_type"]
-        asked = given.select("field_id", "performed_at").with_columns(told)
-        mask = asked.select(kept=nw.all_horizontal(*where, ignore_nulls=True))["kept"]
-        row, chain = _arrow_order(given.to_native(), mask.to_numpy().nonzero()[0])
-    else:
-        keys = given.with_row_index("row").filter(*where)
-        keys = keys.select("row", *PART, *ORDER).sort(*PART, *ORDER, nulls_last=True)
-        starts = nw.lit(False)
-        for name in PART:
-            before = nw.col(name).shift(1)
-            starts = starts | (nw.col(name) != before).fill_null(True) & ~(
-                nw.col(name).is_null() & before.is_null()
-            )
-        keys = keys.with_columns(chain=starts)
-        keys = keys.select("row", nw.col("chain").cast(nw.Int64).cum_sum())
-        row, chain = keys["row"].to_numpy(), keys["chain"].to_numpy()
-    frame = texts(given.select(*_COMPARED, is_unsure=unsure)[row])
-    # Even places, so that a row may be put before another one.
-    place = (row * 0 + 2).cumsum()
-    return frame.with_columns(
-        nw.new_series(name, values, backend=given.implementation)
-        for name, values in {"row": row, "chain": chain, "place": place}.items()
-    )
-
-
-def _arrow_order(native: Any, rows: Any) -> tuple[Any, Any]:
-    """Return the numbers of rows in the chains' order, and the chain of each."""
-    counts: list[int] = [1]
-    chain: Any = 0
-    for name in PART:
-        ranks, count = ranked(native[name])
-        chain = chain * count + ranks[rows]
-        counts.append(count)
-    place: Any = 0
-    for name in ORDER:
-        values = native[name].to_numpy()[rows].astype("int64")
-        count = int(values.max()) + 1 if len(rows) else 1
-        place = place * count + values
-        counts.append(count)
-    if math.prod(counts) < 2**63:
-        order = (chain * math.prod(counts[-2:]) + place).argsort(kind="stable")
-    else:
-        order = place.argsort(kind="stable")
-        order = order[chain[order].argsort(kind="stable")]
-    return rows[order], chain[order]
 
 
 def chained(

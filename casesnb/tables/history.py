@@ -15,8 +15,6 @@ import pandas as pd
 from casesnb.tables.arguments import as_ids, moment, need_history
 from casesnb.tables.certificate import Certificate, Content, counted
 from casesnb.tables.field_chain import (
-    ORDER,
-    PART,
     chains,
     field_ids_of,
     is_creation,
@@ -37,6 +35,8 @@ from casesnb.tables.frames import (
 )
 from casesnb.tables.schema import (
     CAPTURES,
+    CHAIN,
+    CHAIN_ORDER,
     CHANGES,
     EVENTS,
     ID,
@@ -473,7 +473,7 @@ def breaks_of(changes: object) -> dict[tuple[str, str], int]:
     """Return how many old values of a case no event before them explains."""
     linked = chains(changes)
     is_odd = nw.col("is_break") | is_unexplained()
-    odd = linked.of(linked.frame.filter(is_odd.fill_null(False))).told(*_CASE).frame
+    odd = linked.filter(is_odd).told(*_CASE).frame
     rows = rows_of(odd.select(*_CASE))
     return dict(Counter((row["domain_id"], row["case_id"]) for row in rows))
 
@@ -559,9 +559,9 @@ def _last_values(
     given = opened(changes, CHANGES)
     is_own = is_of_case()
     last = given.filter(is_own & nw.col("field_id").is_in([*field_ids]))
-    last = last.unique([*PART], keep="last", order_by=[*ORDER])
+    last = last.unique([*CHAIN], keep="last", order_by=[*CHAIN_ORDER])
     found: dict[tuple[str, str], dict[str, tuple[str | None, str | None]]] = {}
-    for row in rows_of(last.select(*PART, "new_kind", "new")):
+    for row in rows_of(last.select(*CHAIN, "new_kind", "new")):
         held = found.setdefault((row["domain_id"], row["case_id"]), {})
         held[row["field_id"]] = row["new_kind"], row["new"]
     return found

@@ -200,6 +200,10 @@ PLACED = (
     ),
 )
 
+# The columns that tell a field's changes from those of others, and their order.
+CHAIN = ("domain_id", "case_id", "field_id")
+CHAIN_ORDER = ("sequence", "slot")
+
 OF_CASE = (
     Column("domain_id", TEXT, "the Cases domain"),
     Column("case_id", TEXT, "the case"),

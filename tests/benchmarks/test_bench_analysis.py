@@ -56,6 +56,8 @@ def changes() -> pd.DataFrame:
             "actor_kind": "agent",
             "new_kind": "string",
             "is_order_known": True,
+            "order_by": "time",
+            "tie_id": pd.Categorical([None] * N),
             "is_outcome_known": True,
         }
     )
@@ -359,7 +361,8 @@ def test_on_duckdb(name: str, in_duckdb: duckdb.DuckDBPyConnection) -> None:
         given = in_duckdb.sql("SELECT *, 1::INTEGER AS n_changes FROM changes")
 
     def ours() -> Any:
-        return getattr(cn, name)(given).to_arrow_table()
+        of = cn.actors if name == "actor_activity" else cn
+        return getattr(of, name)(given).to_arrow_table()
 
     query = BEGUN + DUCKDB[name]
     fields = FIELDS.get(name, ["assigned_user", "priority", "status"])
