@@ -56,15 +56,13 @@ def changes() -> pd.DataFrame:
             "actor_kind": "agent",
             "new_kind": "string",
             "is_order_known": True,
-            "order_by": "time",
-            "tie_id": pd.Categorical([None] * N),
             "is_outcome_known": True,
         }
     )
     before = frame.groupby(PART, observed=True)["new"].shift(1)
     frame["old"] = before
     frame["old_kind"] = before.notna().map({True: "string", False: None})
-    return CHANGES.cast(frame)
+    return CHANGES.cast(frame.reindex(columns=CHANGES.names))
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,7 @@ def changes(n: int, *, n_cases: int = 1, n_fields: int = 8) -> pd.DataFrame:
     )
     frame["old"] = frame.groupby(["case_id", "field_id"])["new"].shift()
     frame["old_kind"] = np.where(frame["old"].isna(), None, "string")
-    return CHANGES.cast(frame)
+    return CHANGES.cast(frame.reindex(columns=CHANGES.names))
 
 
 def events(n: int) -> pd.DataFrame:

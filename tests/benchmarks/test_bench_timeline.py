@@ -101,7 +101,7 @@ def changes(n: int, n_fields: int = 12) -> pd.DataFrame:
     before = frame.groupby("field_id")["new"].shift().fillna("new")
     # A tenth of the changes contradict what was there before them.
     frame["old"] = before.where(rng.random(n) > 0.1, "another")
-    return CHANGES.cast(frame)
+    return CHANGES.cast(frame.reindex(columns=CHANGES.names))
 
 
 def serve(data: bytes) -> http.server.ThreadingHTTPServer:
