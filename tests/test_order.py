@@ -62,9 +62,9 @@ def loaded(cases: Mapping[str, list[Pages]]) -> dict[str, pd.DataFrame]:
     assert events["tie_id"].notna().tolist() == (~is_known).tolist()
     row = np.repeat(np.arange(len(events)), events["n_changes"])
     for name in ("sequence", "is_order_known", "order_by", "tie_id"):
-        of_event = events[name].astype(object).fillna("").to_numpy()
-        own = changes[name].astype(object).fillna("").to_numpy()
-        assert (own == of_event[row]).all()
+        of_event = events[name].astype(object).where(events[name].notna(), "")
+        own = changes[name].astype(object).where(changes[name].notna(), "")
+        assert (own.to_numpy() == of_event.to_numpy()[row]).all()
     is_open = ~changes["is_outcome_known"].to_numpy()
     told = zip(row[is_open].tolist(), changes["field_id"][is_open], strict=True)
     unsure: dict[int, set[str]] = {}

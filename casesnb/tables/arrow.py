@@ -57,6 +57,8 @@ def coded(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
     """Return a column's values as numbers, and what these stand for."""
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
+    if not column.num_chunks:  # which older pyarrow cannot combine
+        return np.empty(0, "int64"), pa.array([], column.type.value_type)
     column = column.unify_dictionaries().combine_chunks()
     codes = column.indices.cast(pa.int64()).fill_null(-1)
     return codes.to_numpy(zero_copy_only=False), column.dictionary

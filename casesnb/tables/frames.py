@@ -94,8 +94,11 @@ def whole(frame: object, *times: str, table: Table | None = None) -> Any:
 
 
 def plain(frame: object, *times: str, table: Table | None = None) -> Any:
-    """Return what `whole` does, with categories as texts and a fresh index."""
-    return nw.maybe_reset_index(texts(whole(frame, *times, table=table)))
+    """Return what `whole` does, with texts of one kind and a fresh index."""
+    given = whole(frame, *times, table=table)
+    if given.implementation.is_pyarrow():  # which joins no two kinds
+        return nw.from_native(with_texts(given.to_native()))
+    return nw.maybe_reset_index(texts(given))
 
 
 def is_history(given: object) -> bool:
