@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from engines import dtypes_of
 
 import casesnb as cn
 from casesnb.analysis.actors import (
@@ -196,7 +197,7 @@ def test_each_kind_of_work_has_its_evidence() -> None:
         event(6, "2026-03-02T09:06Z", **NOBODY),
     )
     found = attribution(events)
-    assert found.dtypes.astype(str).to_dict() == ATTRIBUTION.dtypes
+    assert dtypes_of(found) == ATTRIBUTION.dtypes
     said = found[["worker", "is_asserted", "evidence"]].itertuples(index=False)
     assert [tuple(row) for row in said] == [
         ("human", False, "a user under Connect's own role"),
@@ -209,7 +210,7 @@ def test_each_kind_of_work_has_its_evidence() -> None:
     ]
     assert events["actor_kind"].map(WORKERS).tolist() == found["worker"].tolist()
     share = work_share(events)
-    assert share.dtypes.astype(str).to_dict() == WORK_SHARE.dtypes
+    assert dtypes_of(share) == WORK_SHARE.dtypes
     assert share.groupby("worker")["n_events"].sum().to_dict() == {
         "api": 2,
         "automation": 1,

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import narwhals as nw
+import pandas as pd
 import pytest
 from answers import Pages, asking, event, over_http, reply
 from botocore.exceptions import ClientError
+from engines import dtypes_of
 from pandas.testing import assert_frame_equal
 
 import casesnb as cn
@@ -25,6 +27,7 @@ from casesnb.sandbox import World
 from casesnb.schema import ARCHIVED_CASES
 from casesnb.tables.archive_dataset import Dataset
 from casesnb.tables.archive_plan import search_for
+from casesnb.tables.schema import TEXT_TYPE
 from casesnb.wire.responder import Request, Response
 
 WORLD = World(seed=7)
@@ -131,7 +134,7 @@ def test_what_is_kept_is_what_was_loaded(twice: cn.Archive) -> None:
     found = twice.histories(cases)
     assert_frame_equal(found.events, want.events)
     assert_frame_equal(found.changes, want.changes)
-    told = {"source": "archive of sandbox (seed 7)"}
+    told = {"source": pd.array(["archive of sandbox (seed 7)"] * len(cases), TEXT_TYPE)}
     assert_frame_equal(
         found.certificate.captures.drop(columns="fetched_at"),
         want.certificate.captures.assign(**told).drop(columns="fetched_at"),
@@ -464,7 +467,7 @@ def test_a_case_that_is_not_kept_is_told_apart(twice: cn.Archive) -> None:
 
 def test_cases_are_one_row_each(twice: cn.Archive) -> None:
     cases = twice.cases()
-    assert cases.dtypes.astype(str).to_dict() == ARCHIVED_CASES.dtypes
+    assert dtypes_of(cases) == ARCHIVED_CASES.dtypes
     assert len(cases) == 20
     assert cases["n_captures"].isin([1, 2]).all()
     listed = cn.load_cases(CLIENT, DOMAIN).set_index("case_id")["last_updated_datetime"]

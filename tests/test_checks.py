@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from engines import dtypes_of
 from test_actors import ANN, CONNECT, NOBODY, ROLE, agent, changes_of, event, events_of
 
 import casesnb as cn
@@ -310,7 +311,7 @@ def test_users_add_their_own_rules() -> None:
     assert mine[["case_id", "severity", "verdict", "message"]].to_numpy().tolist() == [
         ["a", "info", "found", "no title"]
     ]
-    assert frame.dtypes.astype(str).to_dict() == FINDINGS.dtypes
+    assert dtypes_of(frame) == FINDINGS.dtypes
 
 
 def test_what_is_no_rule_is_refused() -> None:
@@ -502,7 +503,7 @@ def test_a_rule_may_tell_no_time_and_go_with_the_others() -> None:
         events=events_of(*story.events), changes=changes_of(*story.changes)
     )
     frame = findings(history, rules=[*RULES, every_case])
-    assert frame.dtypes.astype(str).to_dict() == FINDINGS.dtypes
+    assert dtypes_of(frame) == FINDINGS.dtypes
     assert frame.loc[frame["rule"] == "every_case", "event_ids"].tolist() == ["7"]
 
 

@@ -14,7 +14,7 @@ from test_spells import changes_of, text
 import casesnb as cn
 from casesnb.tables import chain_rows
 from casesnb.tables.field_chain import chains
-from casesnb.tables.schema import CHAIN
+from casesnb.tables.schema import CHAIN, TEXT_TYPE
 
 
 def changes() -> pd.DataFrame:
@@ -42,7 +42,7 @@ def in_appearance(values: pd.Series[Any]) -> pd.Series[Any]:
 
 FORMS = {
     "texts": lambda f: f.astype(
-        dict.fromkeys(f.select_dtypes("category").columns, "str")
+        dict.fromkeys(f.select_dtypes("category").columns, TEXT_TYPE)
     ),
     "objects": lambda f: f.astype(dict.fromkeys(CHAIN, object)),
     "categories out of order": lambda f: f.assign(

@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from answers import Pages, event, reply
+from engines import dtypes_of, rows
 from pandas.testing import assert_frame_equal
 
 import casesnb as cn
@@ -171,11 +172,8 @@ def test_names_stand_beside_the_ids() -> None:
         columns=["field", "old_label", "new_label"],
     ).assign(actor_name="Anna Lopez")
     dtypes = {name: NAMES.dtypes[name] for name in expected}
-    for name, dtype in dtypes.items():
-        assert str(named[name].dtype) == dtype
-    assert_frame_equal(
-        named[list(dtypes)].astype("str"), expected.astype("str"), check_like=True
-    )
+    assert dtypes_of(named[list(dtypes)]) == dtypes
+    assert rows(named[list(expected)]) == rows(expected)
     assert found.as_of.isoformat() == "2026-03-02T12:00:00+00:00"
     assert found.unread == ()
     assert found.unnamed(frame) == {
@@ -247,9 +245,7 @@ def test_what_the_analysis_found_is_named() -> None:
     for name, frame in tables.items():
         assert_frame_equal(named[name][frame.columns], frame)
         added = [c for c in named[name] if c not in frame]
-        assert {c: str(named[name][c].dtype) for c in added} == {
-            c: NAMES.dtypes[c] for c in added
-        }
+        assert dtypes_of(named[name][added]) == {c: NAMES.dtypes[c] for c in added}
     rows = named["transitions"].set_index(["from_value", "to_value"])
     pair = rows.loc[("in_progress", "escalated"), ["from_label", "to_label"]]
     assert pair.tolist() == ["In progress", "Escalated"]
@@ -304,9 +300,7 @@ def test_no_rows_have_the_names_columns_too() -> None:
     named = cn.with_names(CHANGES.empty(), catalogue(Domain()))
     added = ["field", "old_label", "new_label", "actor_name"]
     assert named.columns.tolist() == [*CHANGES.names, *added]
-    assert {n: str(named[n].dtype) for n in added} == {
-        n: NAMES.dtypes[n] for n in added
-    }
+    assert dtypes_of(named[added]) == {n: NAMES.dtypes[n] for n in added}
     assert "field" not in cn.with_names(EVENTS.empty(), catalogue(Domain()))
 
 

@@ -287,11 +287,11 @@ def test_a_table_of_states_has_typed_columns() -> None:
                 "domain_id": ["d"],
                 "case_id": ["c"],
                 "b": [1.0],
-                "e": pd.Series([None], dtype=TEXT_TYPE),
+                "e": [None],
                 "n": [1.5],
                 "s": ["x"],
             }
-        ),
+        ).astype(dict.fromkeys(["domain_id", "case_id", "e", "s"], TEXT_TYPE)),
     )
 
 

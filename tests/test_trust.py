@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from engines import dtypes_of
 from test_actors import ANN, agent, change, changes_of, event, events_of, expected
 
 import casesnb as cn
@@ -147,7 +148,7 @@ def test_verify_compares_each_field_and_names_the_event() -> None:
         ("reference_number", "string", "0012"),
     )
     found = compare_with_current(changes, current)
-    assert found.dtypes.astype(str).to_dict() == COMPARE_WITH_CURRENT.dtypes
+    assert dtypes_of(found) == COMPARE_WITH_CURRENT.dtypes
     said = found[["field_id", "verdict", "event_id", "n_breaks"]]
     said = said.astype({"event_id": object}).where(said.notna(), None)
     assert [tuple(row) for row in said.itertuples(index=False)] == [

@@ -43,4 +43,5 @@ def closed_values(changes: object, closed: str | Sequence[str]) -> tuple[str, ..
 
 def is_closed(status: nw.Expr, closed: Sequence[str]) -> nw.Expr:
     """Return whether a status is one that means closed, however it is spelled."""
-    return status.str.to_lowercase().is_in(closed).fill_null(False)
+    # pandas 2 has numbers where all are missing.
+    return status.cast(nw.String).str.to_lowercase().is_in(closed).fill_null(False)

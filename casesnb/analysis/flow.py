@@ -504,8 +504,8 @@ def variants(
         .then(nw.lit(max_steps))
         .otherwise("n_steps"),
         variant=nw.concat_str(
-            *(nw.col(f"step_{n}") for n in steps),
-            rest,
+            *(nw.col(f"step_{n}").cast(nw.String) for n in steps),
+            rest.cast(nw.String),
             separator=" → ",
             ignore_nulls=True,
         ),

@@ -299,6 +299,9 @@ def _read_parquet(file: Path, table: Table) -> pd.DataFrame:
     for name in frame.columns:  # Parquet forgets a category that has no value
         if dtypes.get(name) == ID and frame[name].isna().all():
             frame[name] = frame[name].astype(TEXT_TYPE).astype("category")
+        if isinstance(frame[name].dtype, pd.CategoricalDtype):  # pandas 2 has objects
+            known = frame[name].cat.categories.astype(TEXT_TYPE)
+            frame[name] = frame[name].cat.rename_categories(known)
         if dtypes.get(name) == TEXT and _is_text(frame[name].dtype):  # of pandas 2
             frame[name] = frame[name].astype(TEXT_TYPE)
         wanted = TEXT_TYPE if dtypes.get(name) == TEXT else dtypes.get(name)
