@@ -25,6 +25,7 @@ from casesnb.tables.frames import (
     handed_back,
     is_history,
     opened,
+    rows_like,
     rows_of,
     texts,
     told_apart,
@@ -490,7 +491,10 @@ def variants(
         step=nw.col("new").fill_null("(empty)"),
     )
     (most,) = rows_of(frame.select(most=nw.col("place").max()))
-    steps = range(1, min(int(most["most"] or 1), max_steps) + 1)
+    if most["most"] is None:  # pandas 2 joins no texts of no row
+        none = rows_like([], VARIANTS, as_given(history, CHANGES))
+        return handed_back(none, history, (), VARIANTS.names)
+    steps = range(1, min(int(most["most"]), max_steps) + 1)
     frame = frame.with_columns(
         **{f"step_{n}": nw.when(nw.col("place") == n).then("step") for n in steps}
     ).with_columns(step_1=nw.coalesce("step_1", "before"))
@@ -504,8 +508,8 @@ def variants(
         .then(nw.lit(max_steps))
         .otherwise("n_steps"),
         variant=nw.concat_str(
-            *(nw.col(f"step_{n}").cast(nw.String) for n in steps),
-            rest.cast(nw.String),
+            *(nw.col(f"step_{n}") for n in steps),
+            rest,
             separator=" → ",
             ignore_nulls=True,
         ),
