@@ -99,7 +99,8 @@ def connect(
         which needs no credentials.
     record : str or PathLike, optional
         A folder in which to keep every answer, to be replayed as `source`. A
-        good answer stays when a later one is an error.
+        good answer stays when a later one is an error, and a whole listing until
+        a new one has come to its end.
     redact : bool or Redaction, default True
         Whether the folder gets pseudonyms in place of customers' data, and by
         which policy; the client itself answers as ever. What the sandbox
