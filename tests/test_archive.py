@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -288,6 +289,27 @@ def test_a_case_that_is_refused_is_told_and_the_rest_goes_on(
     assert not done.is_whole
     domain.refused.clear()
     assert domain.update(archive).n_new == 1
+
+
+@pytest.mark.parametrize("body", [b'{"status":"ok"}', b'{"auditEvents":null}', b"[]"])
+def test_what_is_no_answer_of_the_service_is_not_kept(
+    body: bytes, archive: cn.Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain = Domain()
+    domain.update(archive)
+    before = archive.histories()
+    answer = Domain.__call__
+    monkeypatch.setattr(
+        Domain,
+        "__call__",
+        lambda self, q: reply(body) if q.operation == AUDIT else answer(self, q),
+    )
+    done = domain.update(archive, n_sample=9)
+    assert set(done.unloaded["error"]) == {"PageError"}
+    assert len(done.unloaded) == 4
+    after = archive.histories()
+    assert_frame_equal(after.events, before.events)
+    assert after.certificate.verdict == "complete"
 
 
 def test_an_update_that_only_fails_ends(archive: cn.Archive) -> None:
@@ -577,6 +599,73 @@ def test_a_dataset_that_was_removed_or_cut_short_is_made_again(
     assert archive.scan().to_pandas().certificate.n_changes == 12
     shutil.rmtree(archive.dataset)
     assert len(archive.scan().to_pandas().changes) == 12
+
+
+def _taken_away(rows: Path) -> None:
+    shutil.rmtree(next(rows.iterdir()))
+
+
+def _cut(rows: Path) -> None:
+    part = next(rows.glob("*/*.parquet"))
+    part.write_bytes(part.read_bytes()[:100])
+
+
+def _of_another(rows: Path) -> None:
+    part = next(rows.glob("*/*.parquet"))
+    frame = pd.read_parquet(part)
+    frame[:2].to_parquet(part, index=False)
+
+
+def _added(rows: Path) -> None:
+    part = next(rows.glob("*/*.parquet"))
+    shutil.copy(part, part.with_name("more.parquet"))
+
+
+def _told_oddly(rows: Path) -> None:
+    (rows.parent / "dataset.json").write_text("[" * 100_000)
+
+
+@pytest.mark.parametrize("spoil", [_taken_away, _cut, _of_another, _added, _told_oddly])
+def test_a_dataset_that_somebody_altered_is_made_again(
+    spoil: Callable[[Path], None], archive: cn.Archive
+) -> None:
+    Domain().update(archive)
+    archive.scan()
+    spoil(archive.dataset)
+    found = archive.scan()
+    assert found.certificate.verdict == "complete"
+    assert len(found.to_pandas().events) == 12
+
+
+def test_a_dataset_is_its_owner_s(archive: cn.Archive) -> None:
+    domain = Domain()
+    domain.update(archive)
+    archive.scan()
+    domain.events["c1"].append(event(9))
+    domain.changed["c1"] = "2026-03-08T00:00:00Z"
+    domain.update(archive)
+    found = {(p.is_dir(), p.stat().st_mode & 0o777) for p in _all(archive)}
+    assert found == {(True, 0o700), (False, 0o600)}
+    assert {p.suffix for p in _all(archive) if p.is_file()} == {".parquet", ".json"}
+
+
+def _all(archive: cn.Archive) -> list[Path]:
+    return [*archive.dataset.parent.rglob("*"), archive.dataset.parent]
+
+
+@pytest.mark.parametrize("name", ["", ".new"])
+def test_a_link_in_the_place_of_a_dataset_is_not_followed(
+    name: str, archive: cn.Archive, tmp_path: Path
+) -> None:
+    Domain().update(archive)
+    other = tmp_path / "another's"
+    other.mkdir()
+    (other / "file").touch()
+    folder = archive.dataset.parent
+    folder.with_name(f"{folder.name}{name}").symlink_to(other)
+    with pytest.raises(cn.errors.ArchiveError, match="cannot be written .* scan again"):
+        archive.scan()
+    assert [path.name for path in other.iterdir()] == ["file"]
 
 
 def test_an_archive_without_an_event_is_scanned(archive: cn.Archive) -> None:

@@ -256,6 +256,26 @@ def test_a_page_without_its_list_raises(body: bytes) -> None:
         cn.load_history(asking(lambda request: reply(body)), "d", "c")
 
 
+@pytest.mark.parametrize("body", [b'{"status":"ok"}', b'{"auditEvents":{}}', b"{}"])
+def test_what_something_in_between_answers_is_asked_again(body: bytes) -> None:
+    answers = [reply(body), reply(body), reply({"auditEvents": [event(0)]})]
+    history = cn.load_history(asking(lambda request: answers.pop(0)), "d", "c")
+    assert history.certificate.verdict == "complete"
+    assert history.certificate.n_retries == 2
+
+
+def test_names_that_something_in_between_answers_are_no_names() -> None:
+    answers = {"GetDomain": reply({"status": "ok"}), "ListUsers": reply({"x": []})}
+    client = asking(lambda request: answers[request.operation])
+    with pytest.raises(cn.errors.PageError, match="holds nothing that GetDomain ans"):
+        ask(client, "GetDomain", {"domainId": "d"})
+    connect = cn.connect(
+        lambda request: answers[request.operation], service_name="connect"
+    )
+    with pytest.raises(cn.errors.PageError, match="holds nothing that ListUsers ans"):
+        ask(connect, "ListUsers", {"InstanceId": "i"})
+
+
 def test_a_history_cut_short_by_an_error_raises() -> None:
     pages = Pages([event(i) for i in range(60)])
 

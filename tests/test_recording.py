@@ -7,7 +7,9 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from answers import Pages, event, reply
@@ -159,6 +161,13 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
         "[]": "no answer in it: TypeError",
         '{"request": {}}': "no answer in it: KeyError",
         '{"response": {"status": 200, "headers": {}, "base64": 7}}': "no answer in it",
+        '{"response": {"status": 200, "headers": {}, "base64": "%"}}': "no answer in",
+        '{"response": {"status": "200", "headers": {}, "json": {}}}': "no answer in it",
+        '{"response": {"status": true, "headers": {}, "json": {}}}': "no answer in it",
+        '{"response": {"status": 99999, "headers": {}, "json": {}}}': "no answer in it",
+        '{"response": {"status": 200, "headers": {"date": 5}}}': "no answer in it",
+        '{"response": {"status": 200, "headers": 5}}': "no answer in it",
+        "[" * 100_000: "not JSON: maximum recursion",
     }.items():
         file.write_text(text)
         with pytest.raises(ValueError, match=rf"{file.name} is broken \({why}"):
@@ -171,6 +180,8 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
         ("{", r"manifest\.json is broken \(not JSON"),
         ("[]", r"manifest\.json is broken \(no manifest"),
         ('{"format": 1}', r"manifest\.json is broken \(no manifest"),
+        ("[" * 100_000, r"manifest\.json is broken \(not JSON"),
+        ('{"a":' * 100_000, r"manifest\.json is broken \(not JSON"),
         (
             '{"format": 2, "recorded_from": {}}',
             r"is of format 2, and this casesnb reads 1\. Use the casesnb that",
@@ -221,6 +232,9 @@ WORSE = [
     reply(b"<html>proxy</html>", 403),
     reply(b"[]"),
     reply({"message": "slow"}, 429),
+    reply({"status": "ok"}),
+    reply({"domains": None}),
+    reply(b"5"),
 ]
 
 
@@ -236,6 +250,60 @@ def test_a_worse_answer_never_replaces_a_good_one(
     with suppress(Exception):
         client.list_domains()
     assert cn.connect(tmp_path).list_domains()["domains"] == []
+
+
+class Changing(Pages):
+    """Answers with tokens of its own each time, as a service does."""
+
+    def __init__(self, n: int, *, run: str, n_answers: int = 10**9) -> None:
+        super().__init__([event(i) for i in range(n)])
+        self.run, self.n_answers = run, n_answers
+
+    provenance: ClassVar = {"source": "changing"}
+
+    def __call__(self, request: cn.raw.Request) -> cn.raw.Response:
+        if len(self.asked) == self.n_answers:
+            raise KeyboardInterrupt
+        body = request.body.replace(f"{self.run}-from".encode(), b"from")
+        answer = super().__call__(replace(request, body=body))
+        told = answer.body.replace(b"from-", f"{self.run}-from-".encode())
+        return replace(answer, body=told)
+
+
+@pytest.mark.parametrize("redact", [False, cn.Redaction(key=b"k" * 16)])
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_a_listing_that_is_whole_stands_until_the_new_one_is(
+    stop: int, redact: bool | cn.Redaction, tmp_path: Path
+) -> None:
+    def load(source: Changing) -> None:
+        client = cn.connect(source, record=tmp_path / "r", redact=redact)
+        cn.load_history(client, "d", "c")
+
+    def replayed() -> int:
+        (file, *_) = (tmp_path / "r" / "GetCaseAuditEvents").iterdir()
+        _, _, domain_id, _, case_id, *_ = json.loads(file.read_text())["request"][
+            "path"
+        ].split("/")
+        client = cn.connect(tmp_path / "r")
+        return len(cn.load_history(client, domain_id, case_id).events)
+
+    load(Changing(60, run="a"))
+    with pytest.raises(KeyboardInterrupt):
+        load(Changing(80, run="b", n_answers=stop))
+    assert replayed() == 60
+    load(Changing(80, run="c"))
+    assert replayed() == 80
+
+
+def test_what_was_not_whole_is_recorded_anew_page_by_page(tmp_path: Path) -> None:
+    for run, stop in (("a", 1), ("b", 2)):
+        source = Changing(60, run=run, n_answers=stop)
+        with pytest.raises(KeyboardInterrupt):
+            cn.load_history(cn.connect(source, record=tmp_path, redact=False), "d", "c")
+    again = cn.connect(tmp_path).get_case_audit_events(
+        domainId="d", caseId="c", maxResults=25
+    )
+    assert again["nextToken"] == "b-from-25"
 
 
 @pytest.mark.parametrize("worse", WORSE, ids=range(len(WORSE)))

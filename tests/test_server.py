@@ -302,7 +302,8 @@ def test_over_the_quota_it_answers_as_aws_does() -> None:
 
 
 def test_every_fault_is_tested_here() -> None:
-    assert set(FAULTS) == {*ERRORS, *EDITS, *CONNECTIONS, "not_json", "truncated"}
+    others = {"not_json", "truncated", "compressed", "dripping"}
+    assert set(FAULTS) == {*ERRORS, *EDITS, *CONNECTIONS, *others, "other_json"}
 
 
 ERRORS = {
@@ -310,6 +311,7 @@ ERRORS = {
     "error_500": (500, "InternalServerException"),
     "error_500_retry_after": (500, "InternalServerException"),
     "error_503": (503, "503"),
+    "signed_out": (403, "ExpiredTokenException"),
     "expired_token": (400, "ValidationException"),
 }
 
@@ -343,19 +345,40 @@ def test_a_client_that_retries_gets_over_a_burst(name: str) -> None:
     assert len(answer["auditEvents"]) == 25
 
 
-@pytest.mark.parametrize("name", ["truncated", "not_json"])
+@pytest.mark.parametrize("name", ["truncated", "not_json", "compressed"])
 def test_an_answer_that_is_not_json_comes_with_status_200(name: str) -> None:
     with SandboxServer(WORLD, faults=[name]) as server:
         asked = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
         asked.request("POST", f"/domains/{DOMAIN}/cases/{CASE}/audit-history", "{}")
         answer = asked.getresponse()
         assert answer.status == 200
-        with pytest.raises(json.JSONDecodeError):
+        with pytest.raises((json.JSONDecodeError, UnicodeDecodeError)):
             json.loads(answer.read())
         asked.close()
     broken = Faulty(WORLD.service(), [Fault(name, None)])
     with pytest.raises(cn.errors.PageError):
         cn.load_history(cn.connect(broken), DOMAIN, CASE)
+
+
+def test_an_answer_of_something_in_between_is_json_and_holds_no_event() -> None:
+    with SandboxServer(WORLD, faults=["other_json"]) as server:
+        assert pages(server.url, times=1) == [{"status": "ok"}]
+
+
+def test_a_body_that_drips_goes_on_while_somebody_listens() -> None:
+    with (
+        SandboxServer(WORLD, faults=["dripping"]) as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=5) as asked,
+    ):
+        path = f"/domains/{DOMAIN}/cases/{CASE}/audit-history"
+        head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n"
+        asked.sendall(head.encode() + b"{}")
+        answer = b""
+        while not answer.endswith(b"   "):
+            answer += asked.recv(65_536)
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert answer.count(b"eventId") >= 12
+    assert server.struck == ["dripping"]
 
 
 CONNECTIONS = ("refused", "reset", "stalled")
@@ -410,6 +433,11 @@ def is_repeated_token(found: list[dict[str, Any]]) -> bool:
     return tokens[0] is not None and tokens[0] == tokens[1] and tokens[-1] is None
 
 
+def is_endless(found: list[dict[str, Any]]) -> bool:
+    tokens = {page.get("nextToken") for page in found}
+    return ids_of(found) == IDS[:25] + IDS and len(tokens) == len(found)
+
+
 def is_page_drift(found: list[dict[str, Any]]) -> bool:
     seen = ids_of(found)
     return seen[25] == seen[24] and seen[:25] + seen[26:] == IDS
@@ -424,6 +452,7 @@ EDITS = {
     "empty_page": is_empty_page,
     "short_page": is_short_page,
     "repeated_token": is_repeated_token,
+    "endless_tokens": is_endless,
     "page_drift": is_page_drift,
     "null_event": is_null_event,
     "null_field": lambda found: changed(found)["fields"][-1] is None,

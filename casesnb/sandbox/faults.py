@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from casesnb.sandbox.randomness import Dice
@@ -22,14 +24,19 @@ FAULTS = {
     "error_500": "500 InternalServerException",
     "error_500_retry_after": "500 InternalServerException with Retry-After: 1",
     "error_503": "503 from something in between, not JSON",
+    "signed_out": "403 ExpiredTokenException: the credentials are too old",
     "refused": "the connection is cut, and for a moment none is accepted",
     "reset": "the connection is reset in the middle of the body",
     "stalled": "half of the body comes, then nothing",
+    "dripping": "half of the body comes, then a byte at a time without an end",
     "truncated": "200 with half of the JSON",
     "not_json": "200 with a page of HTML",
+    "other_json": "200 with the JSON of something in between",
+    "compressed": "200 with a compressed body, which nobody asked for",
     "empty_page": "no event, and a token",
     "short_page": "fewer events than asked for, and a token",
     "repeated_token": "the token that was sent comes back",
+    "endless_tokens": "a new token, by which the same page comes again",
     "expired_token": "400: the token is too old",
     "page_drift": "the page begins with the last event of the page before",
     "null_event": "a null among the events",
@@ -46,7 +53,7 @@ FAULTS = {
 }
 """Every fault and what it does."""
 
-ON_THE_WIRE = frozenset({"refused", "reset", "stalled"})
+ON_THE_WIRE = frozenset({"refused", "reset", "stalled", "dripping"})
 """The faults that only a server can make, since no answer holds them."""
 
 _AUDIT = "GetCaseAuditEvents"
@@ -244,6 +251,12 @@ def _error_503(_: Service, __: Request, response: Response) -> Response:
     return Response(503, headers, b"<html><body>Service Unavailable</body></html>")
 
 
+def _signed_out(_: Service, __: Request, response: Response) -> Response:
+    code = "ExpiredTokenException"  # of no operation, so the model does not know it
+    body = b'{"message":"The security token included in the request is expired"}'
+    return Response(403, {**response.headers, "x-amzn-errortype": code}, body)
+
+
 def _truncated(_: Service, __: Request, response: Response) -> Response | None:
     if response.status != 200:
         return None
@@ -253,6 +266,16 @@ def _truncated(_: Service, __: Request, response: Response) -> Response | None:
 def _not_json(_: Service, __: Request, response: Response) -> Response:
     headers = {**response.headers, "content-type": "text/html"}
     return Response(200, headers, b"<html><body>Sign in to the network</body></html>")
+
+
+def _other_json(_: Service, __: Request, response: Response) -> Response:
+    return Response(200, response.headers, b'{"status":"ok"}')
+
+
+def _compressed(_: Service, __: Request, response: Response) -> Response | None:
+    if response.status != 200:
+        return None
+    return Response(200, response.headers, gzip.compress(response.body))
 
 
 def _empty_page(
@@ -291,6 +314,20 @@ def _repeated_token(
         return bool(sent)
 
     return _edited(response, repeat)
+
+
+def _endless_tokens(
+    service: Service, request: Request, response: Response
+) -> Response | None:
+    def go_on(page: dict[str, Any]) -> bool:
+        place = service.place(request)
+        page["nextToken"] = service.token(request, place, copy=next(_copies))
+        return True
+
+    return _edited(response, go_on)
+
+
+_copies = cycle(range(2, 60_000))
 
 
 def _expired_token(service: Service, request: Request, _: Response) -> Response | None:
@@ -404,11 +441,15 @@ _BREAKS: dict[str, Any] = {
     "error_500": _error_500,
     "error_500_retry_after": _error_500_later,
     "error_503": _error_503,
+    "signed_out": _signed_out,
     "truncated": _truncated,
     "not_json": _not_json,
+    "other_json": _other_json,
+    "compressed": _compressed,
     "empty_page": _empty_page,
     "short_page": _short_page,
     "repeated_token": _repeated_token,
+    "endless_tokens": _endless_tokens,
     "expired_token": _expired_token,
     "page_drift": _page_drift,
     "null_event": lambda _, __, response: _edited(response, _null_event),

@@ -15,6 +15,7 @@ import contextlib
 import math
 import socket
 import struct
+import sys
 import threading
 import time
 from functools import lru_cache
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from casesnb.sandbox.world import World
 
 _STALL = 60.0  # seconds that a stalled body keeps its client waiting
+_DRIP = 0.05  # seconds between two bytes of one that drips
 _REFUSING = 0.8  # seconds without a listening socket
 
 
@@ -151,6 +153,7 @@ class SandboxServer:
         self._thread: threading.Thread | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._stalled: set[Any] = set()
+        self._is_refusing = False
 
     @property
     def url(self) -> str:
@@ -266,24 +269,31 @@ class SandboxServer:
 
     async def _break(self, stream: IOStream, response: Response, fault: str) -> None:
         """Break the connection itself."""
+        from tornado.iostream import StreamClosedError
+
         if fault == "refused":
-            assert self._http is not None  # noqa: S101 - it listens
-            self._http.stop()
             _reset(stream)
+            if self._is_refusing:  # two were asked for at the same time
+                return
+            assert self._http is not None  # noqa: S101 - it listens
+            self._is_refusing = True
+            self._http.stop()
             await self._http.close_all_connections()
             await asyncio.sleep(_REFUSING)
+            self._is_refusing = False
             self._listen()
             return
         head = _start_line(response.status) + "".join(
             f"{name}: {value}\r\n" for name, value in response.headers.items()
         )
-        length = f"content-length: {len(response.body)}\r\n\r\n"
+        n_bytes = sys.maxsize if fault == "dripping" else len(response.body)
+        length = f"content-length: {n_bytes}\r\n\r\n"
         half = response.body[: len(response.body) // 2]
         await stream.write(head.encode() + length.encode() + half)
-        if fault == "stalled":
+        if fault in {"stalled", "dripping"}:
             self._stalled.add(stream)
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.sleep(_STALL)
+            with contextlib.suppress(asyncio.CancelledError, StreamClosedError):
+                await (_drip(stream) if fault == "dripping" else asyncio.sleep(_STALL))
             self._stalled.discard(stream)
         _reset(stream)
 
@@ -324,6 +334,12 @@ def _start_line(status: int) -> str:
 
 def _reason(status: int) -> str:
     return HTTPStatus(status).phrase
+
+
+async def _drip(stream: IOStream) -> None:
+    while True:
+        await stream.write(b" ")
+        await asyncio.sleep(_DRIP)
 
 
 def _reset(stream: IOStream) -> None:

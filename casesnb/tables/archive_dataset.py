@@ -27,10 +27,12 @@ from casesnb.tables.history import belonging, breaks_of
 from casesnb.tables.history_builder import HistoryBuilder
 from casesnb.tables.schema import CAPTURES, CHANGES, EVENTS, UNLOADED
 from casesnb.tables.workers import unloaded
+from casesnb.wire.store import ArchiveError
 from casesnb.wire.whole_file import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from types import TracebackType
     from typing import Self
 
     from casesnb.tables.history import History
@@ -84,6 +86,15 @@ class Dataset:
 
     def refresh(self, store: Store) -> None:
         """Make it hold what the archive holds: all of it, or what came since."""
+        try:
+            self._refresh(store)
+        except OSError as error:
+            raise ArchiveError(
+                f"{self.folder} cannot be written ({error}). Make room, or remove what "
+                "stands in its place, and scan again. The archive is as it was."
+            ) from error
+
+    def _refresh(self, store: Store) -> None:
         chosen = {(c.domain_id, c.case_id): c.capture_id for c in store.cases()}
         store.settle()
         told = self._told()
@@ -132,7 +143,7 @@ class Dataset:
                     writers[month].add(table)
         _need_a_file(new / self.rows.name)
         frame = pd.concat(captures, ignore_index=True)
-        frame.to_parquet(new / self._captures.name, compression="zstd", index=False)
+        _write_frame(frame, new / self._captures.name)
         shutil.rmtree(self.folder, ignore_errors=True)
         new.replace(self.folder)
         self._tell(self._manifest_of(odd, chosen))
@@ -166,8 +177,7 @@ class Dataset:
                 came.setdefault(month, []).append(table)
         for month, tables in came.items():
             path = _path(self.rows, month)
-            new = path.with_name(f".{path.name}.new")
-            with _Writer(new) as writer:
+            with _Writer(path) as writer:
                 if path.exists():
                     for table in _tables_in(path):
                         writer.add(
@@ -177,14 +187,11 @@ class Dataset:
                         )
                 for table in tables:
                     writer.add(table)
-            if writer.n_rows:
-                new.replace(path)
-            else:
-                new.unlink(missing_ok=True)
+            if not writer.n_rows:
                 path.unlink(missing_ok=True)
         _need_a_file(self.rows)
         frame = pd.concat(kept, ignore_index=True)
-        frame.to_parquet(self._captures, compression="zstd", index=False)
+        _write_frame(frame, self._captures)
         odd_before = {(d, c): n for d, c, n in told["odd"]}
         self._tell(self._manifest_of(odd, {**odd_before, **fresh}))
 
@@ -198,6 +205,7 @@ class Dataset:
             "unloaded": list(odd),
             "odd": [[*key, chosen[key]] for key in keys],
             "file": self._file(),
+            "parts": self._parts(),
         }
 
     def _tell(self, told: Mapping[str, Any]) -> None:
@@ -207,11 +215,19 @@ class Dataset:
     def _told(self) -> dict[str, Any] | None:
         try:
             told: dict[str, Any] = json.loads(self._manifest.read_text("utf-8"))
-        except (OSError, ValueError):
+            if told["format"] != FORMAT or told["columns"] != _columns():
+                return None  # another casesnb wrote it
+            return told if told["parts"] == self._parts() else None
+        except (LookupError, OSError, RecursionError, TypeError, ValueError):
             return None
-        if told.get("format") != FORMAT or told.get("columns") != _columns():
-            return None  # another casesnb wrote it
-        return told if self._captures.exists() and self.rows.exists() else None
+
+    def _parts(self) -> dict[str, list[int]]:
+        """Return what tells whether a file was changed, taken away or added."""
+        stats = {path: path.stat() for path in self.folder.rglob("*.parquet")}
+        return {
+            path.relative_to(self.folder).as_posix(): [stat.st_size, stat.st_mtime_ns]
+            for path, stat in stats.items()
+        }
 
     def _file(self) -> list[int]:
         """Return what tells whether the archive's file was written to."""
@@ -229,16 +245,23 @@ class _Writer:
         self._waiting: list[pa.Table] = []
         self._n_waiting = 0
         self._file: Any = None
+        self._opened = ExitStack()
         self.n_rows = 0
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if kind is None:
-            self._write()
-        if self._file is not None:
-            self._file.close()
+            with self._opened:
+                self._write()
+        else:
+            self._opened.__exit__(kind, error, trace)
 
     def add(self, table: pa.Table) -> None:
         self._waiting.append(table)
@@ -252,8 +275,10 @@ class _Writer:
             return
         table = pa.concat_tables(self._waiting)
         if self._file is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = pq.ParquetWriter(self._path, table.schema, **_WRITTEN)
+            new = self._opened.enter_context(whole_file(self._path))
+            self._file = self._opened.enter_context(
+                pq.ParquetWriter(new, table.schema, **_WRITTEN)
+            )
         self._file.write_table(table, row_group_size=_ROWS)
         self._waiting, self._n_waiting = [], 0
 
@@ -346,11 +371,16 @@ def _need_a_file(folder: Path) -> None:
     """Write a file without a row where there is none: a scan needs one."""
     if not any(folder.glob("*/*.parquet")):
         path = _path(folder, _NO_MONTH)
-        path.parent.mkdir(parents=True, exist_ok=True)
         nothing = belonging(
             EVENTS.empty(), CHANGES.empty(), Certificate(captures=CAPTURES.empty())
         )
-        pq.write_table(_rows(nothing), path, **_WRITTEN)
+        with whole_file(path) as file:
+            pq.write_table(_rows(nothing), file, **_WRITTEN)
+
+
+def _write_frame(frame: pd.DataFrame, path: Path) -> None:
+    with whole_file(path) as file:
+        frame.to_parquet(file, compression="zstd", index=False)
 
 
 def _columns() -> list[list[str]]:

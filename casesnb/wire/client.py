@@ -21,6 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from casesnb.wire.address import is_loopback
+from casesnb.wire.answers import check_answer
 from casesnb.wire.calls import prepare
 from casesnb.wire.errors import LOCKED_OUT, advise
 from casesnb.wire.limits import check_pace
@@ -31,6 +32,8 @@ from casesnb.wire.responder import Request, Responder, Response, as_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from botocore.model import OperationModel, ServiceModel
 
     from casesnb.wire.limits import Pace
 
@@ -96,7 +99,8 @@ def connect(
         which needs no credentials.
     record : str or PathLike, optional
         A folder in which to keep every answer, to be replayed as `source`. A
-        good answer stays when a later one is an error.
+        good answer stays when a later one is an error, and a whole listing until
+        a new one has come to its end.
     redact : bool or Redaction, default True
         Whether the folder gets pseudonyms in place of customers' data, and by
         which policy; the client itself answers as ever. What the sandbox
@@ -170,7 +174,7 @@ def connect(
         client = _live_client(service_name, session, region_name, endpoint_url)
     events = client.meta.events
     service = client.meta.service_model.service_id.hyphenize()
-    hooks = _Hooks(service_name, responder, recording)
+    hooks = _Hooks(client.meta.service_model, responder, recording)
     events.register(f"before-send.{service}", hooks.before_send)  # type: ignore[arg-type]
     if hooks.recording is not None:
         _recordings[client] = hooks.recording
@@ -197,7 +201,10 @@ class _Hooks:
     """botocore's events around one request: who answers it and what is kept of it."""
 
     def __init__(
-        self, service: str, responder: Responder | None, recording: Recording | None
+        self,
+        service: ServiceModel,
+        responder: Responder | None,
+        recording: Recording | None,
     ) -> None:
         self.service = service
         self.responder = responder
@@ -207,7 +214,7 @@ class _Hooks:
     def before_send(
         self, request: Any, event_name: str, **_: Any
     ) -> AWSResponse | None:
-        asked = as_request(request, event_name.rpartition(".")[2], self.service)
+        asked = as_request(request, event_name.rpartition(".")[2], self.name)
         self._asked.request = asked
         if self.responder is None:
             return None
@@ -219,8 +226,17 @@ class _Hooks:
         if self.recording is None or response_dict is None:
             return
         answer = _response(response_dict)
-        if _is_answer(answer):
+        if self.is_answer(answer):
             self.recording.keep(self.asked, answer)
+
+    def is_answer(self, response: Response) -> bool:
+        """Whether the service answered what this thread asked last."""
+        return _is_answer(response, self.service.operation_model(self.asked.operation))
+
+    @property
+    def name(self) -> str:
+        """The service's name."""
+        return str(self.service.service_name)
 
     @property
     def asked(self) -> Request:
@@ -234,12 +250,14 @@ def _response(response_dict: dict[str, Any]) -> Response:
     return Response(response_dict["status_code"], headers, response_dict["body"])
 
 
-def _is_answer(response: Response) -> bool:
+def _is_answer(response: Response, operation: OperationModel) -> bool:
     """Whether a service answered: not a throttle, a fault, a proxy or a sign-in."""
     if response.status == 429 or response.status >= 500:
         return False
     try:
         body = json.loads(response.body or b"{}")
+        if response.status < 300:
+            check_answer(operation, response.body)
     except (ValueError, RecursionError):
         return False  # half a body, or a page that something between us wrote
     if not isinstance(body, dict):
@@ -364,7 +382,7 @@ def _show_redacted(
 
     def before_parse(response_dict: dict[str, Any], **_: Any) -> None:
         answer = redactor.exchange(hooks.asked, _response(response_dict))[1]
-        if _is_answer(_response(response_dict)):
+        if hooks.is_answer(_response(response_dict)):
             response_dict["body"] = answer.body
             for name, value in answer.headers.items():
                 response_dict["headers"][name] = value

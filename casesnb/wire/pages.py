@@ -6,11 +6,12 @@ import datetime as dt
 import json
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from casesnb.wire.answers import NoAnswer, check_answer, members
 from casesnb.wire.calls import ask_until, call
 from casesnb.wire.errors import (
     PageError,
@@ -22,9 +23,10 @@ from casesnb.wire.errors import (
 from casesnb.wire.text import read_json, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
     from botocore.client import BaseClient as Client
+    from botocore.model import OperationModel
 
     from casesnb.wire.responder import Request
 
@@ -137,7 +139,6 @@ class _Envelope(msgspec.Struct):
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -181,8 +182,7 @@ def less(pages: Iterable[Page], member: str, left_out: Container[str]) -> bytes:
     for page in pages:
         try:
             items = [
-                bytes(each)
-                for each in _items.decode(_members.decode(page.body)[member])
+                bytes(each) for each in _items.decode(members.decode(page.body)[member])
             ]
         except (KeyError, ValueError):  # half of a surrogate pair, say
             items = [json.dumps(each).encode() for each in page.items(member)]
@@ -196,7 +196,7 @@ def less(pages: Iterable[Page], member: str, left_out: Container[str]) -> bytes:
 def _told(body: bytes) -> Iterator[int]:
     """Yield a number for each item of a page's lists, equal for equal ones."""
     try:
-        for member in _members.decode(body).values():
+        for member in members.decode(body).values():
             if bytes(member).startswith(b"["):
                 yield from map(hash, map(bytes, _items.decode(member)))
     except ValueError:  # half of a surrogate pair, which msgspec does not take
@@ -217,7 +217,7 @@ def ask(
     """Make one call and return its answer as raw bytes."""
     page = Page(operation, params, number, b"")
     try:
-        answer = call(client, operation, params, read_token)
+        answer = call(client, operation, params, _reader(client, operation))
     except Exception as error:
         # It stays boto3's own error; its traceback tells which page it was about.
         advise(error, f"casesnb was asking for {page}.")
@@ -235,10 +235,25 @@ def ask(
         request=answer.request,
     )
     if answer.problem is not None:
-        raise PageError(
-            f"{page} is not whole JSON ({answer.problem}). {about_body(body)}"
-        ) from answer.problem
+        why = f"is not whole JSON ({answer.problem})"
+        if isinstance(answer.problem, NoAnswer):
+            why = str(answer.problem)
+        raise PageError(f"{page} {why}. {about_body(body)}") from answer.problem
     return page
+
+
+def _reader(client: Client, operation: str) -> Callable[[bytes], str | None]:
+    """Return what reads the token of an answer, and refuses what is none."""
+    meta = getattr(client, "meta", None)
+    if meta is None:
+        return read_token
+    return partial(_read, meta.service_model.operation_model(operation))
+
+
+def _read(operation: OperationModel, body: bytes) -> str | None:
+    token = read_token(body)
+    check_answer(operation, body)
+    return token
 
 
 def read_token(body: bytes) -> str | None:

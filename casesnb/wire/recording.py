@@ -12,6 +12,7 @@ import base64
 import hashlib
 import json
 import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,14 @@ from urllib.parse import unquote
 
 from casesnb.wire.errors import CasesError
 from casesnb.wire.redact.leaks import LeakFound
-from casesnb.wire.responder import Request, Response
+from casesnb.wire.responder import (
+    TOKENS,
+    Request,
+    Response,
+    at_token,
+    less_of,
+    token_of,
+)
 from casesnb.wire.whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -33,11 +41,16 @@ USE_VARIABLE = "CASESNB_RECORDING_USE"
 """The environment variable that names a file in which to note what is asked."""
 
 _FORMAT = 1
+_Written = tuple[Path, Any]
 _KEPT_HEADERS = ("content-type", "date", "x-amzn-errortype", "retry-after")
 
 
 class RecordingNotFound(CasesError, LookupError):  # noqa: N818 - reads as botocore's own names do
     """A request that a recording does not answer; it says how to record it."""
+
+
+class BrokenRecording(ValueError):  # noqa: N818 - named as its neighbour is
+    """A file of a recording that cannot be read; it is named."""
 
 
 class Recording:
@@ -54,6 +67,8 @@ class Recording:
         # Where it is now: a notebook may change its directory in mid-way.
         self.path = Path(path).expanduser().absolute()
         self._redactor = redactor
+        self._held: dict[tuple[str, str], list[_Written]] = {}
+        self._held_lock = threading.Lock()
         manifest = self.path / MANIFEST
         if provenance is not None:
             if redactor is not None:
@@ -98,12 +113,19 @@ class Recording:
         self._note(request, file)
         try:
             answer = _read(file)["response"]
-            return Response(answer["status"], answer["headers"], _body(answer))
-        except (AttributeError, KeyError, TypeError) as error:
+            status, headers = answer["status"], dict(answer["headers"])
+            if type(status) is not int or not 100 <= status <= 599:
+                raise TypeError("its status is none of HTTP")
+            if not all(isinstance(text, str) for text in headers.values()):
+                raise TypeError("its headers are no texts")
+            return Response(status, headers, _body(answer))
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            if isinstance(error, BrokenRecording):
+                raise
             raise _broken(file, f"no answer in it: {error!r}") from error
 
     def keep(self, request: Request, response: Response) -> None:
-        """Write one answer; an error never replaces what stands there already."""
+        """Write one answer; what is worse never replaces what stands there already."""
         headers = {k: v for k, v in response.headers.items() if k in _KEPT_HEADERS}
         response = replace(response, headers=headers)
         if self._redactor is not None:
@@ -126,7 +148,45 @@ class Recording:
         }
         if self._redactor is not None:
             refuse_what_leaks(self.path, self._redactor, file, told)
-        _write(file, told, replace=response.status < 300)
+        is_better = response.status < 300
+        due = [(file, told)]
+        if is_better:
+            due = self._due(request, _token_after(response.body), (file, told))
+        for file, told in due:
+            _write(file, told, replace=is_better)
+
+    def _due(
+        self, request: Request, following: str | None, page: _Written
+    ) -> list[_Written]:
+        """Return what is to be written: a whole listing stands until the new one is."""
+        listing, token = less_of(request, TOKENS).canonical(), token_of(request)
+        with self._held_lock:
+            held = self._held.pop((listing, token), []) if token else []
+            if following is None:  # its first page last, by which it is found
+                return [page, *reversed(held)]
+            is_there = page[0].is_file()
+            if held or (is_there and self._is_whole(request, page[0])):
+                self._held[listing, following] = [*held, page] if is_there else held
+                return [] if is_there else [page]
+        return [page]
+
+    def _is_whole(self, request: Request, file: Path | None) -> bool:
+        """Whether what stands here goes on, page after page, to a listing's end."""
+        seen: set[str] = set()
+        while file is not None:
+            try:
+                answer = _read(file)["response"]
+                token = _token_after(_body(answer))
+            except (AttributeError, KeyError, TypeError, ValueError):
+                return False  # a broken one is better replaced
+            if token is None:
+                return bool(answer["status"] < 300)
+            if token in seen:
+                return False
+            seen.add(token)
+            pages = map(self._file, at_token(request, token))
+            file = next((page for page in pages if page.is_file()), None)
+        return False
 
     def finish(self) -> None:
         """Look once more for what came last in all that was written before."""
@@ -271,6 +331,15 @@ def _shown(body: bytes) -> dict[str, Any]:
     return {"text": text}
 
 
+def _token_after(body: bytes) -> str | None:
+    """Return the token of the page after an answer's."""
+    try:
+        told = json.loads(body)
+        return next((str(told[name]) for name in TOKENS if told.get(name)), None)
+    except (AttributeError, RecursionError, ValueError):
+        return None
+
+
 def _body(answer: Mapping[str, Any]) -> bytes:
     if "json" in answer:
         text: str = json.dumps(
@@ -278,14 +347,14 @@ def _body(answer: Mapping[str, Any]) -> bytes:
         )
         return text.encode()
     if "base64" in answer:
-        return base64.b64decode(answer["base64"])
+        return base64.b64decode(answer["base64"], validate=True)
     return str(answer.get("text", "")).encode()
 
 
 def _read(file: Path) -> Any:
     try:
         return json.loads(file.read_text("utf-8"))
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise _broken(file, f"not JSON: {error}") from error
 
 
@@ -301,8 +370,8 @@ def _manifest(file: Path) -> dict[str, Any]:
     return found
 
 
-def _broken(file: Path, why: str) -> ValueError:
-    return ValueError(
+def _broken(file: Path, why: str) -> BrokenRecording:
+    return BrokenRecording(
         f"{file} is broken ({why}). Restore it from git, or delete it and record it "
         "again."
     )

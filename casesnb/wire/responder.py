@@ -7,12 +7,12 @@ archive and the sandbox are responders, and so is your own function.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from botocore.awsrequest import AWSPreparedRequest
 
@@ -76,6 +76,46 @@ def as_request(sent: AWSPreparedRequest, operation: str, service: str) -> Reques
         body.encode() if isinstance(body, str) else bytes(body),
         service,
     )
+
+
+TOKENS = ("nextToken", "NextToken")
+"""What the services call the token that names a page of a listing."""
+
+
+def asked_in(request: Request) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return what a request asks by its query, and what by its body."""
+    query = dict(parse_qsl(request.query, keep_blank_values=True))
+    try:
+        body = json.loads(request.body or b"{}")
+    except (ValueError, RecursionError):
+        body = None
+    return query, body if isinstance(body, dict) else {}
+
+
+def token_of(request: Request) -> str | None:
+    """Return the token of the page that is asked for; None is the first."""
+    query, body = asked_in(request)
+    asked = {**query, **body}
+    return next((asked[name] for name in TOKENS if asked.get(name)), None)
+
+
+def less_of(request: Request, left_out: Collection[str]) -> Request:
+    """Return a request that does not ask for some members, be they in query or body."""
+    query, body = (
+        {name: value for name, value in asked.items() if name not in left_out}
+        for asked in asked_in(request)
+    )
+    told = json.dumps(body).encode() if asked_in(request)[1] else request.body
+    return replace(request, query=urlencode(query), body=told)
+
+
+def at_token(request: Request, token: str) -> Iterator[Request]:
+    """Yield the ways to ask for another page of a request's listing."""
+    first = less_of(request, TOKENS)
+    query, body = asked_in(first)
+    for name in TOKENS:
+        yield replace(first, body=json.dumps({**body, name: token}).encode())
+        yield replace(first, query=urlencode({**query, name: token}))
 
 
 @dataclass(frozen=True, slots=True)

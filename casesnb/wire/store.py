@@ -18,12 +18,12 @@ import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, groupby, islice, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import quote
 
 import zstandard
 from botocore.exceptions import ClientError
@@ -32,7 +32,7 @@ from filelock import FileLock, Timeout
 from casesnb.wire.errors import CasesError, error_code
 from casesnb.wire.pages import Page, iter_pages, read_token
 from casesnb.wire.recording import RecordingNotFound
-from casesnb.wire.responder import Request, Response
+from casesnb.wire.responder import TOKENS, Request, Response, less_of, token_of
 from casesnb.wire.text import shortened
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ if TYPE_CHECKING:
 AUDIT = "GetCaseAuditEvents"
 FORMAT = 1
 _APPLICATION = 0x63617365  # "case", in the file's header
-_TOKENS = ("nextToken", "NextToken")
-_PAGING = (*_TOKENS, "maxResults", "MaxResults")
+_PAGING = (*TOKENS, "maxResults", "MaxResults")
 _HOUR = 3600.0
 _MOST = 1 << 28  # bytes of one answer: more is a damaged length
 _NO_FIELDS = b'{"fields": [], "errors": []}'
@@ -864,7 +863,7 @@ class Capture:
 
     def keep(self, page: Page) -> None:
         """Keep the next page, durable when this returns; the last one makes it whole."""
-        asked = {name: v for name, v in page.params.items() if name not in _TOKENS}
+        asked = {name: v for name, v in page.params.items() if name not in TOKENS}
         expected = (self.operation, dict(self.params), self.n_pages)
         if self.is_whole or (page.operation, asked, page.number) != expected:
             raise ValueError(
@@ -938,23 +937,12 @@ def _page(
 
 def _listing(request: Request) -> tuple[bytes, int | None]:
     """Return which listing a request asks for, and a number for its token."""
-    query = dict(parse_qsl(request.query, keep_blank_values=True))
-    try:
-        body = json.loads(request.body or b"{}")
-    except ValueError:
-        body = None
-    asked = {**query, **(body if isinstance(body, dict) else {})}
-    token = next((asked[name] for name in _TOKENS if asked.get(name)), None)
-    plain = replace(
-        request,
-        query=urlencode({k: v for k, v in query.items() if k not in _PAGING}),
-        body=json.dumps({k: v for k, v in body.items() if k not in _PAGING}).encode()
-        if isinstance(body, dict)
-        else request.body,
-    )
+    plain = less_of(request, _PAGING)
     listing = hashlib.sha256(plain.canonical().encode()).digest()[:16]
+    if (token := token_of(request)) is None:
+        return listing, None
     number = hashlib.sha256(str(token).encode()).digest()[:8]
-    return listing, token and int.from_bytes(number, "big", signed=True)
+    return listing, int.from_bytes(number, "big", signed=True)
 
 
 def _proof(facts: Iterable[Sequence[Any]]) -> bytes:
