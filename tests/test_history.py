@@ -244,7 +244,10 @@ PICTURES: dict[str, tuple[Any, Any]] = {
     ),
     "plot_time_in": (cn.plot_time_in, cn.time_in),
     "plot_transitions": (cn.plot_transitions, cn.transitions),
-    "plot_backlog": (cn.plot_backlog, cn.backlog),
+    "plot_backlog": (
+        lambda s, **a: cn.plot_backlog(s, with_closed=True, **a),
+        cn.backlog,
+    ),
     "plot_handoffs": (cn.plot_handoffs, cn.handoffs),
     "plot_aging": (cn.plot_aging, lambda s, **a: cn.spells(s, "status", **a)),
     "plot_activity": (cn.plot_activity, lambda s, **_: cn.actors.actor_activity(s)),

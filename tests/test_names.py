@@ -298,7 +298,7 @@ def test_rows_numbered_alike_are_named_each() -> None:
 
 def test_no_rows_have_the_names_columns_too() -> None:
     named = cn.with_names(CHANGES.empty(), catalogue(Domain()))
-    added = ["field", "old_label", "new_label", "actor_name"]
+    added = ["field", "old_label", "new_label", "new_option", "actor_name"]
     assert named.columns.tolist() == [*CHANGES.names, *added]
     assert dtypes_of(named[added]) == {n: NAMES.dtypes[n] for n in added}
     assert "field" not in cn.with_names(EVENTS.empty(), catalogue(Domain()))

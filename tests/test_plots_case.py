@@ -6,6 +6,7 @@ import io
 from typing import Any
 
 import histories
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +15,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 import casesnb as cn
+from casesnb.view.plots.colours import CLOSED_VALUES, VALUES, Colours, colours_of
 from casesnb.view.plots.style import KINDS
 
 
@@ -28,8 +30,8 @@ def lanes(ax: Any) -> list[str]:
 
 def test_a_case_is_told_lane_by_lane(plain: cn.History) -> None:
     ax = cn.plot_changes(plain)
-    assert cn.plot_text(ax).rpartition(" · drawn ")[0] == (
-        "What changed in case 4711\n"
+    assert cn.plot_text(ax).rpartition(" Drawn ")[0] == (
+        "What changed in case 4711: status most often, 3 times\n"
         "  status: open 27.0 h → closed 24.0 h → open 26.0 d and on\n"
         "  assigned_user: empty (since when is not known) → anna 3.1 d or less → "
         "ben 25.0 d and on\n"
@@ -38,8 +40,9 @@ def test_a_case_is_told_lane_by_lane(plain: cn.History) -> None:
         "  Comment items: 1 mark\n"
         "  SLAs: 1 mark\n"
         "  changed by: agent 4, custom entity 1, service 3, API role 1, unknown 1\n"
-        "10 changes in 6 lanes · 2026-02-02 09:00 to 2026-02-05 13:00 UTC · "
-        "as of 2026-03-02 12:00 · complete · 1 break"
+        "10 changes in 6 lanes from 2026-02-02 09:00 to 2026-02-05 13:00 UTC, "
+        "as of 2026-03-02 12:00. A value has one colour in all lanes. "
+        "The history is complete · 1 break."
     )
     assert lanes(ax) == [
         "status",
@@ -84,7 +87,9 @@ def test_a_mark_stands_where_and_as_its_event_does(plain: cn.History) -> None:
         KINDS["unknown"].marker: 1,
     }
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [
-        ink.label for ink in KINDS.values()
+        *(ink.label for ink in KINDS.values()),
+        "open",
+        "closed",
     ]
 
 
@@ -109,9 +114,9 @@ def test_fields_chooses_and_orders_the_lanes(plain: cn.History) -> None:
         "status",
     ]
     none = cn.plot_text(cn.plot_changes(plain, fields=["summary", "created_by"]))
-    assert "0 changes · no change of summary, created_by · complete" in none
+    assert "0 changes. No change of summary, created_by. The history" in none
     some = cn.plot_text(cn.plot_changes(plain, fields=["status", "summary"]))
-    assert " · no change of summary · complete" in some
+    assert ". No change of summary. The history is complete" in some
     with pytest.raises(TypeError, match=r"Give several in a list: \['status'\]"):
         cn.plot_changes(plain, fields="status")
 
@@ -138,6 +143,7 @@ def test_a_long_lane_says_how_it_began_and_how_it_stands(n: int) -> None:
 def test_what_does_not_fit_is_one_lane(plain: cn.History) -> None:
     ax = cn.plot_changes(plain.changes, top=2)
     assert lanes(ax) == ["status", "other (3)"]
+    assert "The 3 fields with the fewest changes share one lane." in cn.plot_text(ax)
     drawn = cn.plot_data(ax)
     assert len(drawn[drawn["what"] == "mark"]) == len(plain.changes)
     with pytest.raises(ValueError, match="top=0 leaves nothing to draw"):
@@ -163,6 +169,46 @@ def test_two_cases_do_not_share_a_lane() -> None:
     both = pd.concat([one.changes, two.changes], ignore_index=True)
     ax = cn.plot_changes(both, fields=["status"])
     assert lanes(ax) == ["status · one", "status · two"]
+
+
+def test_many_cases_are_refused_unless_every_lane_is_drawn() -> None:
+    many = histories.many()
+    with pytest.raises(ValueError, match=r"at most 12 cases, not 20\. Choose some"):
+        cn.plot_changes(many)
+    with pytest.raises(ValueError, match=r"draw all of them with cn\.plot_cases"):
+        cn.plot_changes(many.changes, fields=["status"], top=19)
+    assert len(lanes(cn.plot_changes(many, fields=["status"], top=20))) == 20
+    few = many.only(case_ids=many.certificate.captures["case_id"].head(12))
+    assert "(cn.plot_cases draws a row per case)" in cn.plot_text(cn.plot_changes(few))
+
+
+def test_a_status_has_the_colour_of_its_option_in_every_picture() -> None:
+    world = cn.sandbox.World(seed=7)
+    client, (domain_id, case_id) = cn.connect(world), world.showcase
+    catalogue = cn.load_catalogue(client, domain_id)
+    history = cn.with_names(cn.load_history(client, domain_id, case_id), catalogue)
+    options = catalogue.options[catalogue.options["field_id"] == "status"]
+    expected = {
+        name: CLOSED_VALUES[0].colour if name == "Closed" else VALUES[place].colour
+        for place, name in enumerate(options["name"])
+    }
+    with colours_of(Colours()):
+        pictures = [
+            cn.plot_changes(history, fields=["status"]),
+            cn.plot_backlog(history, with_closed=True),
+            cn.plot_backlog(history),
+        ]
+    for ax in pictures:
+        shown = {
+            text.get_text(): mpl.colors.to_hex(patch.get_facecolor())
+            for patch, text in zip(
+                ax.get_legend().get_patches(),
+                ax.get_legend().get_texts()[-len(ax.get_legend().get_patches()) :],
+                strict=True,
+            )
+        }
+        assert len(shown) > 2
+        assert shown == {name: expected[name] for name in shown}
 
 
 def test_time_may_count_from_the_first_change(plain: cn.History) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 
 import histories
+import numpy as np
 import pytest
 
 import casesnb as cn
+from casesnb.view.plots.swarm import swarm
 
 
 @pytest.fixture(scope="module")
@@ -49,4 +51,51 @@ def test_an_open_case_is_as_old_as_its_creation() -> None:
 
 def test_a_case_without_its_creation_may_be_older() -> None:
     cut = histories.history(histories.PLAIN[1:])
-    assert "1 hollow: may be older" in cn.plot_text(cn.plot_aging(cut.changes))
+    words = cn.plot_text(cn.plot_aging(cut.changes))
+    assert "1 may be older (hollow): no creation is told." in words
+
+
+def test_the_oldest_open_case_is_the_title(many: cn.History) -> None:
+    ax = cn.plot_aging(many, as_of=dt.datetime(2026, 2, 12, 12, tzinfo=dt.UTC))
+    drawn = cn.plot_data(ax)
+    assert drawn["age_hours"].is_monotonic_decreasing
+    days = f"{drawn['age_hours'].iloc[0] / 24:.1f} d"
+    assert cn.plot_text(ax).startswith(
+        f"{len(drawn)} cases are open: the oldest {days}"
+    )
+    titled = cn.plot_aging(many, title="We are behind")
+    assert cn.plot_text(titled).startswith("We are behind\n")
+
+
+# ------------------------------------------------------------------- dots
+
+
+@pytest.mark.parametrize(
+    ("n", "room", "n_each"), [(1, 3, 1), (40, 9, 1), (3_000, 9, 20)]
+)
+def test_dots_of_a_swarm_lie_side_by_side(n: int, room: int, n_each: int) -> None:
+    dice = np.random.default_rng(1)
+    at, group = dice.normal(30, 8, n), dice.integers(0, 2, n)
+    kind = (dice.random(n) < 0.3).astype(int)
+    found = swarm(at, group, kind, room=room)
+    assert found.n_each == n_each
+    for number in set(group.tolist()):
+        own = group[found.row] == number
+        for line in set(found.aside[own].tolist()):
+            places = np.sort(at[found.row][own & (found.aside == line)])
+            assert (np.diff(places) >= 1 - 1e-9).all()
+        assert np.abs(found.aside[own]).max() <= room / 2
+        for part in (0, 1):  # as many dots as the things they stand for
+            is_part = (group == number) & (kind == part)
+            dots = (own & (kind[found.row] == part)).sum()
+            assert dots == max(round(is_part.sum() / n_each), is_part.any())
+
+
+def test_dots_for_many_are_spread_as_the_many_are() -> None:
+    at = np.sort(np.random.default_rng(2).normal(50, 9, 5_000))
+    nothing = np.zeros(5_000, dtype=int)
+    found = swarm(at, nothing, nothing, room=15)
+    assert found.n_each > 1
+    shares = [0.1, 0.5, 0.9]
+    drawn = np.quantile(at[found.row], shares)
+    assert np.allclose(drawn, np.quantile(at, shares), atol=0.5)

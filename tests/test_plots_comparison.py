@@ -27,6 +27,9 @@ def test_curves_are_drawn_with_their_bands() -> None:
     assert len(drawn) == len(found.curves)
     assert drawn["share"].tolist() == [step.share for step in found.curves]
     assert str(found) in cn.plot_text(ax)
+    a, b = (f"{hours:.1f} h" for hours in found.effects[0][1:3])
+    said = f"Time until it is over: {a} ($x$ <b>) and {b} (new) on average\n"
+    assert cn.plot_text(ax).startswith(said)
     curves = [line for line in ax.lines if len(line.get_xdata()) > 2]
     assert len(curves) == 2
     assert len(ax.collections) == 2
@@ -47,6 +50,9 @@ def test_rates_are_drawn_in_rows_with_their_intervals() -> None:
     spans = [tuple(line.get_xdata()) for line in ax.lines if len(line.get_xdata()) == 2]
     assert spans == list(zip(drawn["low"], drawn["high"], strict=True))
     assert "-25.0 points" in cn.plot_text(ax)
+    assert cn.plot_text(ax).startswith("Reopened: 30.0% (a) and 5.0% (b)\n")
+    titled = cn.plot_comparison(found, title="It helped")
+    assert cn.plot_text(titled).startswith("It helped\n")
 
 
 def test_what_is_no_comparison_is_refused() -> None:

@@ -126,7 +126,7 @@ def test_each_item_altered_in_the_file_is_named_and_no_other(report: Path) -> No
 
 
 def test_one_altered_byte_of_a_picture_is_named(report: Path) -> None:
-    alter(report, "base64,iVBORw0KGgo", "base64,iVBORw0KGgp")
+    alter(report, "base64,iVBORw0KGg", "base64,iVBORw0KGh")
     found = cn.verify_report(report, client(histories.PLAIN))
     assert named(found, DIFFERS) == ["h0c0 changes picture"]
 

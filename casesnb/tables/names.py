@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, overload
 
+import numpy as np
 import pandas as pd
 
 from casesnb.tables.arguments import need_pandas
@@ -370,6 +371,8 @@ def _with_names(
                 out[label] = _labels(
                     frame[value], frame["field_id"], kinds, known, unnamed
                 )
+        if "new" in frame:
+            out["new_option"] = _options(frame, catalogue)
         n_unnamed["values"] = len(unnamed)
     else:
         fields = catalogue.fields
@@ -458,6 +461,16 @@ def _labels(
             shown[rows] = found.map(told).array
     named: pd.Series[Any] = pd.Series(shown, values.index, dtype=TEXT_TYPE)
     return named
+
+
+def _options(frame: pd.DataFrame, catalogue: Catalogue) -> pd.Series[Any]:
+    """Return which of its field's options each new value is, from 0."""
+    found = np.full(len(frame), np.nan)
+    for field_id, options in catalogue.options.groupby("field_id", sort=False):
+        rows = (frame["field_id"] == field_id).to_numpy(dtype=bool)
+        number = {value: float(n) for n, value in enumerate(options["value"])}
+        found[rows] = frame["new"][rows].astype(object).map(number).astype("float64")
+    return pd.Series(found, frame.index)
 
 
 def _value_names(catalogue: Catalogue) -> dict[str, dict[str, str]]:

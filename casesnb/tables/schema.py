@@ -380,6 +380,11 @@ NAMES = Table(
             TEXT,
             "the value after, as people name it today; its own text where unnamed",
         ),
+        Column(
+            "new_option",
+            "float64",
+            "which of its field's options the value after is, from 0; missing if none",
+        ),
         *(
             Column(label, TEXT, f"what `{value}` is called today, {where}")
             for value, label, where in (

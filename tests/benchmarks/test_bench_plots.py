@@ -104,6 +104,23 @@ def test_a_million_events_take_a_few_empty_figures() -> None:
     assert whole <= 5
 
 
+@pytest.mark.parametrize(
+    "plot", [cn.plot_backlog, cn.plot_handoffs, cn.plot_aging, cn.plot_time_in]
+)
+def test_a_million_changes_take_less_than_twenty_empty_figures(
+    plot: Callable[..., Axes],
+) -> None:
+    frame = changes(1_000_000, n_cases=100_000, n_fields=3)
+    names = {"0": "status", "1": "assigned_user", "2": "priority"}
+    frame["field_id"] = frame["field_id"].astype("str").map(names)
+    for column in ("old", "new"):  # one status in six means closed
+        frame[column] = frame[column].replace({"3": "closed"})
+    frame = CHANGES.cast(frame)
+    whole = ratio(lambda: saved(plot(frame)), times=3)
+    print(f"{plot.__name__} of 1,000,000 changes: {whole:.1f} empty figures, below 20")
+    assert whole < 20
+
+
 def test_a_vector_file_of_ten_thousand_spans_is_small() -> None:
     size = saved(cn.plot_changes(changes(10_000)), "svg")
     print(f"SVG of 10,000 spans: {size:,} bytes, below 200,000")

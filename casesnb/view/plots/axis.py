@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-from casesnb.view.plots.style import GRID
+from casesnb.view.plots.style import grid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,7 @@ def time_axis(ax: Axes, tz: dt.tzinfo) -> None:
     dates = ConciseDateFormatter(locator, tz=tz)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(dates)
-    ax.grid(axis="x", color=GRID, linewidth=0.8)
+    grid(ax, "x")
 
 
 def moment(when: float | dt.datetime, tz: dt.tzinfo) -> str:

@@ -8,14 +8,16 @@ import numpy as np
 from matplotlib.collections import PolyCollection
 
 from casesnb.analysis.timezones import zone
+from casesnb.tables.frames import to_pandas
+from casesnb.tables.schema import CHANGES
 from casesnb.view.plots.axis import span, time_axis
-from casesnb.view.plots.labels import drawable, literal
+from casesnb.view.plots.colours import TINTS
+from casesnb.view.plots.labels import drawable, n_letters
 from casesnb.view.plots.lanes import (
     DENSE,
     EMPTY,
     EMPTY_WORD,
     NOT_TOLD,
-    TINTS,
     Lanes,
     Rows,
     lanes_of,
@@ -29,12 +31,16 @@ from casesnb.view.plots.style import (
     Drawing,
     boxes,
     finish,
+    grid,
     legend,
     nothing,
     page,
+    paper,
+    scale,
+    sentences,
 )
 from casesnb.view.text import shortened
-from casesnb.view.wording import counted, hours_text, is_missing, standing, whose
+from casesnb.view.wording import counted, hours_text, is_missing, whose
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -50,6 +56,7 @@ if TYPE_CHECKING:
 
 _PATCH = {"facecolor": UNKNOWN, "edgecolor": "none", "pad": 1.5}
 _HALF = 0.33  # of a lane's height: the bar's half
+_MOST_CASES = 12  # whose lanes are drawn
 _LABELS = 120  # the most spans that are labelled
 
 
@@ -64,6 +71,7 @@ def plot_changes(
     top: int = 14,
     tz: str | dt.tzinfo = "UTC",
     relative: bool = False,
+    title: str | None = None,
 ) -> Axes:
     """Draw a case as lanes: what each field held, from when to when, who set it.
 
@@ -89,11 +97,15 @@ def plot_changes(
         The ``field_id`` of each lane, in order; all otherwise. The footer names
         those that never changed.
     top : int, default 14
-        The most lanes; further fields share the lane "other (n)".
+        The most lanes. Status, holder, queue, reason and title come first, then
+        the fields that changed most; further ones share the lane "other (n)".
     tz : str or tzinfo, default "UTC"
         The zone of the time axis.
     relative : bool, default False
         Count hours or days from the first change.
+    title : str, optional
+        What stands above the picture; what it is of and its largest number
+        otherwise.
 
     Returns
     -------
@@ -105,13 +117,19 @@ def plot_changes(
     TypeError
         If `fields` is one text.
     ValueError
-        If there is no such time zone, or `top` is below 1.
+        If there is no such time zone, `top` is below 1, or there are more than
+        twelve cases, and more than `top` lanes of them.
+
+    See Also
+    --------
+    plot_cases : Draws every case of a history, however many.
     """
     zone_ = zone(tz)
     if top < 1:
         raise ValueError(f"top={top} leaves nothing to draw. Give 1 or more.")
+    _refuse_many(history, fields, top)
     lanes = lanes_of(history, events=events, as_of=as_of, fields=fields, top=top)
-    absent = [f"no change of {', '.join(lanes.absent)}"] if lanes.absent else []
+    absent = f"no change of {', '.join(lanes.absent)}" if lanes.absent else ""
     n = max(len(lanes.names), 1)
     ax = page(
         ax,
@@ -120,59 +138,99 @@ def plot_changes(
         top=0.62,
         bottom=0.73,
     )
-    title = f"What changed in {whose(lanes.changes, 'this case')}"
+    about = f"What changed in {whose(lanes.changes, 'this case')}"
     if not lanes.names:
         nothing(ax, "No change in this history.")
-        footer = " · ".join(["0 changes", *absent, standing(history)])
-        return finish(ax, Drawing(title, lanes.frame, lambda: (), footer))
+        footer = sentences(history, "0 changes", absent)
+        drawing = Drawing(about, lanes.frame, lambda: (), footer)
+        return finish(ax, drawing, title=title)
 
-    rows = lanes.rows
+    rows, on = lanes.rows, paper(ax)
     first, last, low, high, width = rows.extent()
     left = np.where(np.isnan(rows.left), low, rows.left)
     right = np.where(np.isnan(rows.right), high, np.minimum(rows.right, high))
     if relative:
         unit, name = (24, "hours") if width < 3 else (1, "days")
         left, right, low, high = ((v - first) * unit for v in (left, right, low, high))
-        ax.set_xlabel(f"{name} since the first change", color=QUIET, fontsize=9)
-        ax.grid(axis="x", color=GRID, linewidth=0.8)
+        ax.set_xlabel(
+            f"{name} since the first change", color=on.quiet, fontsize=9 * scale(ax)
+        )
+        grid(ax, "x")
     else:
         time_axis(ax, zone_)
     room = 0.02 * (high - low)
     ax.set_xlim(low, high + room)
     ax.set_ylim(n - 0.45, -0.6)
     ax.set_yticks(range(n), [drawable(shortened(name, 26)) for name in lanes.names])
-    literal(ax.get_yticklabels())
     pixel = (high - low) / ax.bbox.width
     bare = np.arange(n - lanes.n_bare, n)
-    ax.hlines(bare, low, high, color=GRID, linewidth=0.8, zorder=1)
-    _draw_spans(ax, rows, left, right, pixel, high, room)
+    ax.hlines(bare, low, high, color=on.grid, linewidth=0.8, zorder=1)
+    _draw_spans(ax, lanes, left, right, pixel, high, room)
     kinds = _draw_marks(ax, rows, left, pixel)
-    legend(ax, [KINDS[kind] for kind in KINDS if kind in kinds])
-    footer = " · ".join(
-        [
-            f"{counted(int(rows.is_mark.sum()), 'change')} in {counted(n, 'lane')}",
-            span(first, last, zone_),
-            *lanes.as_of(zone_),
-            *absent,
-            standing(history),
-        ]
+    legend(ax, [KINDS[kind] for kind in KINDS if kind in kinds], lanes.statuses())
+    footer = sentences(
+        history,
+        f"{counted(int(rows.is_mark.sum()), 'change')} in {counted(n, 'lane')} from "
+        f"{span(first, last, zone_)}{''.join(f', {told}' for told in lanes.as_of(zone_))}",
+        absent,
+        _left_out(lanes),
+        "A value has one colour in all lanes" if len(lanes.names) > 1 else "",
     )
     below = 46.0 if relative else 34.0
-    drawing = Drawing(title, lanes.frame, lambda: _lines(lanes), footer)
-    return finish(ax, drawing, below=below)
+    about += _most(lanes)
+    drawing = Drawing(about, lanes.frame, lambda: _lines(lanes), footer)
+    return finish(ax, drawing, title=title, below=below)
+
+
+def _refuse_many(history: object, fields: Sequence[str] | None, top: int) -> None:
+    """Refuse the lanes of so many cases that most would not be seen."""
+    changes = to_pandas(history, CHANGES)
+    n_cases = changes["case_id"].nunique()
+    if n_cases <= _MOST_CASES or (fields is not None and n_cases * len(fields) <= top):
+        return
+    raise ValueError(
+        f"plot_changes draws the lanes of at most {_MOST_CASES} cases, not "
+        f"{n_cases:,}. Choose some with history.only(case_ids=...), or draw all of "
+        "them with cn.plot_cases."
+    )
+
+
+def _left_out(lanes: Lanes) -> str:
+    """Say by which rule fields have no lane of their own."""
+    if not lanes.n_rest:
+        return ""
+    n_cases = lanes.changes["case_id"].nunique()
+    more = " (cn.plot_cases draws a row per case)" if n_cases > 1 else ""
+    verb = "shares" if lanes.n_rest == 1 else "share"
+    return (
+        f"The {counted(lanes.n_rest, 'field')} with the fewest changes {verb} one "
+        f"lane{more}"
+    )
+
+
+def _most(lanes: Lanes) -> str:
+    """Say which lane of a field has most changes, and how many."""
+    own = len(lanes.names) - lanes.n_bare
+    counts = np.bincount(
+        lanes.rows.lane[lanes.rows.is_mark], minlength=len(lanes.names)
+    )
+    if not own or not counts[:own].any():
+        return ""
+    most = int(counts[:own].argmax())
+    return f": {shortened(lanes.names[most], 40)} most often, {counted(int(counts[most]), 'time')}"
 
 
 def _draw_spans(
     ax: Axes,
-    rows: Rows,
+    lanes: Lanes,
     left: Numbers,
     right: Numbers,
     pixel: float,
     high: float,
     room: float,
 ) -> None:
+    rows, tint = lanes.rows, lanes.tints
     y, is_span, empty = rows.lane, ~rows.is_mark, rows.is_bare
-    tint = rows.tints()
     narrow = is_span & (right - left < pixel)
     shown = is_span & ~narrow
     groups: list[tuple[Numbers, dict[str, Any]]] = [
@@ -181,7 +239,7 @@ def _draw_spans(
     ]
     bare = {"facecolor": EMPTY, "edgecolor": GRID}
     groups.append((shown & rows.is_known & empty, bare))
-    hatched = {"facecolor": UNKNOWN, "edgecolor": "#b4bec7", "hatch": "////"}
+    hatched = {"facecolor": UNKNOWN, "edgecolor": "#d3dae0", "hatch": "///"}
     groups.append((shown & ~rows.is_known, hatched))
     # What is narrower than a pixel is drawn once a pixel, however many there are.
     cells = np.stack([y[narrow], np.floor(left[narrow] / pixel)], axis=1)
@@ -229,19 +287,21 @@ def _write_values(
     known: Numbers,
     missing: Numbers,
 ) -> None:
-    scale = ax.figure.dpi / 72
-    size = 8.5
-    letter = 0.56 * size * scale  # what a letter takes on average, in pixels
-    room = (right - left) / pixel - 9 * scale
+    per_point = ax.figure.dpi / 72
+    size = 8.5 * scale(ax)
+    letter = 0.56 * size * per_point  # what a letter takes on average, in pixels
+    room = (right - left) / pixel - 9 * per_point
     rows = np.flatnonzero(shown & (room > 3 * letter))
     rows = rows[np.argsort(-room[rows], kind="stable")[:_LABELS]]
     for row in rows:
-        n_letters = int(room[row] / letter)
-        label = shortened(str(words[row]), n_letters)
-        if label.endswith("…") and n_letters < 5:
+        word, most = str(words[row]), int(room[row] / letter)
+        if most < n_letters(word):
+            most = most * len(word) // n_letters(word)
+        label = shortened(word, max(most, 1))
+        if label.endswith("…") and most < 5:
             continue
         ax.text(
-            left[row] + 6 * scale * pixel,
+            left[row] + 6 * per_point * pixel,
             y[row] + 0.03,
             drawable(label),
             fontsize=size,
@@ -270,9 +330,9 @@ def _draw_marks(ax: Axes, rows: Rows, left: Numbers, pixel: float) -> set[str]:
             linestyle="",
             marker=ink.marker,
             color=ink.colour,
-            markeredgecolor="white",
+            markeredgecolor=paper(ax).ground,
             markeredgewidth=0.0 if crowded else 0.7,
-            markersize=4 if crowded else 7,
+            markersize=(4 if crowded else 7) * scale(ax),
             rasterized=crowded,
             clip_on=False,
             zorder=5,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,36 +19,37 @@ from casesnb.view.plots.axis import (
     span,
     time_axis,
 )
-from casesnb.view.plots.labels import drawable, literal
+from casesnb.view.plots.colours import options_of
+from casesnb.view.plots.labels import drawable
 from casesnb.view.plots.style import (
-    GRID,
-    INK,
     KINDS,
     OTHER,
-    QUIET,
     Drawing,
     count_axis,
     factorized,
     finish,
+    grid,
     legend,
     like,
     nothing,
     page,
+    paper,
+    scale,
+    sentences,
     top_or_other,
 )
+from casesnb.view.plots.swarm import swarm
 from casesnb.view.text import shortened
 from casesnb.view.wording import (
     counted,
     hours_text,
     is_missing,
-    standing,
     tail,
     value_name,
     value_names,
 )
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Sequence
 
     import pandas as pd
@@ -59,6 +61,8 @@ if TYPE_CHECKING:
     Numbers = np.ndarray[Any, Any]
 
 _NAMED = 30  # cases that are named at the side
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_WIDE = 0.3  # of a column: half of its swarm
 _DOTS = 3_000  # beyond so many, a dot is a pixel
 
 
@@ -69,6 +73,7 @@ def plot_cases(
     ax: Axes | None = None,
     tz: str | dt.tzinfo = "UTC",
     relative: bool = False,
+    title: str | None = None,
 ) -> Axes:
     """Draw a dot per event, a row per case, oldest case first.
 
@@ -83,6 +88,9 @@ def plot_cases(
         The zone of the time axis.
     relative : bool, default False
         Count days from each case's first event, longest case first.
+    title : str, optional
+        What stands above the picture; what it is of and its largest number
+        otherwise.
 
     Returns
     -------
@@ -97,13 +105,13 @@ def plot_cases(
     events = to_pandas(history, EVENTS)
     zone_ = zone(tz)
     case, pairs = _cases(events)
-    title = "Every event of " + counted(len(pairs), "case")
+    about = "Every event of " + counted(len(pairs), "case")
     if events.empty:
         ax = page(ax)
         nothing(ax, "No event to draw.")
         none = like(events, {"case_id": [], "first_at": [], "last_at": []})
-        footer = f"0 events · {standing(history)}"
-        return finish(ax, Drawing(title, lambda: none, lambda: (), footer))
+        footer = sentences(history, "0 events")
+        return finish(ax, Drawing(about, lambda: none, lambda: (), footer), title=title)
     ids = [case_id for _, case_id in pairs]
     kind, kinds = factorized(events["actor_kind"])
     kinds = [name if name in KINDS else "unknown" for name in kinds]
@@ -121,10 +129,13 @@ def plot_cases(
     ax = page(
         ax, height=min(2.2 + 0.16 * len(ids), 6.5), left=1.2 if few else 0.75, top=0.6
     )
+    on = paper(ax)
     if relative:
         shown = x - first[case]
-        ax.set_xlabel("days since the first event", color=QUIET, fontsize=9)
-        ax.grid(axis="x", color=GRID, linewidth=0.8)
+        ax.set_xlabel(
+            "days since the first event", color=on.quiet, fontsize=9 * scale(ax)
+        )
+        grid(ax, "x")
     else:
         shown = x
         time_axis(ax, zone_)
@@ -135,8 +146,8 @@ def plot_cases(
     if few:
         names = [drawable(shortened(tail(str(ids[i])), 16)) for i in order]
         ax.set_yticks(range(len(ids)), names)
-        literal(ax.get_yticklabels())
-        ax.hlines(np.arange(len(ids)), low, high, color=GRID, linewidth=0.6, zorder=1)
+        ends: dict[str, Any] = {"color": on.grid, "linewidth": 0.6, "zorder": 1}
+        ax.hlines(np.arange(len(ids)), low, high, **ends)
     else:
         count_axis(ax, "cases")
         ax.grid(visible=False, axis="y")
@@ -149,15 +160,16 @@ def plot_cases(
         at = np.unique(places.astype(np.int64).T @ [1 << 20, 1], return_index=True)[1]
         spots.append((KINDS[ink_of], np.flatnonzero(here)[at]))
     crowded = sum(len(at) for _, at in spots) > _DOTS
+    small = min(max(ax.bbox.height / ax.figure.dpi * 72 / len(ids), 0.75), 4)
     for ink, at in spots:
         ax.plot(
             shown[at],
             row[case[at]],
             linestyle="",
-            marker="," if crowded else ink.marker,
+            marker="s" if crowded else ink.marker,
             color=ink.colour,
-            markersize=1 if crowded else 5,
-            markeredgecolor=ink.colour if crowded else "white",
+            markersize=small if crowded else 5,
+            markeredgecolor=on.ground,
             markeredgewidth=0 if crowded else 0.4,
             rasterized=crowded,
             zorder=3,
@@ -173,25 +185,27 @@ def plot_cases(
         }
         return like(events, columns)
 
+    longest = int((last - first).argmax())
+    hours = (last - first)[longest] * 24
+    about += f": from first to last {hours_text(hours)} at most"
+
     def lines() -> list[str]:
         total = by_kind.sum(axis=0)
         parts = [f"{KINDS[name].label} {total[i]:,}" for i, name in enumerate(kinds)]
-        longest = int((last - first).argmax())
-        hours = (last - first)[longest] * 24
         return [
             f"done by: {', '.join(parts)}",
             f"longest: case {tail(str(ids[longest]))}, {hours_text(hours)}",
         ]
 
-    footer = " · ".join(
-        [
-            f"{counted(len(events), 'event')} of {counted(len(ids), 'case')}",
-            span(x.min(), x.max(), zone_),
-            standing(history),
-        ]
+    order_of_rows = "longest" if relative else "oldest"
+    footer = sentences(
+        history,
+        f"{counted(len(events), 'event')} of {counted(len(ids), 'case')} from "
+        f"{span(x.min(), x.max(), zone_)}",
+        f"A row is a case, the {order_of_rows} above" if len(ids) > 1 else "",
     )
-    drawing = Drawing(title, frame, lines, footer)
-    return finish(ax, drawing, below=46.0 if relative else 34.0)
+    drawing = Drawing(about, frame, lines, footer)
+    return finish(ax, drawing, title=title, below=46.0 if relative else 34.0)
 
 
 def plot_aging(
@@ -203,12 +217,14 @@ def plot_aging(
     as_of: dt.datetime | None = None,
     top: int = 8,
     tz: str | dt.tzinfo = "UTC",
+    title: str | None = None,
 ) -> Axes:
     """Draw how old each open case is, in columns by its status.
 
     A case is open while its status is not one that means closed. Its age counts
     from its first recorded change; where its creation is not in the history it
-    may be older, and the dot is hollow.
+    may be older, and the dot is hollow. Where cases are many, a dot stands for
+    several of them; the footer says for how many.
 
     Parameters
     ----------
@@ -226,6 +242,9 @@ def plot_aging(
         The most statuses; the rest become "other (n)".
     tz : str or tzinfo, default "UTC"
         The zone that the moment is told in.
+    title : str, optional
+        What stands above the picture; what it is of and its largest number
+        otherwise.
 
     Returns
     -------
@@ -246,94 +265,144 @@ def plot_aging(
     as_of = as_of_of(history, as_of)
     if as_of is None and len(changes):
         as_of = changes["performed_at"].max()
-    held = spells(changes, "status", as_of=as_of)
-    held = held[held["is_open"].to_numpy(dtype=bool)]
-    values = value_names(changes)
-    key = ["domain_id", "case_id"]
-    by_case = changes.groupby(key, observed=True)
-    begun = by_case["performed_at"].min().to_dict()
-    is_creation = changes["event_type"] == "Case.Created"
-    created = set(changes.loc[is_creation, key].itertuples(index=False, name=None))
-    rows: list[tuple[str, str, float, float, bool]] = []
-    for row in held.to_dict("records"):
-        if str(row["value"]).lower() in done:
-            continue
-        case = row["domain_id"], row["case_id"]
-        name = (
-            "not told"
-            if is_missing(row["value"])
-            else value_name(values, "status", row["value"])
-        )
-        age = (as_of - begun[case]).total_seconds() / 3600
-        rows.append((row["case_id"], name, age, row["hours"], case in created))
-    rows.sort(key=lambda row: (-row[2], row[0]))
-    columns = ("case_id", "status", "age_hours", "status_hours", "has_creation")
-    frame = like(
-        changes, {name: [row[i] for row in rows] for i, name in enumerate(columns)}
-    )
-    ax = page(ax, width=8.0, height=4.0, left=0.75)
-    title = (
-        f"How old {counted(len(rows), 'open case')} {'is' if len(rows) == 1 else 'are'}"
-    )
-    if not rows:
+    about, ages = "How old open cases are", _ages(changes, done, as_of)
+    ax = page(ax, height=4.0, left=0.75)
+    if ages.empty:
         nothing(ax, "No case is open.")
-        footer = f"0 open cases · {standing(history)}"
-        return finish(ax, Drawing(title, lambda: frame, lambda: (), footer))
-    weight: dict[str, float] = {}
-    for _, name, *_ in rows:
-        weight[name] = weight.get(name, 0) + 1
+        footer = sentences(history, "0 open cases")
+        return finish(ax, Drawing(about, lambda: ages, lambda: (), footer), title=title)
+    code, found = factorized(ages["status"])
+    weight = dict(zip(found, np.bincount(code).tolist(), strict=True))
     kept, rest = top_or_other(weight, top)
+    options = options_of(changes, "status")
+    if options:
+        kept.sort(key=lambda name: options.get(name, len(options)))
     names = [*kept, f"{OTHER} ({len(rest)})"] if rest else kept
     place = {name: i for i, name in enumerate(kept)}
-    column = np.array([place.get(row[1], len(kept)) for row in rows])
-    age = np.array([row[2] for row in rows]) / 24
-    known = np.array([row[4] for row in rows], dtype=bool)
-    # Dots of one column stand side by side in a fixed pattern: nothing is random.
-    number = np.arange(len(rows)) % 7
-    x = column + (number * 5 % 7 - 3) * 0.06
-    for which, face in ((known, KINDS["agent"].colour), (~known, "white")):
-        ax.plot(
-            x[which],
-            age[which],
-            linestyle="",
-            marker="o",
-            markersize=6,
-            markerfacecolor=face,
-            markeredgecolor=KINDS["agent"].colour,
-            rasterized=len(rows) > _DOTS,
-            zorder=3,
-        )
-    middle = [float(np.median(age[column == i])) for i in range(len(names))]
-    at = np.arange(len(names))
-    ax.hlines(middle, at - 0.32, at + 0.32, color=INK, linewidth=1.6, zorder=4)
-    for i, days in enumerate(middle):
-        text = hours_text(days * 24)
-        ax.text(i + 0.34, days, text, fontsize=8, color=QUIET, va="center")
+    column = np.array([place.get(name, len(kept)) for name in found])[code]
+    age = ages["age_hours"].to_numpy(dtype=float) / 24
+    known = ages["has_creation"].to_numpy(dtype=bool)
+    n_of = np.bincount(column, minlength=len(names))
+    oldest = hours_text(age[0] * 24)
+    is_one = len(ages) == 1
+    about = f"{counted(len(ages), 'case')} {'is' if is_one else 'are'} open: "
+    about += f"{oldest} old" if is_one else f"the oldest {oldest} old"
     ax.set_xlim(-0.6, len(names) - 0.25)
-    ax.set_ylim(0, age.max() * 1.08)
-    ax.set_xticks(at, [drawable(shortened(name, 16)) for name in names])
-    literal(ax.get_xticklabels())
-    ax.set_ylabel("days since creation", color=QUIET, fontsize=9)
-    ax.grid(axis="y", color=GRID, linewidth=0.8)
+    ax.set_ylim(0, max(age.max(), 1 / 24) * 1.08)
+    n_each = _draw_ages(ax, age, column, known)
+    middle = [float(np.median(age[column == i])) for i in range(len(names))]
+    at, on = np.arange(len(names)), paper(ax)
+    ax.hlines(middle, at - _WIDE, at + _WIDE, color=on.ink, linewidth=1.8, zorder=4)
+    for i, days in enumerate(middle):
+        text, beside = hours_text(days * 24), (i + _WIDE + 0.02, days)
+        ax.text(
+            *beside, text, fontsize=8 * scale(ax), color=on.ink, va="center", zorder=4
+        )
+    room = max(int(ax.bbox.width / ax.figure.dpi * 72 / len(names) / 5.6), 4)
+    ax.set_xticks(
+        at,
+        [
+            f"{drawable(shortened(name, min(room, 22)))}\n{n:,}"
+            for name, n in zip(names, n_of, strict=True)
+        ],
+    )
+    ax.set_ylabel("days since creation", color=on.quiet, fontsize=9 * scale(ax))
+    grid(ax, "y")
 
     def lines() -> list[str]:
         return [
-            f"{shortened(name, 40)}: {counted(int((column == i).sum()), 'case')}, "
+            f"{shortened(name, 40)}: {counted(int(n_of[i]), 'case')}, "
             f"median age {hours_text(middle[i] * 24)}, "
             f"oldest {hours_text(age[column == i].max() * 24)}"
             for i, name in enumerate(names)
         ]
 
     hollow = int((~known).sum())
-    footer = " · ".join(
-        [
-            counted(len(rows), "open case"),
-            *([] if as_of is None else [f"as of {moment(as_of, zone_)} {zone_}"]),
-            *([f"{hollow:,} hollow: may be older"] if hollow else []),
-            standing(history),
-        ]
+    told = "" if as_of is None else f" as of {moment(as_of, zone_)} {zone_}"
+    footer = sentences(
+        history,
+        f"{counted(len(ages), 'open case')}{told}",
+        f"A dot stands for {n_each:,} cases" if n_each > 1 else "",
+        "A line is the median of its column",
+        f"{hollow:,} may be older (hollow): no creation is told" if hollow else "",
     )
-    return finish(ax, Drawing(title, lambda: frame, lines, footer))
+    drawing = Drawing(about, lambda: ages, lines, footer)
+    return finish(ax, drawing, title=title, below=46.0)
+
+
+def _ages(
+    changes: pd.DataFrame, done: Sequence[str], as_of: dt.datetime | None
+) -> pd.DataFrame:
+    """Return one row per open case: its status and how old it is, the oldest first."""
+    of_status = changes[(changes["field_id"] == "status").to_numpy(dtype=bool)]
+    held = spells(of_status, "status", as_of=as_of)
+    is_open = held["is_open"] & ~held["value"].str.lower().isin(done).fillna(False)
+    held = held[is_open.to_numpy(dtype=bool)]
+    code, values = factorized(held["value"])
+    names = value_names(of_status)
+    called = [
+        "not told" if is_missing(value) else value_name(names, "status", value)
+        for value in values
+    ]
+    key = ["domain_id", "case_id"]
+    both = like(
+        changes,
+        {
+            name: np.concatenate(
+                [f[name].to_numpy(dtype=object) for f in (held, changes)]
+            )
+            for name in key
+        },
+    )
+    case, _ = _cases(both)
+    own, of_change = case[: len(held)], case[len(held) :]
+    n_cases = int(case.max(initial=-1)) + 1
+    at = plain_times(changes["performed_at"]).astype("int64")
+    begun = np.full(n_cases, np.iinfo("int64").max)
+    np.minimum.at(begun, of_change, at)
+    created = np.zeros(n_cases, dtype=bool)
+    created[
+        of_change[(changes["event_type"] == "Case.Created").to_numpy(dtype=bool)]
+    ] = True
+    now = 0 if as_of is None else (as_of - _EPOCH) // dt.timedelta(microseconds=1)
+    ages = like(
+        changes,
+        {
+            "case_id": held["case_id"].to_numpy(dtype=object),
+            "status": np.array([*called, ""], dtype=object)[code],
+            "age_hours": (now - begun[own]) / 3_600e6,
+            "status_hours": held["hours"].to_numpy(dtype=float),
+            "has_creation": created[own],
+        },
+    )
+    order = np.lexsort((ages["case_id"].to_numpy(dtype=object), -ages["age_hours"]))
+    return ages.iloc[order].reset_index(drop=True)
+
+
+def _draw_ages(ax: Axes, age: Numbers, column: Numbers, known: Numbers) -> int:
+    """Draw a dot for each case, or for some of them; return for how many."""
+    on, size = paper(ax), 4.8
+    high = ax.get_ylim()[1]
+    points = ax.bbox.height / ax.figure.dpi * 72
+    across = ax.bbox.width / ax.figure.dpi * 72 / abs(np.diff(ax.get_xlim()))[0]
+    room = max(int(2 * _WIDE * across / size), 3)
+    dots = swarm(age / high * points / size, column, (~known).astype(int), room=room)
+    x = column[dots.row] + dots.aside * size / across
+    colour = KINDS["agent"].colour
+    for which, face in ((known[dots.row], colour), (~known[dots.row], on.ground)):
+        ax.plot(
+            x[which],
+            age[dots.row][which],
+            linestyle="",
+            marker="o",
+            markersize=size - 0.8,
+            markerfacecolor=face,
+            markeredgecolor=colour,
+            markeredgewidth=0.8,
+            rasterized=len(x) > _DOTS,
+            zorder=3,
+        )
+    return dots.n_each
 
 
 def _cases(events: pd.DataFrame) -> tuple[Numbers, list[Any]]:

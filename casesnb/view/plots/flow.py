@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.patches import Patch
 
 from casesnb.analysis.closing import CLOSED, closed_values
-from casesnb.analysis.flow import handoffs, transitions
+from casesnb.analysis.durations import durations
+from casesnb.analysis.flow import transitions
 from casesnb.analysis.spells import backlog, time_in
 from casesnb.analysis.timezones import zone
 from casesnb.tables.field_chain import field_ids_of
@@ -21,23 +21,29 @@ from casesnb.view.plots.axis import (
     plain_times,
     time_axis,
 )
-from casesnb.view.plots.labels import drawable, literal
+from casesnb.view.plots.colours import inks_of, options_of
+from casesnb.view.plots.labels import drawable
 from casesnb.view.plots.people import grid_of
 from casesnb.view.plots.style import (
-    GRID,
+    KINDS,
     OTHER,
-    QUIET,
     Drawing,
-    Ink,
+    area,
     count_axis,
+    factorized,
     finish,
+    grid,
     like,
     nothing,
     page,
+    paper,
+    patches,
     place_legend,
-    series_inks,
+    scale,
+    sentences,
     top_or_other,
 )
+from casesnb.view.plots.swarm import swarm
 from casesnb.view.text import shortened
 from casesnb.view.wording import (
     actor_names,
@@ -45,14 +51,13 @@ from casesnb.view.wording import (
     field_names,
     hours_text,
     is_missing,
-    standing,
     value_name,
     value_names,
 )
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
     from matplotlib.axes import Axes
@@ -63,7 +68,7 @@ if TYPE_CHECKING:
     Numbers = np.ndarray[Any, Any]
 
 NOBODY = "nobody"
-_CLOSED = [Ink("", "#c9d1d8", "o", hatch) for hatch in ("", "////", "....")]
+_FEW = 400  # stays whose dots are large
 
 
 def plot_transitions(
@@ -74,6 +79,7 @@ def plot_transitions(
     ax: Axes | None = None,
     as_of: dt.datetime | None = None,
     top: int = 10,
+    title: str | None = None,
 ) -> Axes:
     """Draw how often a field went from one value to another, and how soon.
 
@@ -91,6 +97,9 @@ def plot_transitions(
         history was read, or to the newest change of a frame.
     top : int, default 10
         The most values at each side; the rest become "other (n)".
+    title : str, optional
+        What stands above the picture; what it is of and its largest number
+        otherwise.
 
     Returns
     -------
@@ -111,7 +120,7 @@ def plot_transitions(
     (field_id,) = field_ids_of(changes, [field_id])
     found = transitions(changes, field_id, as_of=as_of)
     names = value_names(changes)
-    called = field_names(changes).get(field_id, field_id)
+    called = shortened(field_names(changes).get(field_id, field_id), 30)
 
     def name(value: Any) -> str:
         return "empty" if is_missing(value) else value_name(names, field_id, value)
@@ -120,10 +129,8 @@ def plot_transitions(
         (name(row["from_value"]), name(row["to_value"]), row["n"], row["median_hours"])
         for row in found.to_dict("records")
     ]
-    title = f"How {called} moves"
-    return _matrix(
-        ax, history, changes, pairs, title, ("from", "to", "transition"), top
-    )
+    about = f"How {called} moves"
+    return _matrix(ax, history, changes, pairs, about, title, "transition", top)
 
 
 def plot_handoffs(
@@ -134,6 +141,7 @@ def plot_handoffs(
     ax: Axes | None = None,
     as_of: dt.datetime | None = None,
     top: int = 10,
+    title: str | None = None,
 ) -> Axes:
     """Draw who passed cases to whom, and how often.
 
@@ -151,6 +159,9 @@ def plot_handoffs(
         history was read, or to the newest change of a frame.
     top : int, default 10
         The most holders at each side; the rest become "other (n)".
+    title : str, optional
+        What stands above the picture; what it is of and its largest number
+        otherwise.
 
     Returns
     -------
@@ -172,8 +183,9 @@ def plot_handoffs(
             f"field_id={field_id!r} names no holder. Give 'assigned_user' or "
             "'assigned_queue'."
         )
-    found = handoffs(changes, as_of=as_of)
-    found = found[found["field_id"] == field_id]
+    # As `handoffs` counts them; the hours that it tells too are not drawn.
+    found = transitions(changes, field_id, as_of=as_of)
+    found = found[found["from_value"].notna() | found["to_value"].notna()]
     labels, people = value_names(changes), actor_names(changes)
 
     def name(value: Any) -> str:
@@ -185,14 +197,14 @@ def plot_handoffs(
             or value_name({}, field_id, value)
         )
 
-    held: dict[tuple[str, str], list[float]] = {}
+    counts: dict[tuple[str, str], int] = {}
     for row in found.to_dict("records"):
         pair = name(row["from_value"]), name(row["to_value"])
-        held.setdefault(pair, []).append(row["held_hours"])
-    pairs = [(*pair, len(hours), None) for pair, hours in held.items()]
+        counts[pair] = counts.get(pair, 0) + row["n"]
+    pairs = [(*pair, n, None) for pair, n in counts.items()]
     who = "agent" if field_id == "assigned_user" else "queue"
-    title = f"Which {who} passes cases to which"
-    return _matrix(ax, history, changes, pairs, title, ("from", "to", "handoff"), top)
+    about = f"Which {who} passes cases to which"
+    return _matrix(ax, history, changes, pairs, about, title, "handoff", top)
 
 
 def plot_time_in(
@@ -203,11 +215,14 @@ def plot_time_in(
     ax: Axes | None = None,
     as_of: dt.datetime | None = None,
     top: int = 10,
+    title: str | None = None,
 ) -> Axes:
     """Draw how long each case spent in each value of a field.
 
-    A dot per case and value. A case that is still there has a hollow arrow: it
-    will have spent longer. Nothing is left out for not being over.
+    A dot per case and value, or for some of them where they are many. A case
+    that is still there is hollow: it will have spent longer. The median and the
+    90th percentile count it with the time so far (Kaplan and Meier), so nothing
+    is left out for not being over.
 
     Parameters
     ----------
@@ -223,6 +238,9 @@ def plot_time_in(
         history was read, or to the newest change of a frame.
     top : int, default 10
         The most values; the rest become "other (n)".
+    title : str, optional
+        What stands above the picture; what it is of and its largest number
+        otherwise.
 
     Returns
     -------
@@ -242,73 +260,147 @@ def plot_time_in(
     (field_id,) = field_ids_of(changes, [field_id])
     _check(top)
     found = time_in(changes, field_id, as_of=as_of)
-    hours = found["hours"].to_numpy(dtype=float)
-    found = found[hours > 0].reset_index(drop=True)
-    names = value_names(changes)
-    values = [
-        "empty" if is_missing(value) else value_name(names, field_id, value)
-        for value in found["value"]
-    ]
-    called = field_names(changes).get(field_id, field_id)
-    title = f"How long cases spend in each {called}"
-    weight: dict[str, float] = {}
-    for value in values:
-        weight[value] = weight.get(value, 0) + 1
-    kept, rest = top_or_other(weight, top)
+    found = found[(found["hours"] > 0).to_numpy(dtype=bool)].reset_index(drop=True)
+    called = shortened(field_names(changes).get(field_id, field_id), 30)
+    about = f"How long cases are in each {called}"
+    values, kept, rest = _named(changes, found["value"], field_id, top)
     rows = [*kept, f"{OTHER} ({len(rest)})"] if rest else kept
-    ax = page(ax, height=1.6 + 0.5 * max(len(rows), 2), left=1.75, bottom=0.9)
+    ax = page(
+        ax, height=1.6 + 0.62 * max(len(rows), 2), left=1.75, right=1.7, bottom=0.9
+    )
     if not rows:
         nothing(ax, "No spell to draw.")
-        footer = f"0 cases · {standing(history)}"
-        return finish(ax, Drawing(title, lambda: found, lambda: (), footer))
+        footer = sentences(history, "0 cases")
+        return finish(
+            ax, Drawing(about, lambda: found, lambda: (), footer), title=title
+        )
     place = {name: i for i, name in enumerate(kept)}
-    row = np.array([place.get(value, len(kept)) for value in values])
+    of_value = np.array([place.get(value, len(kept)) for value in values[1]], dtype=int)
+    row = of_value[values[0]]
     hours = found["hours"].to_numpy(dtype=float)
     is_open = found["is_open"].to_numpy(dtype=bool)
-    y = row + (np.arange(len(row)) * 5 % 7 - 3) * 0.07
-    colour = series_inks([""])[0].colour
-    for which, marker, face in ((~is_open, "o", colour), (is_open, ">", "white")):
-        ax.plot(
-            hours[which],
-            y[which],
-            linestyle="",
-            marker=marker,
-            markersize=5.5,
-            markerfacecolor=face,
-            markeredgecolor=colour if marker == ">" else "white",
-            markeredgewidth=1.0 if marker == ">" else 0.4,
-            rasterized=len(row) > 3_000,
-            zorder=3,
-        )
+    low, high = hours.min() / 1.5, hours.max() * 1.5
     ax.set_xscale("log")
     ticks = [(1 / 60, "1 min"), (1, "1 h"), (24, "1 d"), (168, "1 w"), (730, "1 mo")]
-    low, high = hours.min() / 1.5, hours.max() * 1.5
     ticks = [(at, text) for at, text in [*ticks, (8766, "1 y")] if low < at < high]
     ax.set_xticks([at for at, _ in ticks], [text for _, text in ticks])
     ax.set_xticks([], minor=True)
     ax.set_xlim(low, high)
-    ax.grid(axis="x", color=GRID, linewidth=0.8)
+    grid(ax, "x")
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_yticks(range(len(rows)), [drawable(shortened(name, 22)) for name in rows])
-    literal(ax.get_yticklabels())
+    n_each = _draw_stays(ax, hours, row, is_open)
+    quantiles = _quantiles(found, row, len(rows))
+    _write_quantiles(ax, quantiles)
+    counts = np.bincount(row, minlength=len(rows))
+    n_open = np.bincount(row, weights=is_open, minlength=len(rows)).astype(int)
+    medians = [median for median, _ in quantiles]
+    if not np.isnan(medians).all():
+        most = int(np.nanargmax(medians))
+        about += f": longest in {rows[most]}, median {hours_text(medians[most])}"
 
     def lines() -> list[str]:
         return [
-            f"{shortened(name, 40)}: {counted(int((row == i).sum()), 'case')}, "
+            f"{shortened(name, 40)}: {counted(int(counts[i]), 'case')}, "
+            f"half within {_within(quantiles[i][0])}, "
+            f"nine tenths within {_within(quantiles[i][1])}, "
             f"{hours_text(hours[row == i].min())} to "
-            f"{hours_text(hours[row == i].max())}, "
-            f"{int(is_open[row == i].sum())} still there"
+            f"{hours_text(hours[row == i].max())}, {n_open[i]:,} still there"
             for i, name in enumerate(rows)
         ]
 
-    footer = " · ".join(
-        [
-            counted(len(found), "stay"),
-            f"{int(is_open.sum()):,} of them not over (arrows)",
-            standing(history),
-        ]
+    each = "a case" if n_each == 1 else f"{n_each:,} cases"
+    footer = sentences(
+        history,
+        f"{counted(len(found), 'stay')}, of which {int(is_open.sum()):,} are not over "
+        f"(hollow); one dot is {each}",
+        "The lines are the median and the 90th percentile, in which those not over "
+        "count with the time so far",
     )
-    return finish(ax, Drawing(title, lambda: found, lines, footer))
+    return finish(ax, Drawing(about, lambda: found, lines, footer), title=title)
+
+
+def _draw_stays(ax: Axes, hours: Numbers, row: Numbers, is_open: Numbers) -> int:
+    """Draw a dot for each stay, or for some of them; return for how many."""
+    on, size = paper(ax), 4.4 if len(hours) <= _FEW else 3.2
+    low, high = np.log(ax.get_xlim())
+    points = ax.bbox.width / ax.figure.dpi * 72
+    across = ax.bbox.height / ax.figure.dpi * 72 / abs(np.diff(ax.get_ylim()))[0]
+    at = (np.log(hours) - low) / (high - low) * points / size
+    room = max(int(0.84 * across / size), 3)
+    dots = swarm(at, row, is_open.astype(int), room=room)
+    y = row[dots.row] + dots.aside * size / across
+    colour = KINDS["agent"].colour
+    for which, face in ((~is_open[dots.row], colour), (is_open[dots.row], on.ground)):
+        ax.plot(
+            hours[dots.row][which],
+            y[which],
+            linestyle="",
+            marker="o",
+            markersize=size - 0.7,
+            markerfacecolor=face,
+            markeredgecolor=colour,
+            markeredgewidth=0.8,
+            rasterized=len(y) > 3_000,
+            zorder=3,
+        )
+    return dots.n_each
+
+
+def _quantiles(found: pd.DataFrame, row: Numbers, n: int) -> list[tuple[float, float]]:
+    """Return the median and 90th percentile of each row, by Kaplan and Meier."""
+    stays = like(
+        found, {"row": row, "hours": found["hours"], "is_open": found["is_open"]}
+    )
+    told = durations(stays, by=["row"]).set_index("row")
+    return [(told["median_hours"][i], told["q90_hours"][i]) for i in range(n)]
+
+
+def _write_quantiles(ax: Axes, quantiles: Sequence[tuple[float, float]]) -> None:
+    """Mark two quantiles in each row and write them beside it."""
+    on = paper(ax)
+    style: dict[str, Any] = {
+        "xycoords": ax.get_yaxis_transform(),
+        "textcoords": "offset points",
+        "fontsize": 8.5 * scale(ax),
+        "ha": "right",
+        "annotation_clip": False,
+    }
+    for name, aside in zip(("median", "90%"), _aside(ax), strict=True):
+        ax.annotate(name, (1, -0.5), (aside, 4), **style, va="bottom", color=on.quiet)
+    for i, of_row in enumerate(quantiles):
+        for hours, aside, wide in zip(of_row, _aside(ax), (2.2, 1.2), strict=True):
+            text = "–" if np.isnan(hours) else hours_text(hours)
+            ax.annotate(text, (1, i), (aside, 0), **style, va="center", color=on.ink)
+            if hours == hours:
+                ends: dict[str, Any] = {"linewidth": wide, "zorder": 4}
+                ax.vlines(hours, i - 0.42, i + 0.42, color=on.ink, **ends)
+
+
+def _aside(ax: Axes) -> tuple[float, float]:
+    """Return how far beside a plot its two columns of numbers end, in points."""
+    return 52 * scale(ax), 108 * scale(ax)
+
+
+def _within(hours: float) -> str:
+    return "a time not reached yet" if np.isnan(hours) else hours_text(hours)
+
+
+def _named(
+    changes: pd.DataFrame, values: pd.Series[Any], field_id: str, top: int
+) -> tuple[tuple[Numbers, list[str]], list[str], list[str]]:
+    """Return values by number and name, and which names are shown or share a place."""
+    names = value_names(changes)
+    code, found = factorized(values)
+    called = [
+        "empty" if is_missing(value) else value_name(names, field_id, value)
+        for value in found
+    ]
+    weight: dict[str, float] = {}
+    for name, n in zip(called, np.bincount(code, minlength=len(called)), strict=True):
+        weight[name] = weight.get(name, 0) + n
+    kept, rest = top_or_other(weight, top)
+    return (code, called), kept, rest
 
 
 def plot_backlog(
@@ -318,12 +410,16 @@ def plot_backlog(
     freq: str = "1d",
     field_id: str = "status",
     closed: str | Sequence[str] = CLOSED,
+    with_closed: bool = False,
     ax: Axes | None = None,
     as_of: dt.datetime | None = None,
     top: int = 7,
     tz: str | dt.tzinfo = "UTC",
+    title: str | None = None,
 ) -> Axes:
     """Draw how many cases were in each status over time, one upon another.
+
+    Closed cases are left out, and the footer says how many they are.
 
     Parameters
     ----------
@@ -335,8 +431,9 @@ def plot_backlog(
     field_id : str, default "status"
         The field.
     closed : str or sequence of str, default "closed"
-        The statuses that mean closed, in small letters or capitals; they are
-        grey and below the others.
+        The statuses that mean closed, in small letters or capitals.
+    with_closed : bool, default False
+        Draw the closed cases too: grey, below the others.
     ax : Axes, optional
         Where to draw; a fresh figure otherwise.
     as_of : datetime, optional
@@ -346,11 +443,15 @@ def plot_backlog(
         The most values to tell apart; the rest become "other (n)".
     tz : str or tzinfo, default "UTC"
         The zone whose hours, days and months the steps are.
+    title : str, optional
+        What stands above the picture; what it is of and its largest number
+        otherwise.
 
     Returns
     -------
     Axes
-        With one row per step and value that changed as `plot_data`.
+        With one row per step and value that changed as `plot_data`: of the
+        values drawn.
 
     Raises
     ------
@@ -370,13 +471,28 @@ def plot_backlog(
     done = closed_values(changes, closed)
     zone_ = zone(tz)
     found = backlog(changes, freq=freq, field_id=field_id, as_of=as_of, tz=zone_)
-    called = field_names(changes).get(field_id, field_id)
-    title = f"Cases in each {called} over time"
+    called = shortened(field_names(changes).get(field_id, field_id), 30)
+    is_done = np.zeros(len(found), dtype=bool)
+    if field_id == "status":
+        is_done = found["value"].str.lower().isin(done).to_numpy(dtype=bool)
+    n_left_out = 0
+    if not with_closed:
+        n_left_out = sum(
+            int(rows["n_cases"].iloc[-1])
+            for _, rows in found[is_done].groupby("value", observed=True)
+        )
+        found = found[~is_done].reset_index(drop=True)
+        is_done = is_done[~is_done]
+    about = f"{'Cases' if with_closed else 'Open cases'} by {called} over time"
+    if field_id != "status":
+        about = f"Cases by {called} over time"
     ax = page(ax, height=3.6, left=0.6)
     if found.empty:
         nothing(ax, "No case to draw.")
-        footer = f"0 cases · {standing(history)}"
-        return finish(ax, Drawing(title, lambda: found, lambda: (), footer))
+        footer = sentences(history, "0 cases")
+        return finish(
+            ax, Drawing(about, lambda: found, lambda: (), footer), title=title
+        )
     names = value_names(changes)
     values = [
         "empty" if is_missing(value) else value_name(names, field_id, value)
@@ -390,42 +506,40 @@ def plot_backlog(
         held.setdefault(value, np.zeros(len(starts), dtype="int64"))[at:] = n
     weight = {value: float(n.max()) for value, n in held.items()}
     kept, rest = top_or_other(weight, top)
-    is_done = {
-        name: field_id == "status" and str(value).lower() in done
-        for name, value in zip(values, found["value"], strict=True)
-    }
-    kept.sort(key=lambda name: not is_done[name])  # what is done, below
+    closed_names = {name for name, is_so in zip(values, is_done, strict=True) if is_so}
+    options = options_of(changes, field_id)
+    # What is done, below; then by the field's own order of options.
+    kept.sort(key=lambda name: (name not in closed_names, options.get(name, 99)))
     parts = [(value, held[value]) for value in kept]
     if rest:
         others = np.sum([held[value] for value in rest], axis=0)
         parts.append((f"{OTHER} ({len(rest)})", others))
-    labels = [value for value, _ in parts]
-    inks = series_inks(labels, rest=bool(rest))
-    if n_done := sum(is_done[name] for name in kept):
-        inks = [
-            *(_CLOSED * n_done)[:n_done],
-            *series_inks(labels[n_done:], rest=bool(rest)),
-        ]
+    inks = inks_of(
+        field_id,
+        kept,
+        closed=closed_names,
+        options=options,
+        rest=f"{OTHER} ({len(rest)})" if rest else "",
+    )
     x = day_numbers(starts)
     x = np.append(x, x[-1] + days_of(freq))
     base = np.zeros(len(x))
-    handles = []
-    for (value, n), ink in zip(parts, inks, strict=True):
+    for (_, n), ink in zip(parts, inks, strict=True):
         height = base + np.append(n, n[-1])
-        style: dict[str, Any] = {
-            "facecolor": ink.colour,
-            "hatch": ink.hatch,
-            "edgecolor": "white",
-            "linewidth": 0.5,
-        }
-        ax.fill_between(x, base, height, step="post", zorder=2, **style)
-        handles.append(Patch(label=drawable(shortened(value, 20)), **style))
+        ax.fill_between(x, base, height, step="post", zorder=2, **area(ink))
+        # The edge of an area is the colour of its hatch.
+        ends: dict[str, Any] = {"linewidth": 0.6, "zorder": 2.5, "where": "post"}
+        ax.step(x, height, color=paper(ax).ground, **ends)
         base = height
     time_axis(ax, zone_)
     count_axis(ax, "cases")
     ax.set_xlim(x[0], x[-1])
     ax.set_ylim(0, base.max() * 1.05)
-    place_legend(ax, handles)
+    # As they lie upon each other.
+    place_legend(ax, patches(inks))
+    peak = int(base.argmax())
+    about += f": {base[-1]:,.0f} in the end, {base.max():,.0f} at most on "
+    about += moment(x[peak], zone_)[:10]
 
     def lines() -> list[str]:
         return [
@@ -433,14 +547,19 @@ def plot_backlog(
             for value, n in parts
         ]
 
-    footer = " · ".join(
-        [
-            f"one step is {freq}",
-            f"{moment(x[0], zone_)} to {moment(x[-1], zone_)} {zone_}",
-            standing(history),
-        ]
+    left_out = ""
+    if n_left_out:
+        left_out = (
+            f"Left out: {counted(n_left_out, 'closed case')} in the end "
+            "(with_closed=True draws them)"
+        )
+    footer = sentences(
+        history,
+        f"One step is {freq}, from {moment(x[0], zone_)} to {moment(x[-1], zone_)} "
+        f"{zone_}",
+        left_out,
     )
-    return finish(ax, Drawing(title, lambda: found, lines, footer))
+    return finish(ax, Drawing(about, lambda: found, lines, footer), title=title)
 
 
 def _matrix(
@@ -448,21 +567,24 @@ def _matrix(
     history: object,
     changes: pd.DataFrame,
     pairs: Sequence[tuple[str, str, int, float | None]],
-    title: str,
-    words: tuple[str, str, str],
+    about: str,
+    title: str | None,
+    noun: str,
     top: int,
 ) -> Axes:
     """Draw how often one went to the other, rows to columns."""
     _check(top)
-    before, after, noun = words
-    rows, row_of = _side({}, pairs, 0, top)
-    columns, column_of = _side(row_of, pairs, 1, top)
+    shown = {name for side in (0, 1) for name in _largest(pairs, side, top)[0]}
+    order = _flow([pair for pair in pairs if shown.issuperset(pair[:2])], shown)
+    order |= {NOBODY: -1}  # who had no case yet comes first
+    rows, row_of = _side(order, pairs, 0, top)
+    columns, column_of = _side(order, pairs, 1, top)
     total = sum(n for _, _, n, _ in pairs)
     frame = like(
         changes,
         {
-            before: [pair[0] for pair in pairs],
-            after: [pair[1] for pair in pairs],
+            "from": [pair[0] for pair in pairs],
+            "to": [pair[1] for pair in pairs],
             "n": [pair[2] for pair in pairs],
             "median_hours": [pair[3] for pair in pairs],
         },
@@ -475,10 +597,16 @@ def _matrix(
         top=0.6,
         bottom=1.1,
     )
-    footer = f"{counted(total, noun)} · {standing(history)}"
     if not pairs:
         nothing(ax, f"No {noun} in this history.")
-        return finish(ax, Drawing(title, lambda: frame, lambda: (), footer))
+        footer = sentences(history, f"0 {noun}s")
+        return finish(
+            ax, Drawing(about, lambda: frame, lambda: (), footer), title=title
+        )
+    ranked = sorted(pairs, key=lambda pair: (-pair[2], pair[0], pair[1]))
+    first, second, n, _ = ranked[0]
+    about += f": most often from {shortened(first, 24)} to {shortened(second, 24)}, "
+    about += counted(n, "time")
     counts = np.zeros((len(rows), len(columns)), dtype="int64")
     notes: dict[tuple[int, int], str] = {}
     for first, second, n, hours in pairs:
@@ -495,11 +623,10 @@ def _matrix(
         ha="right",
         rotation_mode="anchor",
     )
-    literal([*ax.get_yticklabels(), *ax.get_xticklabels()])
-    ax.set_ylabel(before, color=QUIET, fontsize=9)
+    ax.set_ylabel("from", color=paper(ax).quiet, fontsize=9 * scale(ax))
+    ax.set_xlabel("to", color=paper(ax).quiet, fontsize=9 * scale(ax))
 
     def lines() -> list[str]:
-        ranked = sorted(pairs, key=lambda pair: (-pair[2], pair[0], pair[1]))
         said = [
             f"{shortened(first, 40)} → {shortened(second, 40)}: {n:,}"
             + ("" if hours is None else f", after {hours_text(hours)}")
@@ -508,7 +635,55 @@ def _matrix(
         more = len(ranked) - 12
         return [*said, f"… {counted(more, 'more pair')}"] if more > 0 else said
 
-    return finish(ax, Drawing(title, lambda: frame, lines, footer), below=58.0)
+    times = ", with the median time before it" if any(notes.values()) else ""
+    footer = sentences(
+        history,
+        f"{counted(total, noun)} from a row's value to a column's{times}",
+        "Both sides are ordered so that most goes to the right of the diagonal",
+    )
+    drawing = Drawing(about, lambda: frame, lines, footer)
+    return finish(ax, drawing, title=title, below=70.0)
+
+
+def _flow(
+    pairs: Sequence[tuple[str, str, int, float | None]], names: Iterable[str]
+) -> dict[str, int]:
+    """Return a place for each name, so that most goes from a lower to a higher one."""
+    to: dict[str, dict[str, int]] = {name: {} for name in sorted(names)}
+    came: dict[str, dict[str, int]] = {name: {} for name in to}
+    for first, second, n, _ in pairs:
+        if first != second:
+            to[first][second] = to[first].get(second, 0) + n
+            came[second][first] = came[second].get(first, 0) + n
+    head: list[str] = []
+    foot: list[str] = []
+    # Eades, Lin and Smyth (1993): what only takes comes last, what only gives first,
+    # then what gives most beyond what it takes.
+    while to:
+        taker = next((name for name in to if not to[name]), None)
+        giver = next((name for name in to if not came[name]), None)
+        name = taker or giver or max(to, key=lambda one: _beyond(to[one], came[one]))
+        (foot if name == taker else head).append(name)
+        for other in to.pop(name):
+            del came[other][name]
+        for other in came.pop(name):
+            del to[other][name]
+    return {name: place for place, name in enumerate([*head, *reversed(foot)])}
+
+
+def _beyond(given: Mapping[str, int], taken: Mapping[str, int]) -> int:
+    return sum(given.values()) - sum(taken.values())
+
+
+def _largest(
+    pairs: Sequence[tuple[str, str, int, float | None]], side: int, top: int
+) -> tuple[list[str], list[str]]:
+    """Return the names to show along a side of a matrix, and the rest."""
+    weight: dict[str, float] = {}
+    for pair in pairs:
+        name = str(pair[side])
+        weight[name] = weight.get(name, 0) + pair[2]
+    return top_or_other(weight, top)
 
 
 def _side(
@@ -518,12 +693,8 @@ def _side(
     top: int,
 ) -> tuple[list[str], dict[str, int]]:
     """Return the names along a side of a matrix, and the place of each."""
-    weight: dict[str, float] = {}
-    for pair in pairs:
-        name = str(pair[side])
-        weight[name] = weight.get(name, 0) + pair[2]
-    kept, rest = top_or_other(weight, top)
-    kept.sort(key=lambda name: order.get(name, len(order)))  # as along the other side
+    kept, rest = _largest(pairs, side, top)
+    kept.sort(key=order.__getitem__)  # as along the other side
     place = {name: i for i, name in enumerate(kept)}
     place |= dict.fromkeys(rest, len(kept))
     return ([*kept, f"{OTHER} ({len(rest)})"] if rest else kept), place

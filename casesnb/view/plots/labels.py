@@ -1,37 +1,79 @@
-"""Text on a plot: what the fonts can draw, and never as mathematics."""
+"""Text on a plot: in a font that has its characters, and never as mathematics."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from unicodedata import east_asian_width
 
 import matplotlib as mpl
-from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from matplotlib.text import Text
 
+BOX = "▯"
+"""What stands for a character that no font of the machine has."""
+
+# Their glyphs are bitmaps, or say only which script it would be.
+_UNFIT = ("color", "lastresort", "last resort")
+
 
 def drawable(text: str) -> str:
-    """Return `text` with a box for each character that the font lacks."""
+    """Return `text` with a box for each character that no font has."""
     return text if text.isascii() else "".join(map(_drawable, text))
 
 
 def literal(texts: Iterable[Text]) -> None:
-    """Keep matplotlib from reading mathematics into dollar signs."""
+    """Draw texts as they stand: no mathematics, other fonts where theirs lacks some."""
     for text in texts:
         text.set_parse_math(False)
+        if not (shown := text.get_text()).isascii():
+            others = dict.fromkeys(filter(None, map(_other_font, shown)))
+            if others:
+                text.set_fontfamily([*text.get_fontfamily(), *others])
+
+
+def n_letters(text: str) -> int:
+    """Return how many letters of ours a text is as wide as."""
+    if text.isascii():
+        return len(text)
+    return sum(1 + (east_asian_width(char) in "WF") for char in text)
+
+
+def other_fonts(sample: str) -> list[str]:
+    """Return the fonts that stand in for ours, for some characters that it lacks."""
+    return [*dict.fromkeys(filter(None, map(_other_font, sample)))]
 
 
 def _drawable(char: str) -> str:
-    return char if char.isascii() or _has_glyph(char) else "▯"
+    is_there = char.isascii() or _has_glyph(char) or _other_font(char)
+    return char if is_there else BOX
 
 
 @cache
 def _has_glyph(char: str) -> bool:
     return any(get_font(path).get_char_index(ord(char)) for path in _font_paths())
+
+
+@cache
+def _other_font(char: str) -> str:
+    """Return the family of a font that has what ours lacks, or nothing."""
+    if char.isascii() or _has_glyph(char):
+        return ""
+    own = mpl.get_data_path()  # what it draws formulas with has a letter here and there
+    for font in sorted(fontManager.ttflist, key=lambda font: (font.name, font.fname)):
+        is_unfit = any(word in font.name.lower() for word in _UNFIT)
+        if is_unfit or font.fname.startswith(own):
+            continue
+        try:
+            if get_font(font.fname).get_char_index(ord(char)):
+                return str(font.name)
+        except (OSError, RuntimeError):  # gone since the list was made, or no font
+            continue
+    return ""
 
 
 @cache

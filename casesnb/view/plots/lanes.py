@@ -6,17 +6,20 @@ One frame is behind the picture and the interactive timeline.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from casesnb.analysis.closing import CLOSED
 from casesnb.analysis.spells import spells
 from casesnb.tables.arguments import as_ids
 from casesnb.tables.field_chain import field_ids_of
 from casesnb.tables.frames import as_of_of, beside, is_history, to_pandas
 from casesnb.tables.schema import CHANGES, EVENTS, TEXT_TYPE
 from casesnb.view.plots.axis import day_numbers, moment, plain_times
-from casesnb.view.plots.style import OTHER, factorized, like
+from casesnb.view.plots.colours import TINTS, options_of, tints_of
+from casesnb.view.plots.style import OTHER, Ink, factorized, like
 from casesnb.view.wording import (
     field_names,
     is_missing,
@@ -55,9 +58,6 @@ LAST = (
 
 RELATED = "related items"
 _ITEMS = (" items", "SLAs")  # how the lanes of related items are called
-
-TINTS = ("#d3e2f3", "#f3e6c4", "#cfe6dc", "#e7d5e3", "#dadfe4", "#b9cfe8")
-"""The colours of values."""
 
 DENSE = "#93a9c2"
 """The colour of spans that are narrower than a pixel."""
@@ -106,22 +106,6 @@ class Rows:
         words, bare = self.value.copy(), self.is_bare
         words[bare] = np.where(self.kind[bare] == "empty", EMPTY_WORD, NOT_TOLD)
         return words
-
-    def tints(self) -> Numbers:
-        """Return a number of `TINTS` for each span; -1 for marks."""
-        # A value has one tint wherever it comes back in its lane.
-        spans = np.flatnonzero(~self.is_mark)
-        numbers: dict[Any, int] = {}
-        value = [numbers.setdefault(one, len(numbers)) for one in self.value[spans]]
-        key = self.lane[spans] * max(len(numbers), 1) + np.array(value, dtype=int)
-        found, first, place = np.unique(key, return_index=True, return_inverse=True)
-        lane = found // max(len(numbers), 1)
-        order = np.lexsort((first, lane))
-        rank = np.empty(len(found), dtype=int)
-        rank[order] = np.arange(len(found)) - np.searchsorted(lane, lane[order])
-        tint = np.full(len(self.lane), -1)
-        tint[spans] = (rank % len(TINTS))[place]
-        return tint
 
     def extent(self) -> tuple[Any, Any, Any, Any, Any]:
         """Return the first and last change, where a picture begins and ends, a width."""
@@ -176,6 +160,8 @@ class Lanes:
         self.cases = [case_id for case_id, _ in kept] + [None] * self.n_bare
         self.fields = [fields_called[field_id] for _, field_id in kept]
         self.fields += self.names[len(kept) :]
+        self._field_ids = [field_id for _, field_id in kept]
+        self.n_rest = len(rest)
         place = {chain: i for i, chain in enumerate(kept)}
         place |= dict.fromkeys(rest, len(kept))
         called = self._called = _Called(of_case)
@@ -192,6 +178,58 @@ class Lanes:
                 for name in Rows.__slots__
             )
         )
+
+    @cached_property
+    def tints(self) -> Numbers:
+        """Return the number in `TINTS` of each span's value; -1 for marks."""
+        rows = self.rows
+        spans = np.flatnonzero(~rows.is_mark)
+        lane, value = rows.lane[spans], rows.value[spans]
+        code, names = factorized(like(self.changes, {"value": value})["value"])
+        fields = [*dict.fromkeys(self._field_ids)]
+        field = np.array([fields.index(one) for one in self._field_ids], dtype=int)
+        wide = max(len(names), 1)
+        pairs, first, place = np.unique(
+            field[lane] * wide + code, return_index=True, return_inverse=True
+        )
+        numbers = np.zeros(len(pairs), dtype=int)
+        for number, field_id in enumerate(fields):
+            own = [i for i in np.argsort(first) if pairs[i] // wide == number]
+            own = [i for i in own if not is_missing(names[pairs[i] % wide])]
+            called = [str(names[pairs[i] % wide]) for i in own]
+            numbers[own] = tints_of(field_id, called, **self._known(field_id))
+        tint = np.full(len(rows.lane), -1)
+        tint[spans] = numbers[place]
+        return tint
+
+    def _known(self, field_id: str) -> dict[str, Any]:
+        """Return what decides the colours of a field's values."""
+        options = options_of(self.changes, field_id)
+        if field_id != "status":
+            return {"options": options}
+        of_status = self.changes[self.changes["field_id"] == field_id]
+        values = {*of_status["old"].dropna(), *of_status["new"].dropna()}
+        names = value_names(of_status)
+        closed = {
+            value_name(names, field_id, one) for one in values if one.lower() == CLOSED
+        }
+        return {"options": options, "closed": closed}
+
+    def statuses(self) -> list[Ink]:
+        """Return how each status that has a span is drawn, by colour."""
+        if "status" not in self._field_ids:
+            return []
+        own = np.array(
+            [one == "status" for one in self._field_ids] + [False] * self.n_bare
+        )
+        rows = self.rows
+        some = np.flatnonzero(~rows.is_mark & own[rows.lane] & ~rows.is_bare)
+        names = dict(zip(rows.value[some], self.tints[some].tolist(), strict=True))
+        places = self._known("status")["options"]
+        return [
+            Ink(str(name), TINTS[names[name]], "o", "")
+            for name in sorted(names, key=lambda one: (names[one], places.get(one, 0)))
+        ]
 
     def as_of(self, tz: dt.tzinfo) -> list[str]:
         """Say when the case was read."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.patches import Patch
 
 from casesnb.analysis.actors import rhythm
 from casesnb.analysis.timezones import zone
@@ -21,12 +20,13 @@ from casesnb.view.plots.axis import (
     time_axis,
     wall_times,
 )
-from casesnb.view.plots.labels import drawable
+from casesnb.view.plots.colours import inks_of
 from casesnb.view.plots.style import (
     INK,
     KINDS,
     OTHER,
     Drawing,
+    area,
     boxes,
     count_axis,
     factorized,
@@ -34,12 +34,14 @@ from casesnb.view.plots.style import (
     like,
     nothing,
     page,
+    paper,
+    patches,
     place_legend,
-    series_inks,
+    sentences,
     top_or_other,
 )
 from casesnb.view.text import shortened
-from casesnb.view.wording import actor_names, counted, is_missing, standing, whose
+from casesnb.view.wording import actor_names, counted, is_missing, whose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
     from casesnb.view.plots.style import Ink
 
     Numbers = np.ndarray[Any, Any]
+
+_SMALLEST = 4.5  # points of a number in a cell
 
 WEEK = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -70,6 +74,7 @@ def plot_activity(
     freq: str | None = None,
     top: int = 6,
     tz: str | dt.tzinfo = "UTC",
+    title: str | None = None,
 ) -> Axes:
     """Draw how many events there were over time, stacked by who acted.
 
@@ -89,6 +94,9 @@ def plot_activity(
         The most actors to tell apart; the rest become "other (n)".
     tz : str or tzinfo, default "UTC"
         The zone whose hours, days and months the bars are.
+    title : str, optional
+        What stands above the picture; what it is of and its largest number
+        otherwise.
 
     Returns
     -------
@@ -111,12 +119,12 @@ def plot_activity(
         raise ValueError(f"top={top} leaves nothing to draw. Give 1 or more.")
     zone_ = zone(tz)
     ax = page(ax, height=3.3, left=0.6)
-    title = f"Activity in {whose(events, 'no case')}"
+    about = f"Activity in {whose(events, 'no case')}"
     if events.empty:
         nothing(ax, "No event in this history.")
         none = like(events, {"period": [], "part": [], "n_events": []})
-        footer = f"0 events · {standing(history)}"
-        return finish(ax, Drawing(title, lambda: none, lambda: (), footer))
+        footer = sentences(history, "0 events")
+        return finish(ax, Drawing(about, lambda: none, lambda: (), footer), title=title)
     first, last = events["performed_at"].min(), events["performed_at"].max()
     freq = freq or _suiting((last - first).total_seconds() / 86_400)
     codes, found = factorized(events[by])
@@ -144,18 +152,20 @@ def plot_activity(
             for kind in parts
         ]
         if by == "actor_kind"
-        else series_inks(labels, rest=bool(rest))
+        else inks_of("actor", labels[: len(kept)], rest=other if rest else "")
     )
     _draw_bars(ax, starts, counts, inks, freq)
     time_axis(ax, dt.UTC)  # the wall's own time: no zone turns it again
     count_axis(ax, "events")
-    footer = " · ".join(
-        [
-            counted(len(events), "event"),
-            f"one bar is {freq}",
-            f"{moment(first, zone_)} to {moment(last, zone_)} {zone_}",
-            standing(history),
-        ]
+    bars = counts.sum(axis=0)
+    busiest = moment(day_numbers(starts)[bars.argmax()], dt.UTC)
+    when = busiest if busiest[11:] != "00:00" else busiest[:10]
+    about += f": most on {when}, {counted(int(bars.max()), 'event')}"
+    footer = sentences(
+        history,
+        f"{counted(len(events), 'event')} from {moment(first, zone_)} to "
+        f"{moment(last, zone_)} {zone_}",
+        f"One bar is {freq}",
     )
 
     def frame() -> pd.DataFrame:
@@ -175,11 +185,9 @@ def plot_activity(
             f"{counted(int((of_part > 0).sum()), 'bar')}"
             for ink, of_part in zip(inks, counts, strict=True)
         ]
-        bars = counts.sum(axis=0)
-        busiest = moment(day_numbers(starts)[bars.argmax()], dt.UTC)
         return [*said, f"most in one bar: {bars.max():,}, {busiest}"]
 
-    return finish(ax, Drawing(title, frame, lines, footer))
+    return finish(ax, Drawing(about, frame, lines, footer), title=title)
 
 
 def _draw_bars(
@@ -187,31 +195,15 @@ def _draw_bars(
 ) -> None:
     x, wide = day_numbers(starts), days_of(freq)
     base = np.zeros(len(x))
-    handles = []
     for height, ink in zip(counts, inks, strict=True):
         some = height > 0
-        style: dict[str, Any] = {
-            "facecolor": ink.colour,
-            "edgecolor": "white",
-            "hatch": ink.hatch,
-            "linewidth": 0.4,
-        }
-        boxes(
-            ax,
-            x[some],
-            x[some] + wide * 0.94,
-            base[some],
-            (base + height)[some],
-            **style,
-            zorder=2,
-        )
+        ends = x[some], x[some] + wide * 0.94, base[some], (base + height)[some]
+        boxes(ax, *ends, **area(ink), zorder=2)
         base += height
-        label = drawable(shortened(ink.label, 24))
-        handles.append(Patch(label=label, **style))
     room = max((x.max() + wide - x.min()) * 0.01, wide * 0.1)
     ax.set_xlim(x.min() - room, x.max() + wide + room)
     ax.set_ylim(0, base.max() * 1.08)
-    place_legend(ax, handles)
+    place_legend(ax, patches(inks))
 
 
 def _suiting(n_days: float) -> str:
@@ -227,6 +219,7 @@ def plot_rhythm(
     *,
     ax: Axes | None = None,
     tz: str | dt.tzinfo = "UTC",
+    title: str | None = None,
 ) -> Axes:
     """Draw how many events fall on each weekday and hour.
 
@@ -238,6 +231,9 @@ def plot_rhythm(
         Where to draw; a fresh figure otherwise.
     tz : str or tzinfo, default "UTC"
         The zone whose weekdays and hours are meant.
+    title : str, optional
+        What stands above the picture; what it is of and its largest number
+        otherwise.
 
     Returns
     -------
@@ -261,8 +257,8 @@ def plot_rhythm(
         at = hours["weekday"].to_numpy(dtype=int) - 1, hours["hour"].to_numpy(dtype=int)
         np.add.at(counts, at, hours["n_events"].to_numpy(dtype="int64"))
     ax = page(ax, height=3.3, left=0.6, top=0.55, bottom=0.75)
-    title = f"When the work is done, {zone_} time"
-    footer = f"{counted(len(events), 'event')} · {standing(history)}"
+    about = f"When the work is done, {zone_} time"
+    footer = sentences(history, counted(len(events), "event"))
 
     def frame() -> pd.DataFrame:
         day, hour = np.nonzero(counts)
@@ -271,10 +267,13 @@ def plot_rhythm(
 
     if events.empty:
         nothing(ax, "No event to draw.")
-        return finish(ax, Drawing(title, frame, lambda: (), footer))
+        return finish(ax, Drawing(about, frame, lambda: (), footer), title=title)
+    day, hour = divmod(int(counts.argmax()), 24)
+    about += f": most on {WEEK[day]} at {hour:02}:00, {counted(counts.max(), 'event')}"
     grid_of(ax, counts)
     ax.set_yticks(range(7), list(WEEK))
-    ax.set_xticks(range(0, 24, 2), [f"{hour:02}:00" for hour in range(0, 24, 2)])
+    step = 2 if ax.bbox.width / ax.figure.dpi > 5 else 6
+    ax.set_xticks(range(0, 24, step), [f"{hour:02}:00" for hour in range(0, 24, step)])
 
     def lines() -> list[str]:
         said = []
@@ -283,7 +282,7 @@ def plot_rhythm(
             said.append(f"{day}: {of_day.sum():,}{most}")
         return said
 
-    return finish(ax, Drawing(title, frame, lines, footer))
+    return finish(ax, Drawing(about, frame, lines, footer), title=title)
 
 
 def grid_of(
@@ -295,14 +294,21 @@ def grid_of(
         np.sqrt(counts / most), cmap=SHADES, vmin=0, vmax=1, aspect="auto", zorder=1
     )
     n_rows, n_columns = counts.shape
-    ends: dict[str, Any] = {"color": "white", "linewidth": 1.5, "zorder": 2}
+    ends: dict[str, Any] = {"color": paper(ax).ground, "linewidth": 1.5, "zorder": 2}
     ax.hlines(np.arange(1, n_rows) - 0.5, -0.5, n_columns - 0.5, **ends)
     ax.vlines(np.arange(1, n_columns) - 0.5, -0.5, n_rows - 0.5, **ends)
     ax.spines["bottom"].set_visible(False)
+    wide, high = (size / ax.figure.dpi * 72 for size in ax.bbox.size)
     for row, column in zip(*np.nonzero(counts), strict=True):
         n = int(counts[row, column])
         text = f"{n:,}" if n < 10_000 else f"{n / 1000:,.0f}k"
         note = (notes or {}).get((row, column), "")
+        if high / n_rows < 22:
+            note = ""
+        letters = max(len(text), len(note))
+        size = min(8.0, wide / n_columns / (0.64 * letters), high / n_rows * 0.8)
+        if size < _SMALLEST:  # what no eye reads is not written
+            continue
         dark = (n / most) ** 0.5 > 0.55
         ax.text(
             column,
@@ -310,7 +316,7 @@ def grid_of(
             f"{text}\n{note}" if note else text,
             ha="center",
             va="center",
-            fontsize=8,
+            fontsize=size,
             color="white" if dark else INK,
             zorder=3,
         )

@@ -13,10 +13,15 @@ import matplotlib as mpl
 from matplotlib import ft2font
 from matplotlib.font_manager import FontProperties, findfont
 
+from casesnb.view.plots.labels import other_fonts
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from matplotlib.axes import Axes
+
+
+_FAR = "字あ가ไअ😀"  # of scripts that our font lacks
 
 
 @contextmanager
@@ -44,6 +49,7 @@ def drawn_by() -> dict[str, str]:
     """Return what decides a picture's bytes beside what it shows."""
     named = {name: version(name) for name in ("matplotlib", "numpy", "pillow")}
     font = findfont(FontProperties()).rpartition("/")[2].rpartition("\\")[2]
+    font = ", ".join([font, *other_fonts(_FAR)])
     return named | {
         "FreeType": ft2font.__freetype_version__,
         "font": font,

@@ -10,27 +10,30 @@ from __future__ import annotations
 import hashlib
 import io
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_hex, to_rgb, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import PathPatch
+from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
+from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from casesnb.view.plots.labels import drawable, literal
+from casesnb.view.plots.labels import BOX, drawable, literal, n_letters
 from casesnb.view.text import shortened
-from casesnb.view.wording import KIND_LABELS
+from casesnb.view.wording import KIND_LABELS, standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pandas as pd
+    from matplotlib.text import Text
 
     Numbers = np.ndarray[Any, Any]
 
@@ -47,10 +50,10 @@ class Ink(NamedTuple):
 # Told apart by shape and hatch, by each kind of colour-blind eye and in grey.
 KINDS = {
     "agent": Ink(KIND_LABELS["agent"], "#4472bd", "o", ""),
-    "custom": Ink(KIND_LABELS["custom"], "#dcb02f", "D", "////"),
-    "service": Ink(KIND_LABELS["service"], "#2d9c94", "s", "...."),
-    "role": Ink(KIND_LABELS["role"], "#6d0b28", "^", "xxxx"),
-    "unknown": Ink(KIND_LABELS["unknown"], "#575757", "X", "----"),
+    "custom": Ink(KIND_LABELS["custom"], "#dcb02f", "D", "///"),
+    "service": Ink(KIND_LABELS["service"], "#2d9c94", "s", "..."),
+    "role": Ink(KIND_LABELS["role"], "#6d0b28", "^", "xxx"),
+    "unknown": Ink(KIND_LABELS["unknown"], "#575757", "X", "---"),
 }
 """How each kind of actor is drawn, in the order of a legend."""
 
@@ -58,27 +61,37 @@ INK = "#22303c"
 QUIET = "#6b7a88"
 GRID = "#e4e9ee"
 UNKNOWN = "#eef0f2"
-ALARM = "#9c2f12"
 
-SERIES = (
-    Ink("", "#4472bd", "o", ""),
-    Ink("", "#dcb02f", "D", "////"),
-    Ink("", "#2d9c94", "s", "...."),
-    Ink("", "#6d0b28", "^", "xxxx"),
-    Ink("", "#9fc3ec", "v", "\\\\\\\\"),
-    Ink("", "#575757", "X", "----"),
-    Ink("", "#f2dfb0", "P", "oo"),
-    Ink("", "#1c2f52", "*", "++"),
+
+class Paper(NamedTuple):
+    """What a picture is drawn on, and what can be read on it."""
+
+    ground: str
+    ink: str  # words
+    quiet: str  # words and lines that say less
+    grid: str
+    alarm: str  # words that warn
+
+
+_PAPERS = (
+    Paper("#ffffff", INK, QUIET, GRID, "#9c2f12"),
+    Paper("#000000", "#e8edf2", "#a9b6c2", "#39434e", "#ff9d7a"),
 )
-"""How things without a colour of their own are drawn, first to last."""
+
+COHORTS = (KINDS["agent"], KINDS["custom"])
+"""How the lines of two cohorts are drawn."""
 
 OTHER = "other"
 _LINE = 600  # characters of one line of words
 _SHOWN_DPI = 144
+_STANDING = "The history is"
 _SMALL = 8.5  # points
 _LEADING = 1.25
-_FOOT = 3  # lines of a footer
+_FOOT = 4  # lines of a footer
+_HEAD = 2  # lines of a title
+_TITLE = 12.0  # points
 _ABOVE = 10.0  # points from a plot to its title
+_EDGE = 8.0  # points at the sides of a page
 _MARGIN = 7.5  # points under a footer
 
 
@@ -167,7 +180,7 @@ def plot_text(ax: Axes, /) -> str:
     text = drawing.frame().to_csv(index=False, float_format="%.9g", lineterminator="\n")
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
     lines = [drawing.title, *(f"  {line}" for line in drawing.lines())]
-    lines.append(f"{drawing.footer} · drawn {digest}")
+    lines.append(f"{drawing.footer} Drawn {digest}.")
     return "\n".join(shortened(line, _LINE) for line in lines)
 
 
@@ -205,75 +218,182 @@ def page(
             1 - (top + bottom) / height,
         )
         ax = figure.add_axes(_Picture(figure, box))
+    if _is_alone(ax):  # where `finish` will have it, about
+        ax.set_position((0.2, 0.28, 0.75, 0.5))
+    on = paper(ax)
+    ax.grid(visible=False)  # a style's own
+    ax.set_facecolor(on.ground)
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
-    ax.spines["bottom"].set_color(QUIET)
-    ax.tick_params(colors=INK, length=0, labelsize=9)
+    ax.spines["bottom"].set(visible=True, color=on.quiet, linewidth=0.8)
+    size = 9 * scale(ax)
+    ax.tick_params(
+        colors=on.ink, length=0, labelsize=size, labelleft=True, labelbottom=True
+    )
+    ax.xaxis.get_offset_text().set(color=on.ink, size=size)
     ax.set_axisbelow(True)
     return ax
 
 
-def finish(ax: Axes, drawing: Drawing, *, below: float = 34.0) -> Axes:
+def _is_alone(ax: Axes) -> bool:
+    """Say whether a plot has a page of the caller's for itself, as nothing laid it out."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None  # noqa: S101 - what is drawn on has a figure
+    is_ours = isinstance(ax, _Picture) or ax.get_subplotspec() is None
+    return not is_ours and len(figure.axes) == 1 and not figure.get_layout_engine()
+
+
+def scale(ax: Axes) -> float:
+    """Return by how much words are smaller on a small page of the caller's."""
+    if isinstance(ax, _Picture):
+        return 1.0
+    width, height = (size / ax.figure.dpi for size in _cell(ax))
+    return float(np.clip(min(width / 6.0, height / 3.6), 0.6, 1.0))
+
+
+def _cell(ax: Axes) -> tuple[float, float]:
+    """Return the size in pixels of the page that a plot has for itself."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None  # noqa: S101 - what is drawn on has a figure
+    whole = figure.bbox if len(figure.axes) == 1 else ax.bbox
+    return whole.width, whole.height
+
+
+def paper(ax: Axes) -> Paper:
+    """Return what can be read on a plot's figure, which a style may have darkened."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None  # noqa: S101 - what is drawn on has a figure
+    red, green, blue, alpha = to_rgba(figure.get_facecolor())
+    light = alpha * (0.2126 * red + 0.7152 * green + 0.0722 * blue) + 1 - alpha
+    if light > 0.45:
+        return _PAPERS[0]._replace(ground=to_hex((red, green, blue)) if alpha else "w")
+    return _PAPERS[1]._replace(ground=to_hex((red, green, blue)))
+
+
+def finish(
+    ax: Axes, drawing: Drawing, *, title: str | None = None, below: float = 34.0
+) -> Axes:
     """Set the title and the footer of a plot, and attach what it drew."""
-    called = drawable(shortened(drawing.title, 90))
+    if title is not None:
+        drawing = replace(drawing, title=title)
+    if not isinstance(ax, _Picture):
+        _make_room(ax, drawing, below * scale(ax))
+    below *= scale(ax)
+    called = _wrapped(
+        ax, shortened(drawing.title, 160), _TITLE * 0.64 * scale(ax), _HEAD
+    )
     above = _above(ax, called)
-    lines = _lines(ax, drawable(drawing.footer))
+    lines = _wrapped(ax, drawing.footer, _SMALL * 0.56 * scale(ax), _FOOT)
+    head_words, foot_words = (drawable("\n".join(part)) for part in (called, lines))
+    if BOX in "".join([head_words, foot_words, *(t.get_text() for t in _texts(ax))]):
+        lines = [*lines, f"{BOX} stands for what no font of this machine has."]
+        foot_words = drawable("\n".join(lines))
     if isinstance(ax, _Picture):
         foot = below + len(lines) * _LEADING * _SMALL + _MARGIN
+        head = above + (len(called) - 1) * _TITLE * _LEADING - _ABOVE
         box, height = ax.get_position(), ax.figure.bbox.height / ax.figure.dpi
-        _heighten(ax, max(foot / 72 - box.y0 * height, 0), (above - _ABOVE) / 72)
-    title = ax.annotate(
-        called,
+        _heighten(ax, max(foot / 72 - box.y0 * height, 0), head / 72)
+    on = paper(ax)
+    head_text = ax.annotate(
+        head_words,
         (0, 1),
         xytext=(0, above),
         xycoords="axes fraction",
         textcoords="offset points",
-        fontsize=12,
+        fontsize=_TITLE * scale(ax),
         fontweight="bold",
-        color=INK,
+        linespacing=_LEADING,
+        color=on.ink,
         annotation_clip=False,
     )
-    partial = " · partial" in f" · {drawing.footer}"
-    footer = ax.annotate(
-        "\n".join(lines),
+    is_partial = drawing.footer.find(f"{_STANDING} partial") >= 0
+    foot_text = ax.annotate(
+        foot_words,
         (0, 0),
         xytext=(0, -below),
         xycoords="axes fraction",
         textcoords="offset points",
-        fontsize=_SMALL,
+        fontsize=_SMALL * scale(ax),
         linespacing=_LEADING,
         va="top",
-        color=ALARM if partial else QUIET,
+        color=on.alarm if is_partial else on.quiet,
         annotation_clip=False,
     )
-    for text in (title, footer):
-        text.set_parse_math(False)
+    literal([head_text, foot_text, *_texts(ax)])
     # An Axes of the caller's own carries it as well as ours does.
     ax.casesnb_drawing = drawing  # type: ignore[attr-defined]
     return ax
 
 
-def _lines(ax: Axes, text: str) -> list[str]:
-    """Return a footer in lines that end before the page does."""
-    box, width = ax.get_position(), ax.figure.bbox.width / ax.figure.dpi
-    room = (1 - box.x0) * width * 72 - 8
-    lines = textwrap.wrap(text, max(int(room / (0.58 * _SMALL)), 24))
-    if len(lines) > _FOOT:
-        lines[_FOOT - 1] = shortened(" ".join(lines[_FOOT - 1 :]), len(lines[0]))
-    return lines[:_FOOT]
+def _make_room(ax: Axes, drawing: Drawing, below: float) -> None:
+    """Move the edges of a plot that is alone on a page of the caller's."""
+    figure = ax.get_figure(root=True)
+    if figure is None or not _is_alone(ax):
+        return
+    width, height = (
+        figure.bbox.width / figure.dpi * 72,
+        figure.bbox.height / figure.dpi * 72,
+    )
+    box = ax.get_position()
+    side = ax.yaxis.get_tightbbox()
+    left = _EDGE + (0 if side is None else (ax.bbox.x0 - side.x0) / figure.dpi * 72)
+    left = min(left, width / 2)
+    right = _EDGE + max(
+        [0.0, *(float(t.xyann[0]) for t in ax.texts if isinstance(t, Annotation))]
+    )
+    ax.set_position((left / width, box.y0, 1 - (left + right) / width, box.height))
+    title = _wrapped(
+        ax, shortened(drawing.title, 160), _TITLE * 0.64 * scale(ax), _HEAD
+    )
+    lines = _wrapped(ax, drawing.footer, _SMALL * 0.56 * scale(ax), _FOOT)
+    size = scale(ax)
+    head = _above(ax, title) + (len(title) + 0.4) * _TITLE * _LEADING * size
+    foot = below + (len(lines) + 1) * _LEADING * _SMALL * size
+    # A page that is too low for its words keeps its plot.
+    kept = min(1.0, 0.7 * height / (head + foot))
+    bottom, top = foot * kept / height, 1 - head * kept / height
+    ax.set_position((left / width, bottom, 1 - (left + right) / width, top - bottom))
 
 
-def _above(ax: Axes, title: str) -> float:
+def sentences(subject: object, *parts: str) -> str:
+    """Return what a footer says in sentences; the last says how complete it is."""
+    said = [f"{part[:1].upper()}{part[1:].rstrip('.')}." for part in parts if part]
+    return " ".join([*said, f"{_STANDING} {standing(subject)}."])
+
+
+def _texts(ax: Axes) -> list[Text]:
+    """Return the texts of a plot that may hold what a stranger wrote."""
+    shown: list[Text] = [*ax.get_xticklabels(), *ax.get_yticklabels(), *ax.texts]
+    box = ax.get_legend()
+    return shown if box is None else [*shown, *box.get_texts()]
+
+
+def _wrapped(ax: Axes, text: str, letter: float, most: int) -> list[str]:
+    """Return a text in lines that end before the page does; a letter takes points."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None  # noqa: S101 - what is drawn on has a figure
+    wide = ax.bbox.width  # beside others a plot has no more
+    if len(figure.axes) == 1:
+        wide = (1 - ax.get_position().x0) * figure.bbox.width
+    room = max(int((wide / figure.dpi * 72 - 8) / letter), 24)
+    room = room * max(len(text), 1) // max(n_letters(text), 1)
+    lines = textwrap.wrap(shortened(text, most * room + _LINE), room) or [""]
+    if len(lines) > most:
+        lines[most - 1] = shortened(" ".join(lines[most - 1 :]), room)
+    return lines[:most]
+
+
+def _above(ax: Axes, title: Sequence[str]) -> float:
     """Return how far over the plot its title stands: beside the legend, or over it."""
     box = ax.get_legend()
     if box is None:
         return _ABOVE
     room, labels = _room(ax), [text.get_text() for text in box.get_texts()]
-    columns, width = _columns(labels, room)
+    columns, width = _columns(labels, room, scale(ax))
     rows = -(-len(labels) // columns)
-    if rows == 1 and len(title) * 7.6 + width < room:
+    if len(title) == rows == 1 and n_letters(title[0]) * 7.6 * scale(ax) + width < room:
         return _ABOVE
-    return 14.0 + 14.0 * rows
+    return 14.0 + 14.0 * scale(ax) * rows
 
 
 def _room(ax: Axes) -> float:
@@ -281,9 +401,9 @@ def _room(ax: Axes) -> float:
     return ax.bbox.width / ax.figure.dpi * 72
 
 
-def _columns(labels: Sequence[str], room: float) -> tuple[int, float]:
+def _columns(labels: Sequence[str], room: float, size: float) -> tuple[int, float]:
     """Return in how many columns a legend fits, and about how wide it is then."""
-    widths = [31.0 + 5.0 * len(label) for label in labels]
+    widths = [(31.0 + 5.0 * n_letters(label)) * size for label in labels]
     for rows in range(1, len(labels) + 1):
         columns = [max(widths[i : i + rows]) for i in range(0, len(widths), rows)]
         if sum(columns) <= room:
@@ -304,35 +424,43 @@ def _heighten(ax: Axes, foot: float, head: float) -> None:
     ax.set_position((box.x0, below, box.width, box.height * height / whole))
 
 
-def legend(ax: Axes, inks: Iterable[Ink], *, line: bool = False) -> None:
-    """Put a legend above the right end of a plot."""
-    handles = [
+def legend(ax: Axes, inks: Iterable[Ink], values: Iterable[Ink] = ()) -> None:
+    """Put a legend of marks, and of values as areas, above the right end of a plot."""
+    marks = [
         Line2D(
             [],
             [],
-            linestyle="-" if line else "",
+            linestyle="",
             color=ink.colour,
             marker=ink.marker,
-            markeredgecolor="white",
+            markeredgecolor=paper(ax).ground,
             markersize=8,
             label=drawable(shortened(ink.label, 28)),
         )
         for ink in inks
     ]
-    if handles:
-        place_legend(ax, handles)
+    place_legend(ax, [*marks, *patches(values)])
+
+
+def patches(inks: Iterable[Ink]) -> list[Patch]:
+    """Return the entries of a legend for areas."""
+    return [
+        Patch(label=drawable(shortened(ink.label, 24)), **area(ink)) for ink in inks
+    ]
 
 
 def place_legend(ax: Axes, handles: Sequence[Any]) -> None:
     """Put `handles` above the right end of a plot."""
+    if not handles:
+        return
     box = ax.legend(
         handles=handles,
         loc="lower right",
         bbox_to_anchor=(1, 1),
-        ncols=_columns([handle.get_label() for handle in handles], _room(ax))[0],
+        ncols=_columns([each.get_label() for each in handles], _room(ax), scale(ax))[0],
         frameon=False,
-        fontsize=9,
-        labelcolor=INK,
+        fontsize=9 * scale(ax),
+        labelcolor=paper(ax).ink,
         handletextpad=0.3,
         columnspacing=1.2,
         borderaxespad=0.2,
@@ -344,9 +472,8 @@ def nothing(ax: Axes, why: str) -> None:
     """Write into an empty plot why it is empty."""
     ax.set_xticks([])
     ax.set_yticks([])
-    ax.text(
-        0.5, 0.5, why, transform=ax.transAxes, ha="center", va="center", color=QUIET
-    )
+    style: dict[str, Any] = {"ha": "center", "va": "center", "color": paper(ax).quiet}
+    ax.text(0.5, 0.5, why, transform=ax.transAxes, **style)
 
 
 def factorized(values: pd.Series[Any]) -> tuple[Numbers, list[Any]]:
@@ -371,8 +498,14 @@ def count_axis(ax: Axes, noun: str) -> None:
     """Give a plot whole numbers along its side."""
     ax.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    ax.set_ylabel(noun, color=QUIET, fontsize=9)
-    ax.grid(axis="y", color=GRID, linewidth=0.8)
+    on = paper(ax)
+    ax.set_ylabel(noun, color=on.quiet, fontsize=9 * scale(ax))
+    grid(ax, "y")
+
+
+def grid(ax: Axes, axis: Literal["x", "y"]) -> None:
+    """Rule a plot along one of its sides."""
+    ax.grid(visible=True, axis=axis, color=paper(ax).grid, linewidth=0.8, linestyle="-")
 
 
 def like(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
@@ -380,14 +513,17 @@ def like(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
     return frame.from_dict(dict(columns))
 
 
-def series_inks(labels: Sequence[str], *, rest: bool = False) -> list[Ink]:
-    """Return how to draw things told apart by colour and hatch alone."""
-    inks = [
-        SERIES[i % len(SERIES)]._replace(label=label) for i, label in enumerate(labels)
-    ]
-    if rest:
-        inks[-1] = Ink(labels[-1], "#c9d1d8", "o", "")
-    return inks
+def area(ink: Ink) -> dict[str, Any]:
+    """Return how an area is drawn; its hatch is a shade of its colour."""
+    colour = np.array(to_rgb(ink.colour))
+    shade = colour * 0.84 if colour.mean() > 0.5 else 0.72 * colour + 0.28
+    red, green, blue = (float(part) for part in shade)
+    return {
+        "facecolor": ink.colour,
+        "hatch": ink.hatch,
+        "edgecolor": to_hex((red, green, blue)),
+        "linewidth": 0.0,
+    }
 
 
 # --------------------------------------------------------------------- shapes

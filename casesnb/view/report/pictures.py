@@ -6,6 +6,7 @@ import base64
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from casesnb.view.plots.case import plot_changes
+from casesnb.view.plots.labels import literal
 from casesnb.view.plots.people import plot_activity
 from casesnb.view.plots.png import default_style, png
 from casesnb.view.plots.style import INK, page, plot_text
@@ -86,7 +87,7 @@ def _names_above(ax: Axes) -> None:
             color=INK,
             annotation_clip=False,
         )
-        text.set_parse_math(False)
+        literal([text])
     ax.set_yticklabels([])
 
 

@@ -14,6 +14,7 @@ from casesnb.analysis.checks import findings
 from casesnb.analysis.summary import case_summary
 from casesnb.tables.frames import as_of_of
 from casesnb.tables.schema import CHANGES, EVENTS
+from casesnb.view.plots.colours import Colours, colours_of
 from casesnb.view.report.headline import headline, headline_of_many
 from casesnb.view.report.names import each_name, people_of
 from casesnb.view.report.pictures import picture_of_activity, picture_of_changes
@@ -100,13 +101,14 @@ def chapter(history: History[Any], key: str, *, names: Names) -> Chapter:
     ]
     sections = [Section("verdict.html", _verdict(history, key))]
     n_asked = len(captures) + len(history.unloaded)
-    if len(cases) == n_asked == 1:
-        (case,) = cases
-        about = case.headline
-        sections += case.sections(is_alone=True)
-    else:
-        about = headline_of_many(numbers, n_found)
-        sections += _of_many(history, cases, key)
+    with colours_of(Colours()):  # not those of the session: a report is made again
+        if len(cases) == n_asked == 1:
+            (case,) = cases
+            about = case.headline
+            sections += case.sections(is_alone=True)
+        else:
+            about = headline_of_many(numbers, n_found)
+            sections += _of_many(history, cases, key)
     sections.append(Section("evidence.html", _evidence(history, key, names)))
     return Chapter(about, sections)
 

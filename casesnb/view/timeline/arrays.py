@@ -14,7 +14,8 @@ import numpy as np
 
 from casesnb.analysis.timezones import offsets
 from casesnb.view.plots.axis import plain_times
-from casesnb.view.plots.lanes import DENSE, EMPTY, EMPTY_WORD, NOT_TOLD, TINTS
+from casesnb.view.plots.colours import TINTS
+from casesnb.view.plots.lanes import DENSE, EMPTY, EMPTY_WORD, NOT_TOLD
 from casesnb.view.plots.style import GRID, INK, KINDS, QUIET, UNKNOWN, factorized, like
 from casesnb.view.wording import actor_names, tail, whose
 
@@ -90,7 +91,7 @@ class Arrays:
                 "right": self._put(right[spans], "f8"),
                 "event": self._put(some[0], "i4"),
                 "value": self._put(some[1], "i4"),
-                "tint": self._put(rows.tints()[spans], "u1"),
+                "tint": self._put(lanes.tints[spans], "u1"),
                 "flags": self._put(
                     rows.is_known[spans] + 2 * rows.is_open[spans], "u1"
                 ),

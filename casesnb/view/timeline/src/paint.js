@@ -102,6 +102,7 @@ export class Painter {
     pattern.setTransform(new DOMMatrix([1 / ratio, 0, 0, 1 / ratio, 0, 0]));
     const { tints, empty, dense } = this.colours;
     this.fills = [...tints, empty, pattern, dense, ...kinds, this.colours.unknown];
+    this.bare = tints.length; // the place of what has no value; its hatch, the crowd and the kinds follow
     this.boxes = this.fills.map(() => []);
     this.font = getComputedStyle(canvas).fontFamily;
     this.context.font = `12px ${this.font}`;
@@ -214,7 +215,7 @@ export class Painter {
     let from = null; // a run of pixels with more spans than can be seen
     let to = 0;
     const run = () => {
-      if (from !== null) boxes[8].push(from, y, Math.max(to - from, 2), bar);
+      if (from !== null) boxes[this.bare + 2].push(from, y, Math.max(to - from, 2), bar);
       from = null;
     };
     for (const upTo = lane.spans[1]; i < upTo && left[i] < view.high; ) {
@@ -224,10 +225,10 @@ export class Painter {
         run();
         const isBare = value[i] < 2;
         // On what is narrow a hatch is not seen, and takes long to paint.
-        const unknown = b - a < 6 ? this.fills.length - 1 : 7;
-        const style = flags[i] & 1 ? (isBare ? 6 : tint[i]) : unknown;
+        const unknown = b - a < 6 ? this.fills.length - 1 : this.bare + 1;
+        const style = flags[i] & 1 ? (isBare ? this.bare : tint[i]) : unknown;
         boxes[style].push(a, y, b - a > 4 ? b - a - 1 : b - a, bar);
-        if (flags[i] & 2) this.heads.push(Math.min(b, width - 7), y, bar, isBare ? 6 : tint[i]);
+        if (flags[i] & 2) this.heads.push(Math.min(b, width - 7), y, bar, isBare ? this.bare : tint[i]);
         const room = Math.floor((b - Math.max(a, view.label) - 12) / this.letter);
         if (room > 2 && !row.isFolded) this.labels.push(a, b, y + bar / 2 + 1, i, room);
         i++;
@@ -292,7 +293,7 @@ export class Painter {
     counts.forEach((n, kind) => {
       if (!n) return;
       const height = (whole * n) / bin.n;
-      this.boxes[9 + kind].push(bin.x, y - height, width, height);
+      this.boxes[this.bare + 3 + kind].push(bin.x, y - height, width, height);
       y -= height;
     });
   }
@@ -305,7 +306,7 @@ export class Painter {
     });
     c.strokeStyle = colours.quiet;
     c.lineWidth = 1;
-    const bare = boxes[6];
+    const bare = boxes[this.bare];
     for (let i = 0; i < bare.length; i += 4) {
       c.strokeRect(bare[i] + 0.5, bare[i + 1] + 0.5, bare[i + 2] - 1, bare[i + 3] - 1);
     }
@@ -347,7 +348,7 @@ export class Painter {
       c.fillRect(x - 1, y - 1, 9, bar + 2);
       c.fillStyle = fills[style];
       c.fill();
-      if (style === 6) c.stroke();
+      if (style === this.bare) c.stroke();
     }
   }
 
