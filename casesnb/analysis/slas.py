@@ -19,6 +19,7 @@ from casesnb.tables.frames import (
     opened,
     rows_like,
     texts,
+    texts_of,
     up_to,
 )
 from casesnb.tables.schema import (
@@ -507,7 +508,10 @@ def _held(
 ) -> dict[Key, list[dict[str, Any]]]:
     """Return the stretches of a field that says who holds a case, by case."""
     wanted = {sla.key for sla in found}
+    if not wanted:
+        return {}
     frame = opened(spells(history, name, as_of=as_of))
+    frame = frame.filter(nw.col("case_id").is_in(sorted({key[1] for key in wanted})))
     columns = (
         "domain_id",
         "case_id",
@@ -569,7 +573,8 @@ def ledger(
     changes = as_given(history, CHANGES)
     happened = as_given(beside(history, events, EVENTS), EVENTS)
     happened, changes = up_to(as_of, happened, changes)
-    about = happened.filter((nw.col("related_item_type") == "Sla").fill_null(False))
+    about = texts_of(happened, "related_item_type")
+    about = about.filter((nw.col("related_item_type") == "Sla").fill_null(False))
     columns = ("domain_id", "case_id", "event_id", "sequence", "performed_at")
     about = _rows(texts(about.select(*columns, "event_type", "actor")))
     if not about:

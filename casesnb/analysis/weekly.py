@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import narwhals as nw
 import numpy as np
-import pandas as pd
 
 from casesnb.analysis.actors import attributed
 from casesnb.analysis.closing import CLOSED, closed_values
@@ -25,6 +24,8 @@ from casesnb.tables.schema import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pandas as pd
 
     from casesnb.analysis.uncertainty import Numbers
     from casesnb.tables.history import History
@@ -92,7 +93,7 @@ class _Told:
     def __init__(
         self, history: History[Any], as_of: dt.datetime, closed: str | Sequence[str]
     ) -> None:
-        self.history, self.as_of = history, pd.Timestamp(as_of)
+        self.history, self.as_of = history, as_of
         self.closed = closed
         values = closed_values(history, closed)
         self.first: pd.DataFrame = first_times(history, closed=closed)
@@ -119,7 +120,7 @@ class _Told:
 
     def backlog(self, week: Span) -> Estimate:
         """Count cases that have a status and are not closed at a week's end."""
-        held, at = self.held[~self.held["is_closed"]], pd.Timestamp(week[1])
+        held, at = self.held[~self.held["is_closed"]], week[1]
         has_begun = held["start_at"].isna() | (held["start_at"] <= at)
         lasts = (held["end_at"] > at) | held["is_open"]
         n = held[has_begun & lasts].groupby(_KEY).ngroups
@@ -143,7 +144,7 @@ class _Told:
         return Estimate(value, low, high, f"{n_ended:,} {what} of {n:,} followed")
 
     def _times(self, week: Span, event: str, over: str) -> Any:
-        start, end = map(pd.Timestamp, week)
+        start, end = week
         born, at = self.born["created_at"], self.born[event]
         stop = self.born[over].fillna(self.as_of)
         ended = at.notna() & (at <= stop)
@@ -152,7 +153,7 @@ class _Told:
         since = born.where(born >= start, start)[is_in]
         until = out.where(out < end, end)[is_in]
         is_ended = (ended & (out < end))[is_in].to_numpy(bool)
-        hour = pd.Timedelta(hours=1)
+        hour = dt.timedelta(hours=1)
         entry = ((since - born[is_in]) / hour).to_numpy(float)
         hours = ((until - born[is_in]) / hour).to_numpy(float)
         found = period_quantiles(
@@ -199,7 +200,7 @@ class _Told:
 
 
 def _in(times: pd.Series[Any], week: Span) -> pd.Series[bool]:
-    start, end = map(pd.Timestamp, week)
+    start, end = week
     return (times >= start) & (times < end)
 
 

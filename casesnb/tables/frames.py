@@ -339,6 +339,14 @@ def texts(frame: Any) -> Any:
     return frame.with_columns(nw.col(*names).cast(nw.String))
 
 
+def texts_of(frame: Any, *columns: str) -> Any:
+    """Return a frame with these columns as texts, where others may stay as they are."""
+    if isinstance(frame, nw.LazyFrame):
+        return texts(frame)
+    told = texts(frame.select(*columns))
+    return frame.with_columns(*(told[name] for name in columns))
+
+
 def told_apart(frame: Any, name: str, columns: Sequence[str]) -> Any:
     """Return rows with one column in place of several that tell them apart."""
     if not frame.implementation.is_pyarrow():
@@ -353,6 +361,17 @@ def told_apart(frame: Any, name: str, columns: Sequence[str]) -> Any:
         codes, known = coded(native[column])
         number = number * len(known) + codes
     return frame.with_columns(nw.new_series(name, number, backend=frame.implementation))
+
+
+def summed_by(frame: Any, columns: Sequence[str], *sums: Any, **named: Any) -> Any:
+    """Return what rows that share some ids come to together."""
+    if not frame.implementation.is_pyarrow():
+        return frame.group_by(*columns).agg(*sums, **named)
+    # Arrow groups by one number in a tenth of the time that texts take.
+    coded = told_apart(frame, "group_", columns).with_row_index("row_")
+    found = coded.group_by("group_").agg(*sums, **named, row_=nw.col("row_").min())
+    ids = texts(frame.select(*columns)[found["row_"].to_numpy()])
+    return found.with_columns(*(ids[name] for name in columns)).drop("group_", "row_")
 
 
 def handed_back(

@@ -56,6 +56,8 @@ def changes() -> pd.DataFrame:
             "actor_kind": "agent",
             "new_kind": "string",
             "is_order_known": True,
+            "order_by": "time",
+            "tie_id": pd.Categorical([None] * N),
             "is_outcome_known": True,
         }
     )
