@@ -606,7 +606,7 @@ def first_times_of(events: object, changes: object, closed: Sequence[str]) -> An
         & is_closed(nw.col("new"), closed)
         & ~is_closed(before, closed)  # to close it again is no close
     )
-    moves = chains(changes, "status", "assigned_user").told(*PART)
+    moves = chains(changes, "status", "assigned_user").told(*CHAIN)
     given = moves.filter(is_assigned).frame
     given = summed_by(given, _CASE, first_assigned_at=nw.col("performed_at").min())
     # A join takes all of both sides: merges are few, and so are closes.

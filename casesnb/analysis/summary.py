@@ -17,7 +17,7 @@ from casesnb.analysis.flow import (
 )
 from casesnb.analysis.spells import begun
 from casesnb.analysis.timezones import hours_between
-from casesnb.tables.field_chain import PART, chains
+from casesnb.tables.field_chain import chains
 from casesnb.tables.frames import (
     as_given,
     as_of_of,
@@ -31,7 +31,7 @@ from casesnb.tables.frames import (
     told_apart,
     up_to,
 )
-from casesnb.tables.schema import CHANGES, EVENTS, TEXT, TIME, Column, Table
+from casesnb.tables.schema import CHAIN, CHANGES, EVENTS, TEXT, TIME, Column, Table
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -272,7 +272,7 @@ def _standing(changes: Any) -> Any:
     """Return each case's status and holders as the last changes left them."""
     fields = ("status", "assigned_user", "assigned_queue")
     linked = begun(changes, *fields).filter(nw.col("until_at").is_null())
-    held = linked.told(*PART).frame
+    held = linked.told(*CHAIN).frame
     is_status = nw.col("field_id") == "status"
     held = held.select(
         *_CASE,
