@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from casesnb.analysis.spells import spells
-from casesnb.tables.field_chain import is_of_case
+from casesnb.tables.field_chain import is_creation, is_of_case
 from casesnb.tables.frames import (
     as_given,
     as_of_of,
@@ -592,8 +592,10 @@ def ledger(
         for key, rows in sorted(by_case.items(), key=str)
     ]
     waited = {sla.field_id for book in books for sla in book.slas} - {None}
-    got = _got(changes, waited, {sla.value for book in books for sla in book.slas})
-    begun = _begun(happened)
+    values = {sla.value for book in books for sla in book.slas} - {None}
+    of_them = nw.col("case_id").is_in(sorted({key[1] for key in by_case}))
+    got = _got(changes, waited, values, of_them)
+    begun = _begun(happened, of_them)
     for book in books:
         book.follow(got.get(book.key, {}), is_whole=book.key in begun)
     return [sla for book in books for sla in book.slas], until
@@ -612,7 +614,7 @@ def _told(changes: Any) -> dict[tuple[Any, Any, Any], Told]:
 
 
 def _got(
-    changes: Any, fields: set[Any], values: set[Any]
+    changes: Any, fields: set[Any], values: set[Any], of_them: nw.Expr
 ) -> dict[Key, dict[tuple[Any, Any], list[dt.datetime]]]:
     """Return when a case's fields got values that SLAs wait for."""
     got: dict[Key, dict[tuple[Any, Any], list[dt.datetime]]] = {}
@@ -622,20 +624,18 @@ def _got(
     rows = changes.filter(nw.any_horizontal(*asked, ignore_nulls=True)).select(
         "domain_id", "case_id", "field_id", "new", "performed_at", "event_type"
     )
-    for row in _rows(texts(rows).filter(is_of_case())):
+    is_waited_for = nw.col("new").is_in(sorted(values))
+    for row in _rows(texts(rows).filter(is_of_case(), is_waited_for, of_them)):
         domain_id, case_id, name, value, at, _ = row.values()
-        if value in values:
-            of_case = got.setdefault((domain_id, case_id), {})
-            of_case.setdefault((name, value), []).append(at)
+        of_case = got.setdefault((domain_id, case_id), {})
+        of_case.setdefault((name, value), []).append(at)
     return got
 
 
-def _begun(happened: Any) -> set[Key]:
+def _begun(happened: Any, of_them: nw.Expr) -> set[Key]:
     """Return the cases whose creation is told."""
-    made = happened.filter((nw.col("event_type") == "Case.Created").fill_null(False))
-    return {
-        (*row.values(),) for row in _rows(texts(made.select("domain_id", "case_id")))
-    }
+    made = texts(happened.filter(is_creation()).select("domain_id", "case_id"))
+    return {(*row.values(),) for row in _rows(made.filter(of_them))}
 
 
 def _rows(frame: Any) -> list[dict[str, Any]]:
