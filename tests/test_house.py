@@ -131,7 +131,7 @@ FLOORS = {
         ("state", "durations", "flow", "overlap", "slas", "conformance"),
         ("checks",),
         ("summary", "rates", "tail", "triage", "why"),
-        ("cohorts", "rework"),
+        ("cohorts", "rework", "weekly"),
     ),
     "view": (
         ("text", "wording", "table"),

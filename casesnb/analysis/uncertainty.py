@@ -128,12 +128,9 @@ def period_quantiles(
     n_resamples: int,
     seed: int,
 ) -> list[tuple[float | None, float | None, float | None]]:
-    """Return times until which shares end by the pace of a period, with intervals.
-
-    Each case is followed from its age at the period's start (`entry`) to that at its
-    end or its own (`hours`), as a period's life table does. A time that is not reached
-    is infinite.
-    """
+    """Return times until which shares end by the pace of a period, with intervals."""
+    # A period's life table: each case is followed from its age at the period's start
+    # (`entry`) to that at its end, or its own. A time that is not reached is infinite.
     if not len(hours):
         return [(None, None, None)] * len(shares)
     times = np.unique(hours[ended])
