@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from casesnb.analysis.overlap import overlap as overlap
     from casesnb.analysis.rates import outcomes as outcomes
     from casesnb.analysis.rates import rates as rates
+    from casesnb.analysis.slas import sla_edits as sla_edits
+    from casesnb.analysis.slas import sla_holders as sla_holders
+    from casesnb.analysis.slas import slas as slas
     from casesnb.analysis.spells import backlog as backlog
     from casesnb.analysis.spells import spells as spells
     from casesnb.analysis.spells import time_in as time_in
@@ -150,6 +153,11 @@ _HOMES = {
     "analysis.rates": (
         "outcomes",
         "rates",
+    ),
+    "analysis.slas": (
+        "sla_edits",
+        "sla_holders",
+        "slas",
     ),
     "analysis.cohorts": ("compare",),
     "analysis.conformance": ("conformance",),

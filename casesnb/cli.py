@@ -67,7 +67,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     sandbox.set_defaults(run=_sandbox)
     report = commands.add_parser("report", help="a case or many as one HTML file")
     report.add_argument("domain_id", help="the domain")
-    report.add_argument("case_id", nargs="+", help="the cases")
+    report.add_argument(
+        "case_id", nargs="*", help="the cases; with --weekly all unless some are named"
+    )
+    report.add_argument(
+        "--weekly",
+        action="store_true",
+        help="key figures of the last seven days and the seven before, no whole cases",
+    )
     report.add_argument(
         "--out",
         type=Path,
@@ -231,8 +238,15 @@ def _explore(arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace) -> int:
     where, domain_id = _where(arguments), arguments.domain_id
+    case_ids = arguments.case_id
+    if not case_ids and not arguments.weekly:
+        raise ValueError(
+            "No case is named. Name one or more, or give --weekly for all."
+        )
     client = cn.connect(**where)
-    history = cn.load_histories(client, domain_id, arguments.case_id)
+    if not case_ids:
+        case_ids = cn.load_cases(client, domain_id)["case_id"]
+    history = cn.load_histories(client, domain_id, case_ids)
     catalogue = cn.load_catalogue(
         client,
         domain_id,
@@ -244,7 +258,11 @@ def _report(arguments: argparse.Namespace) -> int:
     history = cn.with_names(history, catalogue)
     print(
         cn.write_report(
-            history, arguments.out, title=arguments.title, sign=arguments.sign
+            history,
+            arguments.out,
+            title=arguments.title,
+            full=False if arguments.weekly else None,
+            sign=arguments.sign,
         )
     )
     return 0

@@ -15,6 +15,7 @@ from casesnb.analysis.durations import DURATIONS, SURVIVAL
 from casesnb.analysis.flow import FIRST_TIMES, HANDOFFS, REOPENS, TRANSITIONS, VARIANTS
 from casesnb.analysis.rates import OUTCOMES, RATES
 from casesnb.analysis.rework import BACKWARD_MOVES, EFFORT, PAIRS
+from casesnb.analysis.slas import SLA_EDITS, SLA_HOLDERS, SLAS
 from casesnb.analysis.spells import BACKLOG, SPELLS, TIME_IN
 from casesnb.analysis.state import BLAME, DIFF, STATE_AT
 from casesnb.analysis.summary import CASE_SUMMARY
@@ -87,6 +88,9 @@ TABLES = (
     UNDER_WAY,
     RATES,
     OUTCOMES,
+    SLAS,
+    SLA_EDITS,
+    SLA_HOLDERS,
     CONFORMANCE,
     BACKWARD_MOVES,
     EFFORT,
@@ -151,6 +155,9 @@ __all__ = [
     "RELATED_ITEMS",
     "REOPENS",
     "RHYTHM",
+    "SLAS",
+    "SLA_EDITS",
+    "SLA_HOLDERS",
     "SPELLS",
     "STATE_AT",
     "SURVIVAL",

@@ -369,7 +369,7 @@ def test_a_rule_of_ours_is_named_and_told_otherwise() -> None:
 
 def test_every_rule_asks_one_question_and_no_events_break_none() -> None:
     history = History(events=EVENTS.empty(), changes=CHANGES.empty())
-    assert len(NAMED) == len(RULES) == 9
+    assert len(NAMED) == len(RULES) == 10
     assert all(each.question.startswith("Find ") for each in RULES)
     frame = findings(history)
     assert len(frame) == 0

@@ -102,6 +102,14 @@ def test_an_archive_is_kept_from_a_command_line(
         "20 cases in 20 captures, 0 of them deleted since",
     )
     assert run("check", file) == (0, "All is as it was kept.\n", "")
+    page = tmp_path / "week.html"
+    asked = ["report", "--weekly", domain_id, "--from", file, "--out", str(page)]
+    assert main(asked) == 0
+    assert capsys.readouterr().out == f"{page}\n"
+    assert 'data-item="h0 figures"' in page.read_text("utf-8")
+    assert main(["verify", str(page), "--against", file]) == 0
+    assert main(asked[:1] + asked[2:]) == 2
+    assert capsys.readouterr().err.startswith("No case is named. Name one or more")
     since = ["--since", "2026-03-29"]
     assert run("plan", *about, *since)[1].startswith("0 cases are listed")
     with Store(file, write=True):

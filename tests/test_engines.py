@@ -80,6 +80,9 @@ QUESTIONS: dict[str, Question] = {
     "outcomes of a flow": lambda f: cn.outcomes(
         f["changes"], "conforming", events=f["events"], flow=FLOW
     ),
+    "slas": lambda f: cn.slas(f["changes"], events=f["events"]),
+    "sla_edits": lambda f: cn.sla_edits(f["changes"], events=f["events"]),
+    "sla_holders": lambda f: cn.sla_holders(f["changes"], events=f["events"]),
     "conformance": lambda f: cn.conformance(f["changes"], FLOW),
     "backward_moves": lambda f: rework.backward_moves(
         f["changes"], ["open", "in_progress", "escalated", "closed"]
@@ -187,7 +190,7 @@ def test_every_function_of_the_analysis_is_asked() -> None:
 @pytest.fixture(scope="module")
 def frames() -> Frames:
     """Two centres' histories, some of their events lost."""
-    rates = cn.sandbox.Rates(merge=0.3)
+    rates = cn.sandbox.Rates(merge=0.3, sla_edit=0.5, sla_without_fields=0.2)
     world = cn.sandbox.World(seed=5, cases=24, rates=rates)
     client = cn.connect(world)
     current = []

@@ -10,12 +10,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import decisions
 import histories
 import pytest
 from histories import AGENTS, event, history
 
 import casesnb as cn
-from casesnb.view.report import pictures
+from casesnb.view.report import pictures, sections
 from casesnb.view.report.write import report_body
 
 THEN = dt.datetime(2026, 3, 3, 8, 0, tzinfo=dt.UTC)
@@ -267,3 +268,64 @@ def test_a_full_disk_leaves_the_report_that_was_there(
         cn.write_report(history(), path)
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["r.html"]
+
+
+def overview(page: str) -> dict[str, str]:
+    """What each key figure's card says, by its name."""
+    found = re.findall(r'data-item="h0 figure (\w+)">(.*?)</dd>', page, re.DOTALL)
+    return {
+        name: " ".join(re.sub("<[^>]*>", " ", text).split()) for name, text in found
+    }
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_many_cases_open_with_the_figures_of_the_week_and_of_the_one_before() -> None:
+    world, many = decisions.world_and_history(3, 30, sla=1.0)
+    page = report_html(many)
+    assert Tags(page).open == []
+    week = many.certificate.as_of - dt.timedelta(days=7), many.certificate.as_of
+    before = week[0] - dt.timedelta(days=7), week[0]
+    first = cn.first_times(many)["created_at"]
+    told = overview(page)
+    n, n_before = (
+        int(first.between(*w, inclusive="left").sum()) for w in (week, before)
+    )
+    assert re.fullmatch(
+        rf"{n} 95%: \d+ to \d+ Week before: {n_before} 95%: \d+ to \d+",
+        told["arrivals"],
+    )
+    summary = cn.case_summary(many)
+    assert told["backlog"].startswith(f"{int((~summary['is_closed']).sum())} counted")
+    rate = cn.rates(many, "sla_met", window=week).to_dict("records")[0]
+    assert f"{rate['n']} of {rate['n_of']} SLAs" in told["sla_met"]
+    assert len(told) == 10
+    # No case is told in full, but each is named, and twenty are to be read.
+    assert page.count('class="facts-of') == 0
+    assert page.count('data-item="h0 triage ') == len(cn.triage(many)) > 5
+    for case_id in many.certificate.captures["case_id"]:
+        assert f'data-id="{case_id}">{case_id}<' in page
+    assert world.now == many.certificate.as_of
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_whole_cases_and_key_figures_are_told_if_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    many = histories.many(limit=2)
+    n = many.certificate.n_cases
+    for full, has_figures, n_told in ((None, 0, n), (False, 1, 0), (True, 0, n)):
+        page = report_html(many, full=full)
+        assert page.count('data-item="h0 figures"') == has_figures
+        assert page.count('class="facts-of') == n_told
+    monkeypatch.setattr(sections, "_FULL", 1)
+    page = report_html(many, full=True)
+    assert page.count('data-item="h0 figures"') == 1
+    assert page.count('class="facts-of') == n
+
+
+@pytest.mark.slow
+def test_a_report_of_a_thousand_cases_is_below_two_megabytes() -> None:
+    _, many = decisions.world_and_history(7, 1_000)
+    page = report_html(many)
+    assert len(page.encode()) < 2_000_000
+    assert page.count('data-item="h0 triage ') == 20

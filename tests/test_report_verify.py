@@ -15,6 +15,7 @@ from typing import Any
 import histories
 import pytest
 from answers import Pages
+from decisions import world_and_history
 from forgeries import in_a_hurry
 from histories import event, history
 
@@ -568,3 +569,21 @@ def test_a_report_of_the_command_says_which_names_it_lacks(
     assert "Without the names of the domain (RecordingNotFound); fi" in (
         capsys.readouterr().err
     )
+
+
+def test_a_report_of_many_cases_verifies_and_says_what_decided_it(
+    tmp_path: Path,
+) -> None:
+    world, few = world_and_history(3, 4)
+    source = cn.connect(world)
+    path = cn.write_report(few, tmp_path / "week.html", full=False)
+    assert cn.verify_report(path, source).is_reproduced
+    text = path.read_text("utf-8")
+    start = text.index("<b>", text.index('data-item="h0 figure arrivals"')) + 3
+    path.write_text(f"{text[:start]}1{text[start:]}", "utf-8")
+    assert "h0 figure arrivals" in named(cn.verify_report(path, source), DIFFERS)
+    path.write_text(text.replace('"full": false', '"full": true'), "utf-8")
+    assert cn.verify_report(path, source).has_differences
+    path.write_text(text.replace('"full": false', '"full": 0'), "utf-8")
+    with pytest.raises(ValueError, match="int where true, false or null is"):
+        cn.verify_report(path, source)

@@ -23,6 +23,7 @@ import narwhals as nw
 
 from casesnb.analysis.actors import attributed, in_bursts
 from casesnb.analysis.closing import CLOSED, closed_values, is_closed
+from casesnb.analysis.slas import ledger
 from casesnb.analysis.timezones import micros_between
 from casesnb.tables.arguments import as_ids, need_history
 from casesnb.tables.field_chain import Chains, chained, differs, field_ids_of, is_new
@@ -33,6 +34,7 @@ from casesnb.tables.frames import (
     handed_back,
     instant,
     opened,
+    rows_like,
     rows_of,
     stacked,
     texts,
@@ -799,6 +801,52 @@ def sla_missed_while_unassigned(context: RuleContext) -> Any:
     )
 
 
+@rule(severity="problem")
+def sla_met_by_edit(context: RuleContext) -> Any:
+    """Find SLAs that are met because somebody edited what would have been missed."""
+    slas, until = ledger(context.changes, context.events, context.as_of)
+    rows: list[dict[str, Any]] = []
+    unsure: dict[tuple[Any, Any], str] = {}
+    for sla in slas:
+        if sla.is_doubtful or sla.created_at is None:
+            unsure.setdefault(sla.key, sla.reason or "an edit of an SLA may be missing")
+        elif sla.is_met_by_edit(until):
+            last = sla.edits[-1]
+            late = [each for each in sla.edits if each.before == "missed"]
+            when = "after it was missed" if late else "before it would have been missed"
+            told = (late or [last])[-1].event
+            ids = [each.event["event_id"] for each in sla.edits]
+            message = f"the SLA is met because it was edited {when}"
+            rows.append(_row_of(sla.key, "found", message, told, " ".join(ids)))
+    rows += [_row_of(key, "not_checkable", why) for key, why in unsure.items()]
+    return rows_like(rows, _FOUND, context._events)
+
+
+def _row_of(
+    key: tuple[Any, Any],
+    verdict: str,
+    message: str,
+    event: Mapping[str, Any] | None = None,
+    event_ids: str | None = None,
+) -> dict[str, Any]:
+    return {
+        "domain_id": key[0],
+        "case_id": key[1],
+        "verdict": verdict,
+        "field_id": "sla.targetTime" if event else None,
+        "found_at": event and event["performed_at"],
+        "actor": event and event["actor"],
+        "event_ids": event_ids,
+        "message": message,
+    }
+
+
+_FOUND = replace(
+    FINDINGS,
+    columns=tuple(c for c in FINDINGS.columns if c.name not in {"rule", "severity"}),
+)
+
+
 RULES: tuple[Rule, ...] = (
     edited_after_close,
     closed_without_comment,
@@ -809,5 +857,6 @@ RULES: tuple[Rule, ...] = (
     bulk_burst,
     stale,
     sla_missed_while_unassigned,
+    sla_met_by_edit,
 )
 """The rules that casesnb has; add yours to a list of them."""

@@ -12,7 +12,7 @@ from casesnb.analysis.spells import begun, replaced
 from casesnb.analysis.timezones import hours_between
 from casesnb.tables.field_chain import (
     Chains,
-    chained,
+    chains,
     differs,
     field_ids_of,
     is_creation,
@@ -27,7 +27,9 @@ from casesnb.tables.frames import (
     opened,
     rows_like,
     rows_of,
+    summed_by,
     texts,
+    texts_of,
     told_apart,
     windowed,
 )
@@ -358,10 +360,7 @@ def reopens(
     [53.1]
     """
     linked = closings(history, closed_values(history, closed), as_of)
-    moves = linked.filter(nw.col("was_closed") & nw.col("is_told"))
-    moves = moves.filter(~nw.col("now_closed")).told(*_CASE, "sequence", "event_type")
-    moves = moves.frame
-    moves = moves.filter((nw.col("event_type") != "Case.Created").fill_null(True))
+    moves = reopenings(linked)
     hours = hours_between(moves, "since_at", "performed_at")
     is_sure = nw.when(~nw.col("since_at").is_null())
     moves = moves.select(
@@ -402,6 +401,13 @@ def reopens(
         "actor",
     )
     return handed_back(moves, history, (*_CASE, "sequence"), columns)
+
+
+def reopenings(linked: Chains) -> Any:
+    """Return of what `closings` does the changes that open a case again."""
+    moves = linked.filter(nw.col("was_closed") & nw.col("is_told"))
+    moves = moves.filter(~nw.col("now_closed")).told(*_CASE, "sequence", "event_type")
+    return moves.frame.filter((nw.col("event_type") != "Case.Created").fill_null(True))
 
 
 def closings(
@@ -576,7 +582,8 @@ def first_times(
 
 def first_times_of(events: object, changes: object, closed: Sequence[str]) -> Any:
     """Return what `first_times` does, not yet handed back."""
-    frame = opened(events, EVENTS)
+    kinds = ("event_type", "related_item_type", "actor_kind")
+    frame = texts_of(as_given(events, EVENTS), *kinds)
     is_comment = (nw.col("event_type") == "RelatedItem.Created").fill_null(False) & (
         nw.col("related_item_type") == "Comment"
     ).fill_null(False)
@@ -590,30 +597,25 @@ def first_times_of(events: object, changes: object, closed: Sequence[str]) -> An
         *_CASE,
         **{name: nw.when(when).then("performed_at") for name, when in names.items()},
     )
-    times = times.group_by(*_CASE).agg(nw.col(*names).min())
-    moves = chained(changes).frame
-    merges = frame.select(
-        *_CASE,
-        "event_id",
-        in_merge=(~nw.col("merge_event_id").is_null()).cast(nw.Int64),
-    )
-    moves = moves.join(merges, on=[*_KEY, "event_id"], how="left")
-    own = nw.col("in_merge").fill_null(0) == 0
+    times = summed_by(times, _CASE, nw.col(*names).min())
     is_assigned = (nw.col("field_id") == "assigned_user") & ~nw.col("new").is_null()
-    before = nw.when(nw.col("old_kind").is_null()).then("before").otherwise("old")
+    was = nw.when(~nw.col("is_first")).then("prior")
+    before = nw.when(nw.col("old_kind").is_null()).then(was).otherwise("old")
     is_close = (
         (nw.col("field_id") == "status")
         & is_closed(nw.col("new"), closed)
         & ~is_closed(before, closed)  # to close it again is no close
-        & own
     )
-    names = {"first_assigned_at": is_assigned, "first_closed_at": is_close}
-    set_ = moves.select(
-        *_CASE,
-        **{name: nw.when(when).then("performed_at") for name, when in names.items()},
-    )
-    set_ = set_.group_by(*_CASE).agg(nw.col(*names).min())
-    both = times.join(set_, on=_KEY, how="left")
+    moves = chains(changes, "status", "assigned_user").told(*CHAIN)
+    given = moves.filter(is_assigned).frame
+    given = summed_by(given, _CASE, first_assigned_at=nw.col("performed_at").min())
+    # A join takes all of both sides: merges are few, and so are closes.
+    merges = frame.filter(~nw.col("merge_event_id").is_null())
+    merges = texts(merges.select(*_CASE, "event_id")).unique()
+    ended = moves.filter(is_close).told("event_id").frame
+    ended = ended.join(merges, on=[*_KEY, "event_id"], how="anti")
+    ended = summed_by(ended, _CASE, first_closed_at=nw.col("performed_at").min())
+    both = times.join(given, on=_KEY, how="left").join(ended, on=_KEY, how="left")
     spans = ("touch", "assigned", "comment", "closed")
     both = both.with_columns(
         **{

@@ -11,6 +11,7 @@ from casesnb.analysis.actors import spans_of_users
 from casesnb.analysis.closing import CLOSED, closed_values
 from casesnb.analysis.conformance import Flow, conformance
 from casesnb.analysis.flow import closings
+from casesnb.analysis.slas import ledger_rows
 from casesnb.analysis.timezones import with_period
 from casesnb.analysis.uncertainty import with_wilson
 from casesnb.analysis.windows import Window, span_of
@@ -25,6 +26,7 @@ from casesnb.tables.frames import (
     handed_back,
     instant,
     opened,
+    rows_like,
     rows_of,
     stacked,
     up_to,
@@ -47,8 +49,12 @@ OUTCOMES = Table(
         Column("measure", TEXT, "the rate's measure"),
         Column("outcome", TEXT, "what came of it; missing if it is left out"),
         Column("excluded", TEXT, "why it is left out; missing if it is counted"),
-        Column("at", TIME, "when it was closed, or its SLA ended; missing if not told"),
-        Column("closer", TEXT, "who did that; missing if AWS named none"),
+        Column(
+            "at",
+            TIME,
+            "when it was closed, or the SLA met or missed; missing if not told",
+        ),
+        Column("closer", TEXT, "who closed it; missing if AWS named none"),
         Column("holder", TEXT, "the user who held the case just before"),
         Column("queue", TEXT, "the queue that held the case just before"),
         Column("event_ids", TEXT, "the events that show it, a space between two"),
@@ -77,14 +83,14 @@ _OPEN = "not closed yet"
 _UNTOLD = "its close is not in the history"
 _YOUNG = "closed too short a time ago"
 _NOBODY = "an event names nobody"
-_RUNNING = "no event tells how it ended"
+_DECIDED = ("met", "missed")
 _UNCHECKED = "not checkable"
 
 MEASURES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "reopened": (("reopened",), (_BY_MERGE, _UNTOLD, _YOUNG)),
     "holders": (("none", "one", "two or more"), (_OPEN, _BY_MERGE, _EARLY, _UNTOLD)),
     "touchless": (("touchless",), (_OPEN, _BY_MERGE, _EARLY, _UNTOLD, _NOBODY)),
-    "sla_met": (("met",), (_RUNNING,)),
+    "sla_met": (("met",), ("under way", _UNCHECKED, "not told")),
     "conforming": (("conforming",), (_UNCHECKED,)),
 }
 """Of each measure, the outcomes that are counted, and why something is left out."""
@@ -123,7 +129,8 @@ def rates(
         ``"holders"``: of closed cases, those that none, one, two or more people
         held until their first close. ``"touchless"``: of closed cases, those
         on which no agent did anything between creation and first close.
-        ``"sla_met"``: of SLAs whose end an event tells, those that were met.
+        ``"sla_met"``: of SLAs that are over or past their deadline, those that
+        were met, as they stand after any edit.
         ``"conforming"``: of cases, those whose moves `flow` allows.
     by : sequence of str, default ()
         What makes a group: ``closer``, ``holder`` or ``queue``, columns of
@@ -221,12 +228,9 @@ def rates(
         whole = nw.concat_str(*told, separator="; ", ignore_nulls=True)
     else:
         whole = told[0]
-    is_lazy = isinstance(found, nw.LazyFrame)
     places = [{"place": i, "outcome": name} for i, name in enumerate(counted)]
     types = {"place": nw.Int64(), "outcome": nw.String()}
-    # A lazy engine asks for what these few rows are made of once for each of them.
-    like = as_given(history, CHANGES) if key and is_lazy else found
-    found = found.join(frame_of(places, types, like), how="cross")
+    found = found.join(frame_of(places, types, found), how="cross")
     n = nw.lit(0, nw.Int64)
     for i, _ in enumerate(counted):
         n = nw.when(nw.col("place") == i).then(nw.col(f"n_{i}")).otherwise(n)
@@ -327,7 +331,7 @@ def outcomes_of(
     happened = opened(beside(history, events, EVENTS), EVENTS)
     changes, happened = map(windowed, up_to(as_of, changes, happened))
     if measure == "sla_met":
-        found = _slas(changes, happened)
+        found = _slas(changes, happened, as_of)
     elif measure == "conforming":
         found = _conforming(changes, happened, values, flow)
     else:
@@ -502,41 +506,19 @@ def _touchless(cases: Any, events: Any) -> Any:
     return _answered(cases, outcome, *_left_out(), (by_nobody & ~by_agent, _NOBODY))
 
 
-def _slas(changes: Any, events: Any) -> Any:
-    """Return each SLA whose end an event tells, and the others' beginnings."""
-    key = [*_KEY, "event_id"]
-    end = nw.col("new").str.to_lowercase().fill_null("")
-    ends = changes.filter(nw.col("field_id") == "sla.status")
-    ends = ends.with_columns(end=end).filter(nw.col("end").is_in(("met", "notmet")))
-    ends = ends.select(
-        *_CASE,
-        "event_id",
-        sequence=nw.col("sequence").cast(nw.Int64),
-        at=nw.col("performed_at"),
-        closer=nw.col("actor"),
-        outcome=nw.when(nw.col("end") == "met")
-        .then(nw.lit("met"))
-        .otherwise(nw.lit("missed")),
-        excluded=NO_TEXT,
-    )
-    n_ends = ends.group_by(*_CASE).agg(n_ends=nw.len())
-    begun_ = events.filter(
-        (nw.col("event_type") == "RelatedItem.Created").fill_null(False)
-        & (nw.col("related_item_type") == "Sla").fill_null(False)
-    ).with_columns(sequence=nw.col("sequence").cast(nw.Int64), one=nw.lit(1, nw.Int64))
-    begun_ = begun_.with_columns(
-        place=nw.col("one").cum_sum().over(*_CASE, order_by="sequence")
-    ).join(n_ends, on=_KEY, how="left")
-    running = begun_.filter(nw.col("place") > nw.col("n_ends").fill_null(0)).select(
-        *key,
-        "sequence",
-        at=instant(events, None),
-        closer=NO_TEXT,
-        outcome=NO_TEXT,
-        excluded=nw.lit(_RUNNING),
-    )
-    both = _with_holders(stacked([ends, running]), changes)
-    return both.with_columns(event_ids=nw.col("event_id"))
+def _slas(changes: Any, events: Any, as_of: dt.datetime | None) -> Any:
+    """Return each SLA and whether it was met, by its ledger."""
+    rows = [
+        {
+            **row,
+            "measure": "sla_met",
+            "outcome": row["verdict"] if row["verdict"] in _DECIDED else None,
+            "excluded": None if row["verdict"] in _DECIDED else row["verdict"],
+            "at": row["met_at"] or row["missed_at"],
+        }
+        for row in ledger_rows(changes.to_native(), events.to_native(), as_of)
+    ]
+    return rows_like(rows, OUTCOMES, events)
 
 
 def _conforming(changes: Any, events: Any, closed: Sequence[str], flow: Any) -> Any:

@@ -13,20 +13,25 @@ from casesnb.analysis.flow import (
     first_times_of,
     handoffs,
     moves_of,
-    reopens,
+    reopenings,
 )
-from casesnb.analysis.spells import begun, spells
+from casesnb.analysis.spells import begun
 from casesnb.analysis.timezones import hours_between
-from casesnb.tables.field_chain import chained
+from casesnb.tables.field_chain import chains
 from casesnb.tables.frames import (
+    as_given,
     as_of_of,
     beside,
     handed_back,
     instant,
     opened,
+    stacked,
+    summed_by,
+    texts_of,
+    told_apart,
     up_to,
 )
-from casesnb.tables.schema import CHANGES, EVENTS, TEXT, TIME, Column, Table
+from casesnb.tables.schema import CHAIN, CHANGES, EVENTS, TEXT, TIME, Column, Table
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -134,9 +139,11 @@ def case_summary(
     >>> case_summary(history)["n_reopens"].tolist()
     [1]
     """
-    changed = opened(beside(history, changes, CHANGES), CHANGES)
+    changed = as_given(beside(history, changes, CHANGES), CHANGES)
     values = closed_values(changed, closed)
-    happened, as_of = opened(history, EVENTS), as_of_of(history, as_of)
+    happened, as_of = as_given(history, EVENTS), as_of_of(history, as_of)
+    told = ("event_type", "related_item_type", "actor_kind", "actor")
+    happened = texts_of(happened, *told)
     happened, changed = up_to(as_of, happened, changed)
     until = nw.col("performed_at").max()
     if as_of is not None:
@@ -144,10 +151,8 @@ def case_summary(
     happened = happened.with_columns(as_of=until)
     found = _counted(happened)
     found = found.join(first_times_of(happened, changed, values), on=_KEY, how="left")
-    chain = chained(changed).frame.select(
-        *_CASE,
-        n_breaks=nw.col("is_break").cast(nw.Int64),
-    )
+    broken = chains(changed).filter(nw.col("is_break")).told(*_CASE).frame
+    broken = broken.select(*_CASE, n_breaks=nw.lit(1, nw.Int64))
     steps = moves_of(begun(changed, "status")).told(*_CASE).frame
     steps = steps.filter(~nw.col("from_kind").is_null())  # as transitions count
     steps = steps.select(*_CASE, n_status_changes=nw.lit(1, nw.Int64))
@@ -161,15 +166,28 @@ def case_summary(
         n_queue_handoffs=(nw.col("is_named") & ~nw.col("is_user")).cast(nw.Int64),
         n_ping_pongs=nw.col("is_ping_pong").cast(nw.Int64),
     )
-    again = opened(reopens(changed, closed=values)).select(
-        *_CASE, n_reopens=nw.lit(1, nw.Int64)
-    )
-    for part in (chain, steps, moves, again):
-        names = [n for n in part.collect_schema().names() if n not in _CASE]
-        sums = part.group_by(*_CASE).agg(nw.col(*names).sum())
-        found = found.join(sums, on=_KEY, how="left")
+    closes = closings(changed, values)
+    again = reopenings(closes).select(*_CASE, n_reopens=nw.lit(1, nw.Int64))
+    # One sum over all of them: grouping by texts is what takes its time.
+    parts = [broken, steps, moves, again]
+    names = [
+        n for part in parts for n in part.collect_schema().names() if n[:2] == "n_"
+    ]
+    none = {name: nw.lit(0, nw.Int64) for name in names}
+    parts = [
+        part.select(
+            *_CASE,
+            **{
+                name: nw.col(name) if name in part.collect_schema().names() else zero
+                for name, zero in none.items()
+            },
+        )
+        for part in parts
+    ]
+    sums = summed_by(stacked(parts), _CASE, nw.col(*names).sum())
+    found = found.join(sums, on=_KEY, how="left")
     found = found.join(_standing(changed), on=_KEY, how="left")
-    last = closings(changed, values).filter(nw.col("then_at").is_null()).told(*_CASE)
+    last = closes.filter(nw.col("then_at").is_null()).told(*_CASE)
     last = last.frame.select(
         *_CASE, was_closed=nw.col("now_closed").cast(nw.Int64), closed_at="began_at"
     )
@@ -230,32 +248,36 @@ def _counted(events: Any) -> Any:
         n_merge_events=(~nw.col("merge_event_id").is_null()).cast(nw.Int64),
     )
     sums = [name for name in _COUNTS if name in rows.collect_schema().names()]
-    counted = rows.group_by(*_CASE).agg(
+    counted = summed_by(
+        rows,
+        _CASE,
         nw.col(*sums).sum(),
         last_event_at=nw.col("performed_at").max(),
         as_of=nw.col("as_of").max(),
     )
-    named = events.filter(~nw.col("actor").is_null())
-    named = named.select(*_CASE, "actor", "actor_kind").unique()
+    named = events.select(
+        *_CASE, "actor", actor_kind=nw.col("actor_kind").fill_null("unknown")
+    ).filter(~nw.col("actor").is_null())
+    named = told_apart(named, "who", (*_CASE, "actor", "actor_kind")).unique("who")
     named = named.select(
         *_CASE,
         n_actors=nw.lit(1, nw.Int64),
         n_agents=(nw.col("actor_kind") == "agent").cast(nw.Int64),
     )
-    named = named.group_by(*_CASE).agg(nw.col("n_actors", "n_agents").sum())
+    named = summed_by(named, _CASE, nw.col("n_actors", "n_agents").sum())
     return counted.join(named, on=_KEY, how="left")
 
 
 def _standing(changes: Any) -> Any:
     """Return each case's status and holders as the last changes left them."""
     fields = ("status", "assigned_user", "assigned_queue")
-    held = opened(spells(changes.filter(nw.col("field_id").is_in(fields))))
-    held = held.filter(nw.col("is_open"))
+    linked = begun(changes, *fields).filter(nw.col("until_at").is_null())
+    held = linked.told(*CHAIN).frame
     is_status = nw.col("field_id") == "status"
     held = held.select(
         *_CASE,
-        status_at=nw.when(is_status).then("start_at"),
-        **{name: nw.when(nw.col("field_id") == name).then("value") for name in fields},
+        status_at=nw.when(is_status).then("began_at"),
+        **{name: nw.when(nw.col("field_id") == name).then("new") for name in fields},
     )
     names = ("status_at", *fields)
-    return held.group_by(*_CASE).agg(nw.col(*names).max())
+    return summed_by(held, _CASE, nw.col(*names).max())

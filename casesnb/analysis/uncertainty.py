@@ -9,7 +9,7 @@ import narwhals as nw
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     Numbers = np.ndarray[Any, Any]
 
@@ -37,6 +37,12 @@ def wilson(n: int, n_of: int) -> tuple[float, float]:
     middle = (rate + Z**2 / (2 * n_of)) / spread
     half = Z * math.sqrt(rate * (1 - rate) / n_of + Z**2 / (4 * n_of**2)) / spread
     return (middle - half if n else 0.0), (middle + half if n < n_of else 1.0)
+
+
+def poisson(n: int) -> tuple[float, float]:
+    """Return the interval of the mean of which a count is one, by its score test."""
+    middle, half = n + Z**2 / 2, Z * math.sqrt(n + Z**2 / 4)
+    return (middle - half if n else 0.0), middle + half
 
 
 def newcombe(n: int, n_of: int, m: int, m_of: int) -> tuple[float, float]:
@@ -111,3 +117,55 @@ class Curve:
         place = is_past.argmax(axis=1)
         medians = np.where(is_past.any(axis=1), self.times[place], np.inf)
         return np.stack([means, medians], axis=1)
+
+
+def period_quantiles(
+    entry: Numbers,
+    hours: Numbers,
+    ended: Numbers,
+    shares: Sequence[float],
+    *,
+    n_resamples: int,
+    seed: int,
+) -> list[tuple[float | None, float | None, float | None]]:
+    """Return times until which shares end by the pace of a period, with intervals."""
+    # A period's life table: each case is followed from its age at the period's start
+    # (`entry`) to that at its end, or its own. A time that is not reached is infinite.
+    if not len(hours):
+        return [(None, None, None)] * len(shares)
+    times = np.unique(hours[ended])
+    by_entry, by_hours = (np.argsort(each, kind="stable") for each in (entry, hours))
+    # Whoever comes as old as another ends is not yet at risk of that.
+    come = np.searchsorted(entry[by_entry], times, side="left")
+    gone = np.searchsorted(hours[by_hours], times, side="left")
+    place = np.searchsorted(times, hours[ended])
+    of = np.flatnonzero(ended)[np.argsort(place, kind="stable")]
+    first = np.unique(np.sort(place), return_index=True)[1]
+
+    def quantiles(weights: Numbers) -> Numbers:
+        zero = np.zeros((len(weights), 1))
+        sums = [
+            np.concatenate([zero, np.cumsum(weights[:, order], axis=1)], axis=1)
+            for order in (by_entry, by_hours)
+        ]
+        at_risk = sums[0][:, come] - sums[1][:, gone]
+        if not len(times):
+            return np.full((len(weights), len(shares)), np.inf)
+        deaths = np.add.reduceat(weights[:, of], first, axis=1)
+        hazard = np.divide(
+            deaths, at_risk, out=np.zeros_like(deaths), where=at_risk > 0
+        )
+        left = np.cumprod(1 - hazard, axis=1)
+        found = []
+        for share in shares:
+            is_past = left <= 1 - share + 1e-12
+            reached = times[is_past.argmax(axis=1)]
+            found.append(np.where(is_past.any(axis=1), reached, np.inf))
+        return np.stack(found, axis=1)
+
+    (value,) = quantiles(np.ones((1, len(hours))))
+    draws = resampled(len(hours), n_resamples, seed, quantiles)
+    low, high = interval(draws, len(hours))
+    return [
+        (float(each), float(low[i]), float(high[i])) for i, each in enumerate(value)
+    ]

@@ -55,6 +55,8 @@ def with_texts(table: pa.Table, *, coded: bool = True) -> pa.Table:
 
 def coded(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
     """Return a column's values as numbers, and what these stand for."""
+    if not len(column):  # whose dictionary may be of nothing at all
+        return np.empty(0, "int64"), pa.array([], TEXT)
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     if not column.num_chunks:  # which older pyarrow cannot combine

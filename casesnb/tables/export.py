@@ -1,4 +1,4 @@
-"""Event logs for process mining: pm4py's column names, XES and OCEL 2.0.
+"""Event logs for process mining (pm4py's column names, XES, OCEL 2.0), and Excel.
 
 The writers are our own: pm4py is not needed to write what it reads.
 """
@@ -18,6 +18,7 @@ import pandas as pd
 
 from casesnb.tables.arguments import need_history, need_pandas
 from casesnb.tables.schema import TEXT_TYPE
+from casesnb.tables.spreadsheet import to_excel as to_excel  # noqa: PLC0414 - told on
 from casesnb.tables.values import utc_texts
 from casesnb.wire.whole_file import whole_file
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from casesnb.tables.history import History
 
 __all__ = [
+    "to_excel",
     "to_ocel",
     "to_pm4py",
     "to_xes",

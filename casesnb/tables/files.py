@@ -42,7 +42,9 @@ _HistoryT = TypeVar("_HistoryT")
 _MANIFEST = "history.json"
 _FORMAT = 2
 _TABLES = {table.name: table for table in (EVENTS, CHANGES, CAPTURES, UNLOADED)}
-_BEGINS = tuple("=+-@\t\r\n'＝＋－＠")
+FORMULA = tuple("=+-@\t\r\n'＝＋－＠")
+"""How a text begins that a spreadsheet would take for something else."""
+
 # A reader that cuts at other separators than ours sees a cell begin inside a text.
 _INNER = re.compile(r"([;\t\r\n])('*)(?=[=+\-@＝＋－＠])")
 _INNER_SAFE = re.compile(r"([;\t\r\n])'('*)(?=[=+\-@＝＋－＠])")
@@ -351,7 +353,7 @@ def _cells(values: pd.Series[Any]) -> list[str]:
 
 def _safe(text: str) -> str:
     text = _INNER.sub(r"\1'\2", text)
-    return f"'{text}" if not text or text.startswith(_BEGINS) else text
+    return f"'{text}" if not text or text.startswith(FORMULA) else text
 
 
 def _plain(cell: str) -> str | None:

@@ -270,7 +270,7 @@ def instant(frame: Any, at: dt.datetime | None) -> nw.Expr:
     """Return a moment as a value among a frame's times."""
     kind = time_type(frame)
     if at is not None and kind.time_zone is None:
-        at = at.astimezone(dt.UTC).replace(tzinfo=None)
+        at = _local(at)
     return nw.lit(at, kind)
 
 
@@ -339,6 +339,14 @@ def texts(frame: Any) -> Any:
     return frame.with_columns(nw.col(*names).cast(nw.String))
 
 
+def texts_of(frame: Any, *columns: str) -> Any:
+    """Return a frame with these columns as texts, where others may stay as they are."""
+    if not frame.implementation.is_pyarrow():  # where to cast costs time
+        return texts(frame)
+    told = texts(frame.select(*columns))
+    return frame.with_columns(*(told[name] for name in columns))
+
+
 def told_apart(frame: Any, name: str, columns: Sequence[str]) -> Any:
     """Return rows with one column in place of several that tell them apart."""
     if not frame.implementation.is_pyarrow():
@@ -353,6 +361,17 @@ def told_apart(frame: Any, name: str, columns: Sequence[str]) -> Any:
         codes, known = coded(native[column])
         number = number * len(known) + codes
     return frame.with_columns(nw.new_series(name, number, backend=frame.implementation))
+
+
+def summed_by(frame: Any, columns: Sequence[str], *sums: Any, **named: Any) -> Any:
+    """Return what rows that share some ids come to together."""
+    if not frame.implementation.is_pyarrow():
+        return frame.group_by(*columns).agg(*sums, **named)
+    # Arrow groups by one number in a tenth of the time that texts take.
+    coded = told_apart(frame, "group_", columns).with_row_index("row_")
+    found = coded.group_by("group_").agg(*sums, **named, row_=nw.col("row_").min())
+    ids = texts(frame.select(*columns)[found["row_"].to_numpy()])
+    return found.with_columns(*(ids[name] for name in columns)).drop("group_", "row_")
 
 
 def handed_back(
@@ -380,23 +399,39 @@ def handed_back(
 def frame_of(
     rows: Sequence[Mapping[str, Any]], types: Mapping[str, Any], like: Any
 ) -> Any:
-    """Return a few rows of ours as a frame in the engine of another, which has any."""
+    """Return rows of ours as a frame in the engine of another."""
+    columns = {name: [row[name] for row in rows] for name in types}
     if not isinstance(like, nw.LazyFrame):
-        columns = {name: [row[name] for row in rows] for name in types}
         return nw.from_dict(columns, types, backend=like.implementation)
-    # A lazy engine makes rows of what it holds alone: one of them, as often as needed.
-    one, (name, *_) = like.head(1), types
-    times = {n for n, kind in types.items() if kind == time_type(like)}
-    parts = [
-        one.select(
-            **{
-                n: instant(one, row[n]) if n in times else nw.lit(row[n], kind)
-                for n, kind in types.items()
-            }
-        )
-        for row in rows or [dict.fromkeys(types)]
-    ]
-    return stacked(parts) if rows else parts[0].filter(~nw.col(name).is_null())
+    if like.implementation.is_polars():
+        return nw.from_dict(columns, types, backend="polars").lazy()
+    if like.implementation.is_duckdb():  # whose times are those of UTC, without a zone
+        local = {
+            name: [each and _local(each) for each in values]
+            if types[name] == nw.Datetime("us")
+            else values
+            for name, values in columns.items()
+        }
+        table_ = nw.from_dict(local, types, backend="pyarrow").to_native()  # noqa: F841
+        # It finds the table by its name here.
+        found = like.to_native().query("casesnb_rows", "SELECT * FROM table_")
+        return nw.from_native(found)
+    kinds = ", ".join(f"`{name}` {_SPARK[type(kind)]}" for name, kind in types.items())
+    tuples = [*zip(*columns.values(), strict=True)]
+    return nw.from_native(like.to_native().sparkSession.createDataFrame(tuples, kinds))
+
+
+_SPARK: dict[Any, str] = {
+    nw.String: "string",
+    nw.Int64: "bigint",
+    nw.Float64: "double",
+    nw.Boolean: "boolean",
+    nw.Datetime: "timestamp",
+}
+
+
+def _local(at: dt.datetime) -> dt.datetime:
+    return at.astimezone(dt.UTC).replace(tzinfo=None)
 
 
 def _with_text_type(frame: Any, like: pd.DataFrame) -> Any:
@@ -416,6 +451,7 @@ def rows_like(rows: Sequence[Mapping[str, Any]], table: Table, like: Any) -> Any
         TIME_TYPE: time_type(like),
         "float64": nw.Float64(),
         "int64": nw.Int64(),
+        "bool": nw.Boolean(),
     }
     kinds = {column.name: types[column.dtype] for column in table.columns}
     placed = [{**row, "place": place} for place, row in enumerate(rows)]

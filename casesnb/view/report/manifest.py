@@ -73,6 +73,7 @@ class Said:
 
     written_at: dt.datetime
     title: str | None
+    full: bool | None  # whether each case is told in full
     software: Mapping[str, str]
     parts: Sequence[Part]
     body: bytes  # all but the last line
@@ -100,10 +101,13 @@ def manifest(
     title: str | None,
     software: Mapping[str, str],
     histories: Sequence[History[Any]],
+    *,
+    full: bool | None = None,
 ) -> str:
     """Return what a report is made of and no event tells, as JSON."""
     told = {
         "title": title,
+        "full": full,
         "software": dict(software),
         "histories": [_part(history) for history in histories],
     }
@@ -165,6 +169,7 @@ def said_in(page: bytes, path: str | os.PathLike[str], version: str) -> Said:
         said = Said(
             written_at,
             None if told["title"] is None else _text(told["title"]),
+            _choice(told["full"]),
             {_text(key): _text(value) for key, value in told["software"].items()},
             tuple(map(_read, told["histories"])),
             body,
@@ -228,6 +233,12 @@ def _need_shown(said: Said) -> None:
 
 def _unescaped(text: bytes) -> str:
     return html.unescape(text.decode("utf-8", "replace"))
+
+
+def _choice(value: object) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    raise TypeError(f"{type(value).__name__} where true, false or null is")
 
 
 def _text(value: object) -> str:

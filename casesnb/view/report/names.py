@@ -97,6 +97,14 @@ def with_nameless(history: History[Any]) -> History[Any]:
     )
 
 
+def with_names_of_many(history: History[Any]) -> History[Any]:
+    """Return a history with the names alone that are told of many cases at once."""
+    found = names_in(history)
+    shown = {"status", "assigned_user", "assigned_queue"}
+    options = {key: name for key, name in found.options.items() if key[0] in shown}
+    return with_names_of(history, Names(found.people, found.fields, options))
+
+
 def each_name(names: Names) -> Iterator[tuple[str, str, str]]:
     """Yield what each name is of, that one's id, and the name."""
     yield from (("person", actor, name) for actor, name in names.people.items())

@@ -12,7 +12,7 @@ from casesnb.view.plots.png import default_style, png
 from casesnb.view.plots.style import INK, page, plot_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from matplotlib.axes import Axes
 
@@ -62,10 +62,16 @@ def picture_of_changes(history: History[Any]) -> Picture:
 
 def picture_of_activity(history: History[Any]) -> Picture:
     """Draw how many events there were, and by whom."""
+    return picture_of("activity", lambda ax: plot_activity(history, ax=ax), left=0.5)
+
+
+def picture_of(
+    name: str, draw: Callable[[Axes | None], Axes], *, left: float
+) -> Picture:
+    """Draw a picture in both widths, with so many inches left of the narrow one."""
     with default_style():
-        narrow = page(None, width=_NARROW, height=3.3, left=0.5, right=0.12)
-        wide, narrow = plot_activity(history), plot_activity(history, ax=narrow)
-        return _picture("activity", wide, narrow)
+        narrow = page(None, width=_NARROW, height=3.3, left=left, right=0.12)
+        return _picture(name, draw(None), draw(narrow))
 
 
 def _picture(name: str, wide: Axes, narrow: Axes) -> Picture:

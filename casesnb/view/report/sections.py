@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from casesnb.analysis.checks import findings
 from casesnb.analysis.summary import case_summary
+from casesnb.analysis.triage import triage
 from casesnb.tables.frames import as_of_of
 from casesnb.tables.schema import CHANGES, EVENTS
 from casesnb.view.plots.colours import Colours, colours_of
 from casesnb.view.report.headline import headline, headline_of_many
 from casesnb.view.report.names import each_name, people_of
+from casesnb.view.report.overview import overview
 from casesnb.view.report.pictures import picture_of_activity, picture_of_changes
 from casesnb.view.report.story import cases_of, deed, doer, held_now, told
 from casesnb.view.text import shortened
@@ -41,7 +43,8 @@ if TYPE_CHECKING:
     from casesnb.tables.history import History
     from casesnb.view.report.names import Names
 
-_FULL = 25  # the first cases are told in full; more are rows of the table of cases
+_FULL = 25  # so many cases are told in full, more by key figures unless asked for
+_TOP = 20  # of so many cases that are told together it says which to read
 _LINKS = 40  # events that a number unfolds; of more the table of events tells
 
 
@@ -85,32 +88,57 @@ class _Links(NamedTuple):
         }
 
 
-def chapter(history: History[Any], key: str, *, names: Names) -> Chapter:
-    """Return what a report tells of a history."""
+def chapter(
+    history: History[Any], key: str, *, names: Names, full: bool | None = None
+) -> Chapter:
+    """Return what a report tells of a history; each case in full if that is asked."""
     numbers = case_summary(history)
     found: dict[tuple[str, str], list[Any]] = {}
-    for row in findings(history).to_dict("records"):  # once: each rule costs its time
+    told = findings(history)  # once: each rule costs its time
+    for row in told.to_dict("records"):
         found.setdefault((row["domain_id"], row["case_id"]), []).append(row)
     n_found = sum(row["verdict"] == "found" for rows in found.values() for row in rows)
     captures = history.certificate.captures
     keys = zip(captures["domain_id"], captures["case_id"], strict=True)
     places = {case: place for place, case in enumerate(keys)}
-    cases = [
-        _Case(history, events, changes, found, numbers, key, places)
-        for events, changes in cases_of(history)
-    ]
     sections = [Section("verdict.html", _verdict(history, key))]
     n_asked = len(captures) + len(history.unloaded)
+    is_many, in_full = is_summed(history, full=full), history
+    if is_many:
+        top = triage(history, top=_TOP)
+        if not full:
+            in_full = history.only(case_ids=top["case_id"])
+    cases = {
+        (str(case.domain_id), str(case.case_id)): case
+        for events, changes in cases_of(in_full)
+        for case in [_Case(history, events, changes, found, numbers, key, places)]
+    }
     with colours_of(Colours()):  # not those of the session: a report is made again
+        if is_many:
+            about_top = {each: cases[each].headline for each in _keys(top)}
+            summed = overview(history, key, told, top, about_top)
+            sections.append(Section("overview.html", summed))
+            cases = cases if full else {}
         if len(cases) == n_asked == 1:
-            (case,) = cases
+            (case,) = cases.values()
             about = case.headline
             sections += case.sections(is_alone=True)
         else:
             about = headline_of_many(numbers, n_found)
-            sections += _of_many(history, cases, key)
+            sections += _of_many(history, [*cases.values()], key, is_many=is_many)
     sections.append(Section("evidence.html", _evidence(history, key, names)))
     return Chapter(about, sections)
+
+
+def is_summed(history: History[Any], *, full: bool | None) -> bool:
+    """Return whether a history's cases are told together, by key figures."""
+    n_asked = len(history.certificate.captures) + len(history.unloaded)
+    return n_asked > _FULL or (full is False and n_asked > 1)
+
+
+def _keys(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    pairs = zip(frame["domain_id"], frame["case_id"], strict=True)
+    return ((str(domain_id), str(case_id)) for domain_id, case_id in pairs)
 
 
 def _verdict(history: History[Any], key: str) -> dict[str, Any]:
@@ -132,7 +160,7 @@ def _verdict(history: History[Any], key: str) -> dict[str, Any]:
 
 
 def _of_many(
-    history: History[Any], cases: Sequence[_Case], key: str
+    history: History[Any], cases: Sequence[_Case], key: str, *, is_many: bool
 ) -> Iterator[Section]:
     unloaded = [
         (
@@ -150,15 +178,14 @@ def _of_many(
         "unloaded": unloaded,
         "empty": [*zip(empty["domain_id"], empty["case_id"], strict=True)],
     }
-    pictures = [picture_of_activity(history)] if len(history.events) else []
-    rows = [(case.row, case.is_told) for case in cases]
-    n_untold = sum(not case.is_told for case in cases)
-    n_more = counted(n_untold, "more case") if n_untold else ""
-    told = {"key": key, "rows": rows, "pictures": pictures, "n_more": n_more, **ids}
-    yield Section("cases.html", told)
+    is_bare = is_many or not len(history.events)  # an overview has pictures of its own
+    pictures = [] if is_bare else [picture_of_activity(history)]
+    rows = [case.row for case in cases]
+    told = {"key": key, "rows": rows, "pictures": pictures, **ids}
+    if rows or unloaded or ids["empty"] or not is_many:
+        yield Section("cases.html", told)
     for case in cases:
-        if case.is_told:
-            yield from case.sections(is_alone=False)
+        yield from case.sections(is_alone=False)
 
 
 class _Case:
@@ -176,7 +203,7 @@ class _Case:
     ) -> None:
         self.domain_id, self.case_id = events[["domain_id", "case_id"]].iloc[0]
         place = places[self.domain_id, self.case_id]
-        self.key, self.is_told = f"{key}c{place}", place < _FULL
+        self.key = f"{key}c{place}"
         self._history, self._events, self._changes = history, events, changes
         self._found = found.get((self.domain_id, self.case_id), ())
         self._as_of = as_of_of(history, None)

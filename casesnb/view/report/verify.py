@@ -206,7 +206,11 @@ def _body(
         for history, part in zip(histories, said.parts, strict=True)
     ]
     return report_body(
-        named, title=said.title, written_at=said.written_at, made_by=said.software
+        named,
+        title=said.title,
+        full=said.full,
+        written_at=said.written_at,
+        made_by=said.software,
     )
 
 

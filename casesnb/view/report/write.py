@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from casesnb.tables.arguments import need_history
 from casesnb.view.plots.png import drawn_by
 from casesnb.view.report.manifest import TIME, first_line, last_line, manifest
-from casesnb.view.report.names import names_in, with_nameless
-from casesnb.view.report.sections import chapter
+from casesnb.view.report.names import names_in, with_nameless, with_names_of_many
+from casesnb.view.report.sections import chapter, is_summed
 from casesnb.view.text import visible
 from casesnb.view.wording import counted
 from casesnb.wire.whole_file import whole_file
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from jinja2 import Template
+    from markupsafe import Markup
 
     from casesnb.tables.history import History
     from casesnb.view.report.sign import PrivateKey
@@ -38,6 +39,7 @@ def write_report(
     path: str | Path,
     *,
     title: str | None = None,
+    full: bool | None = None,
     sign: PrivateKey | None = None,
 ) -> Path:
     """Write one HTML file that tells a case, or many, and shows the evidence.
@@ -54,6 +56,12 @@ def write_report(
         The file to write.
     title : str, optional
         The heading; what the case is about otherwise.
+    full : bool, optional
+        Whether each case is told in full. By default those of up to 25 cases
+        are; more are told by the key figures of the last seven days and of the
+        seven before, with their intervals, by pictures, by what rules found, and
+        by which twenty to read first. False gives those figures for fewer
+        cases too, True both.
     sign : Ed25519PrivateKey, str or Path, optional
         A key, or the path of a PEM file that holds one: whoever has its public
         half can prove that the file is as its holder wrote it. Needs
@@ -73,7 +81,9 @@ def write_report(
     --------
     casesnb.verify_report : Make it again and compare.
     """
-    body = report_body(history, title=title, written_at=dt.datetime.now(dt.UTC))
+    body = report_body(
+        history, title=title, full=full, written_at=dt.datetime.now(dt.UTC)
+    )
     signature = None
     if sign is not None:
         from casesnb.view.report.sign import signed
@@ -89,6 +99,7 @@ def report_body(
     history: History[Any] | Sequence[History[Any]],
     *,
     title: str | None = None,
+    full: bool | None = None,
     written_at: dt.datetime,
     made_by: Mapping[str, str] | None = None,
 ) -> bytes:
@@ -97,9 +108,9 @@ def report_body(
     if not histories:
         raise ValueError("There is no history to report. Give one that was loaded.")
     need_history(*histories)
-    histories = [history.to_pandas() for history in histories]
+    histories = [_named(history.to_pandas(), full=full) for history in histories]
     chapters = [
-        chapter(with_nameless(each), f"h{i}", names=names_in(each))
+        chapter(with_nameless(each), f"h{i}", names=names_in(each), full=full)
         for i, each in enumerate(histories)
     ]
     about = "; ".join(each.headline for each in chapters)
@@ -114,9 +125,23 @@ def report_body(
         written_at=f"{written_at:{TIME}}",
         chapters=chapters,
         software=made_by,
-        manifest=manifest(title, made_by, histories),
+        manifest=_written(manifest(title, made_by, histories, full=full)),
     )
     return f"{first_line(made_by['casesnb'], written_at)}{page}".encode()
+
+
+def _named(history: History[Any], *, full: bool | None) -> History[Any]:
+    is_short = is_summed(history, full=full) and not full
+    return with_names_of_many(history) if is_short else history
+
+
+def _written(text: str) -> Markup:
+    """Return a text as an element may hold it; quotes would be five bytes each."""
+    from markupsafe import Markup
+
+    for sign, name in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        text = text.replace(sign, name)
+    return Markup(text)  # noqa: S704 - nothing is left that could end the element
 
 
 @cache
