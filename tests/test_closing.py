@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import inspect
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -105,6 +106,16 @@ def test_a_summary_and_its_reopenings_mean_the_same_by_closed() -> None:
     found = cn.case_summary(HELPED, closed="resolved")
     assert found["n_reopens"].tolist() == [len(cn.reopens(HELPED, closed="resolved"))]
     assert not cn.case_summary(HELPED)["is_closed"].any()
+    steps = ["open", "resolved", "open", "resolved", "open"]
+    moves = [("open", "open"), *pairwise(steps)]
+    again = history(
+        [
+            event(n, f"{2 + n:02}T09:00:00", None, status=move if n else "open")
+            for n, move in enumerate(moves)
+        ]
+    )
+    assert len(cn.reopens(again)) == 0
+    assert cn.case_summary(again, closed="resolved")["n_reopens"].tolist() == [2]
 
 
 def test_rules_ask_whether_a_case_is_closed_as_everything_else_does() -> None:
