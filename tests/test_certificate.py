@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
+from pathlib import Path
 from typing import Any
 
+import histories
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from answers import Pages, event, reply
@@ -277,3 +280,25 @@ def test_the_hash_is_over_the_bytes_that_came() -> None:
     other = cn.load_history(client, "d", "c").certificate
     assert other.sha256 != first.sha256
     assert other.n_events == first.n_events
+
+
+def test_every_place_that_shows_a_certificate_says_what_its_content_says(
+    tmp_path: Path,
+) -> None:
+    history = histories.history()
+    assert history.certificate.verdict == "complete"
+    report = cn.write_report(history, tmp_path / "report.html")
+    drawn = cn.plot_changes(history)
+    picture = cn.plot_time_in(history)
+    said = "complete · 1 break"
+    for place in (
+        str(history.certificate),
+        cn.story(history),
+        report.read_text("utf-8"),
+        cn.plot_text(drawn),
+        cn.plot_text(picture),
+        str(cn.timeline(history)._data),
+    ):
+        assert said in place
+    assert history.certificate.summary()["content"] == "1 break"
+    plt.close("all")

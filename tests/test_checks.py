@@ -143,6 +143,14 @@ def test_a_tug_of_war_says_who_against_whom() -> None:
     ]
 
 
+@pytest.mark.parametrize(("field_id", "n"), [("status", 0), ("title", 1)])
+def test_the_cycle_of_a_status_is_no_tug_of_war(field_id: str, n: int) -> None:
+    story = Story().created(ANN_, title=(None, "open"))
+    story.then(ANN_, {field_id: ("open", "closed")})
+    story.then(BOB_, {field_id: ("closed", "open")})
+    assert len(found("tug_of_war", story)) == n
+
+
 def test_a_tug_of_war_may_go_on_over_several_changes() -> None:
     story = (
         Story()

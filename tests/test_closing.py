@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import inspect
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -24,6 +28,10 @@ HELPED = history(
     ]
 )
 DONE = ("resolved", "closed")
+LATER = history(
+    [event(0, "09T09:00:00", None, kind="Case.Created", status="new")], "later"
+)
+BETWEEN = dt.datetime(2026, 2, 8, tzinfo=dt.UTC)
 
 ASKED: dict[str, Any] = {
     "reopens": cn.reopens,
@@ -32,7 +40,30 @@ ASKED: dict[str, Any] = {
     "findings": cn.findings,
     "plot_aging": cn.plot_aging,
     "plot_backlog": cn.plot_backlog,
+    "outcomes": cn.outcomes,
+    "rates": cn.rates,
+    "triage": cn.triage,
+    "effort": cn.rework.effort,
+    "tail": partial(cn.rework.tail, n_resamples=9),
+    "compare": lambda history, **options: cn.compare(
+        history, history, n_resamples=9, **options
+    ),
+    "compare_before_after": lambda history, **options: cn.cohorts.compare_before_after(
+        cn.concat([history, LATER]), at=BETWEEN, n_resamples=9, **options
+    ),
 }
+
+
+def test_every_function_that_means_closed_is_asked() -> None:
+    families = [getattr(cn, name) for name in cn._FAMILIES if name != "schema"]
+    meaning = {
+        name
+        for home in (cn, *families)
+        for name in home.__all__
+        if inspect.isfunction(there := getattr(home, name))
+        and "closed" in inspect.signature(there).parameters
+    }
+    assert meaning == {*ASKED}
 
 
 @pytest.mark.parametrize("name", ASKED)
@@ -75,6 +106,16 @@ def test_a_summary_and_its_reopenings_mean_the_same_by_closed() -> None:
     found = cn.case_summary(HELPED, closed="resolved")
     assert found["n_reopens"].tolist() == [len(cn.reopens(HELPED, closed="resolved"))]
     assert not cn.case_summary(HELPED)["is_closed"].any()
+    steps = ["open", "resolved", "open", "resolved", "open"]
+    moves = [("open", "open"), *pairwise(steps)]
+    again = history(
+        [
+            event(n, f"{2 + n:02}T09:00:00", None, status=move if n else "open")
+            for n, move in enumerate(moves)
+        ]
+    )
+    assert len(cn.reopens(again)) == 0
+    assert cn.case_summary(again, closed="resolved")["n_reopens"].tolist() == [2]
 
 
 def test_rules_ask_whether_a_case_is_closed_as_everything_else_does() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 from decisions import history_of, whole_cases, world_and_history
+from test_spells import MISSING, changes_of, text
 
 import casesnb as cn
 from casesnb.analysis.conformance import moves_of_flow
@@ -104,3 +105,22 @@ def test_what_is_no_flow_is_refused() -> None:
         cn.conformance(history, "open → ")
     with pytest.raises(TypeError, match="is no flow"):
         cn.conformance(history, 7)  # type: ignore[arg-type]
+
+
+def test_a_value_that_is_nearly_one_of_the_history_is_refused() -> None:
+    changes = changes_of(
+        (0, "status", MISSING, text("open")),
+        (1, "status", text("open"), text("in_progress")),
+        (2, "status", text("in_progress"), text("closed")),
+    )
+    near = "'in_progres' of flow=. Near it is in_progress"
+    with pytest.raises(ValueError, match=near):
+        cn.conformance(changes, "open → in_progres → closed")
+    with pytest.raises(ValueError, match="'Open' of flow=. Near it is open"):
+        cn.conformance(changes, "in_progress → closed", start="Open")
+    with pytest.raises(ValueError, match="'Closed' of order=. Near it is closed"):
+        cn.rework.backward_moves(changes, ["open", "Closed"])
+    # What never occurred is no mistake, nor is what both occur.
+    flow = "open → in_progress → escalated → closed\nin_progress → closed"
+    assert cn.conformance(changes, flow).empty
+    assert cn.conformance(changes, flow + "\nopen → in_progress2").empty

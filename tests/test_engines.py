@@ -145,6 +145,13 @@ QUESTIONS: dict[str, Question] = {
     "thread_changes": lambda f: threads.thread_changes(
         f["changes"], events=f["events"]
     ),
+    "spells of threads": lambda f: cn.spells(
+        threads.thread_changes(f["changes"], events=f["events"])
+    ),
+    "case_summary of threads": lambda f: cn.case_summary(
+        threads.thread_events(f["events"]),
+        changes=threads.thread_changes(f["changes"], events=f["events"]),
+    ),
     "thread_summary": lambda f: threads.thread_summary(f["events"]),
     "triage": lambda f: cn.triage(
         cn.History(f["events"], f["changes"]), rules=["edited_after_close"]
@@ -162,6 +169,7 @@ HEAVY = {
     *("spells in a window", "time_in by week", "overlap with teams", "survival"),
     *("rates by team", "rates of touchless", "rates of SLAs", "rates within"),
     *("outcomes of a flow", "effort in working hours", "pairs", "tail", "triage"),
+    "case_summary of threads",
 }
 ASKED = [
     pytest.param(name, marks=pytest.mark.slow) if name in HEAVY else name

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -77,3 +79,11 @@ def test_a_docstring_names_the_table_it_returns_or_its_columns(name: str) -> Non
     if "DataFrame" in returns or "FrameT" in returns:
         section = doc.partition("Returns\n")[2].partition("\n\n")[0]
         assert "schema." in section or "`" in section or ":" in section
+
+
+def test_the_schema_is_where_docstrings_cite_it() -> None:
+    code = "import casesnb as cn; print(cn.schema.SPELLS.name)"
+    told = subprocess.run(  # another interpreter, which has imported nothing of ours
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "spells\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from test_actors import ANN, agent, event, events_of, expected
+from test_actors import ANN, agent, changes_of, event, events_of, expected
 
 import casesnb as cn
 from casesnb.analysis.threads import (
@@ -154,6 +154,23 @@ def check(seeds: range) -> int:
             assert here["n_events"] == len(lives) + here["n_merges"]
             assert here["n_changes"] == sum(e.n_changes for e in lives)
         changes = thread_changes(history.changes, events=history.events)
+        told = cn.spells(changes)
+        assert not (told["hours"] < 0).any()
+        by_case = told["case_id"].isin(into)
+        last = events.groupby("case_id")["merged_at"].max()
+        late = told["start_at"] > told["case_id"].map(last)
+        assert not (by_case & told["is_open"] & ~late).any()
+        found = cn.case_summary(thread_events(history.events), changes=changes)
+        found = found.set_index("thread_id")
+        for name in ("n_events", "n_changes", "n_actors"):
+            assert (found[name] == summary[name]).all()
+        for thread_id, lives in own.items():
+            born = min(e.performed_at for e in lives if e.event_type == "Case.Created")
+            assert found.loc[thread_id, "created_at"] == born
+            n_again = sum(
+                len(world.true_reopens(case)) for case in {e.case_id for e in lives}
+            )
+            assert found.loc[thread_id, "n_reopens"] == n_again
         counted = changes[changes["is_counted"]]
         true_changes = [c for case_id in ids for c in world.true_changes(case_id)]
         merged_events = {(e.case_id, e.event_id) for e in true if e.merge_event_id}
@@ -170,3 +187,102 @@ def test_threads_equal_the_unsplit_truth() -> None:
 @pytest.mark.slow
 def test_threads_equal_the_unsplit_truth_on_200_seeds() -> None:
     assert check(range(200)) > 200
+
+
+def two_cases() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """a is opened and taken, then merged into b, which is closed later."""
+    one = merged("m", "b", "a")
+    steps: list[tuple[str, str, str, dict[str, Any], list[tuple[str, Any, Any]]]] = [
+        ("a", "09:00", "Case.Created", {}, [("status", None, "open")]),
+        ("b", "09:30", "Case.Created", {}, [("status", None, "open")]),
+        ("a", "10:00", "Case.Updated", {}, [("assigned_user", None, "ann")]),
+        ("b", "10:30", "Case.Updated", {}, [("status", "open", "held")]),
+        ("a", "12:00", "Case.Updated", one, [("status", "open", "closed")]),
+        ("a", "12:00", "Case.Merged", one, []),
+        ("b", "12:00", "Case.Updated", one, [("assigned_user", None, "ann")]),
+        ("b", "12:00", "Case.Merged", one, []),
+        ("b", "14:00", "Case.Updated", {}, [("status", "held", "closed")]),
+        ("b", "15:00", "Case.Updated", {}, [("title", None, "x")]),
+    ]
+    events, changes = [], []
+    places = dict.fromkeys("ab", 0)
+    for case_id, at, kind, merge, fields in steps:
+        place = places[case_id]
+        places[case_id] += 1
+        row = event(place, f"2026-03-02T{at}Z", case_id, **agent())
+        row = row | merge | {"event_type": kind, "n_changes": len(fields)}
+        events.append(row)
+        for slot, (field_id, old, new) in enumerate(fields):
+            told = {"old_kind": old and "string", "old": old, "new": new}
+            more = {"slot": slot, "field_id": field_id, "new_kind": "string"}
+            changes.append(row | told | more)
+    return events_of(*events), changes_of(*changes)
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_a_close_by_merge_ends_all_spells_of_the_case(counted: bool) -> None:
+    events, changes = two_cases()
+    thread = thread_changes(changes, events=events)
+    if counted:
+        thread = thread[thread["is_counted"]]
+    found = cn.spells(thread).query("case_id == 'a'")
+    assert found[["field_id", "value", "hours"]].to_numpy().tolist() == [
+        ["assigned_user", "ann", 2.0],
+        ["status", "open", 3.0],
+    ]
+    assert found["is_known"].all()
+    assert not found["is_open"].any()
+    hours = cn.time_in(thread).query("case_id == 'a'")["hours"]
+    assert hours.tolist() == [3.0]
+    assert cn.trust.time_bounds(thread).query("case_id == 'a'")[
+        ["value", "hours_min", "hours_max"]
+    ].to_numpy().tolist() == [["open", 3.0, 3.0]]
+    both = cn.overlap(thread, "status", "assigned_user").query("case_id == 'a'")
+    assert both["hours"].sum() == 3.0
+    assert not both["is_open"].any()
+    assert set(cn.state_at(thread)["case_id"]) == {"b"}
+    moves = cn.transitions(thread)
+    assert moves[["from_value", "to_value"]].to_numpy().tolist() == [
+        ["held", "closed"],
+        ["open", "held"],
+    ]
+
+
+def test_before_a_merge_its_case_is_as_any_other() -> None:
+    events, changes = two_cases()
+    thread = thread_changes(changes, events=events)
+    noon = pd.Timestamp("2026-03-02T11:00Z")
+    before = cn.spells(thread, as_of=noon)
+    pd.testing.assert_frame_equal(before, cn.spells(changes, as_of=noon))
+    assert len(cn.state_at(thread, as_of=noon)) == 3
+
+
+def test_a_thread_has_places_of_its_own() -> None:
+    events, changes = two_cases()
+    thread = thread_events(events)
+    assert thread["sequence"].tolist() == list(range(len(events)))
+    told = thread_changes(changes, events=events)
+    assert told["sequence"].is_monotonic_increasing
+    # Who takes a thread for a case has no spell that ends before it begins.
+    found = cn.spells(told.assign(case_id=told["thread_id"]))
+    assert (found["end_at"] >= found["start_at"]).all()
+
+
+def test_a_summary_of_threads_counts_what_their_cases_did() -> None:
+    events, changes = two_cases()
+    found = cn.case_summary(
+        thread_events(events), changes=thread_changes(changes, events=events)
+    )
+    (row,) = found.to_dict("records")
+    assert row["thread_id"] == "b"
+    assert row["created_at"] == pd.Timestamp("2026-03-02T09:00Z")
+    assert row["first_closed_at"] == pd.Timestamp("2026-03-02T14:00Z")
+    assert row["age_hours"] == row["closed_hours"] == 5.0
+    assert row["status"] == "closed"
+    assert row["is_closed"]
+    assert row["assigned_user"] == "ann"
+    assert row["n_status_changes"] == 2
+    assert row["n_merge_events"] == 1
+    summary = thread_summary(events).iloc[0]
+    for name in ("n_events", "n_changes", "n_actors"):
+        assert row[name] == summary[name]

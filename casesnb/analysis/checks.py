@@ -139,7 +139,7 @@ class RuleContext:
             status_=_set("status", nw.col("new").str.to_lowercase()),
             holder_=_set("assigned_user", nw.col("new")),
             left_=nw.when(~nw.col("old_kind").is_null()).then(
-                _set("assigned_user", nw.col("old"))
+                _set("assigned_user", nw.col("old"), "old_kind")
             ),
         )
         order = ("sequence", "slot")
@@ -441,9 +441,13 @@ def _need_known(name: str, known: Iterable[str]) -> None:
 # ------------------------------------------------------------------- the rules
 
 
-def _set(field_id: str, text: nw.Expr) -> nw.Expr:
+def _set(field_id: str, text: nw.Expr, kind: str = "new_kind") -> nw.Expr:
     """Return what a row makes of a field: "" for emptied, missing for other fields."""
-    return nw.when(nw.col("field_id") == field_id).then(text.fill_null(""))
+    # A value that AWS did not send is like no other.
+    is_untold = nw.col(kind).is_null()
+    none = nw.when(is_untold).then(nw.lit("\x1f")).otherwise(nw.lit(""))
+    text = nw.coalesce(text, none)
+    return nw.when(nw.col("field_id") == field_id).then(text)
 
 
 def _not_checkable(frame: Any, message: str) -> Any:
@@ -563,13 +567,13 @@ def tug_of_war(context: RuleContext, *, radius: int = 1) -> Any:
     workers = attributed(context._events).select(*_EVENT, "worker")
     merged = context._events.filter(~nw.col("merge_event_id").is_null())
     linked = context._chained.filter(is_new())
-    linked = linked.with_columns(broken=nw.col("is_break").cast(nw.Int64))
+    is_broken = nw.col("is_break") | nw.col("is_after_untold")
+    linked = linked.with_columns(broken=is_broken.cast(nw.Int64))
     sources = {
         "undone_event_id": "event_id",
         "undone_actor": "actor",
         "undone_called": "called",
         "undone_at": "performed_at",
-        "first_kind": "old_kind",
         "first": "old",
         "broke": "broken",
     }
@@ -577,21 +581,19 @@ def tug_of_war(context: RuleContext, *, radius: int = 1) -> Any:
     before: dict[str, Any] = {
         f"{name}_{n}": (column, n) for name, column in sources.items() for n in steps
     }
+    before |= {f"first_{n}_kind": ("old_kind", n) for n in steps}
     frame = linked.beside(**before).frame
     # The nearest change that replaced what is set again, without a break since.
     undone = dict.fromkeys(
         ["undone_event_id", "undone_actor", "undone_called"], NO_TEXT
     )
     undone["undone_at"] = instant(frame, None)
-    is_whole = {1: ~nw.col("is_break")}
+    is_whole = {1: ~is_broken}
     for n in steps[1:]:
         is_whole[n] = is_whole[n - 1] & (nw.col(f"broke_{n - 1}") == 0).fill_null(False)
     for n in reversed(steps):
-        is_back = (
-            is_whole[n]
-            & (nw.col(f"first_kind_{n}") == nw.col("new_kind")).fill_null(False)
-            & (nw.col(f"first_{n}").fill_null("") == nw.col("new").fill_null(""))
-        )
+        is_told = ~nw.col(f"first_{n}_kind").is_null() & ~nw.col("new_kind").is_null()
+        is_back = is_whole[n] & is_told & ~differs(f"first_{n}", "new")
         undone = {
             name: nw.when(is_back).then(f"{name}_{n}").otherwise(other)
             for name, other in undone.items()

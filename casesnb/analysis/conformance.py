@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from casesnb.analysis.spells import begun, replaced
+from casesnb.analysis.spells import begun, living, replaced
+from casesnb.tables.arguments import need_spelled
 from casesnb.tables.field_chain import differs, field_ids_of
 from casesnb.tables.frames import (
     NO_TEXT,
@@ -105,7 +106,8 @@ def conformance(
     TypeError
         If `flow` is neither a mapping nor text.
     ValueError
-        If `flow` allows no move, or none of its values is in the history.
+        If `flow` allows no move, none of its values is in the history, or one
+        of them is nearly one that is.
 
     See Also
     --------
@@ -124,7 +126,7 @@ def conformance(
     allowed = moves_of_flow(flow)
     first = start_of(allowed, start)
     (field_id,) = field_ids_of(history, [field_id])
-    linked = replaced(begun(history, field_id, as_of=as_of))
+    linked = living(replaced(begun(history, field_id, as_of=as_of)))
     linked = linked.told(*CHAIN, "sequence", "slot", "event_id", "actor")
     frame = linked.frame
     # "" is not yet a value where a case begins, and an empty one anywhere else.
@@ -136,10 +138,10 @@ def conformance(
         is_told=nw.col("is_creation") | ~nw.col("previous_kind").is_null(),
         is_late=nw.col("is_first") & ~nw.col("is_creation"),
     )
-    _need_some(frame, allowed)
-    is_move = nw.col("is_told") & (
-        differs("new", "previous") | (nw.col("before") == _BEGIN)
-    )
+    _need_some(frame, allowed, first)
+    is_untold = nw.col("new_kind").is_null()
+    is_move = differs("new", "previous") | (nw.col("before") == _BEGIN)
+    is_move = nw.col("is_told") & ~is_untold & is_move
     pair = nw.concat_str("before", "after", separator="\n")
     known = [f"{one}\n{other}" for one, others in allowed.items() for other in others]
     known += [f"{_BEGIN}\n{value}" for value in first]
@@ -180,6 +182,7 @@ def conformance(
     late = frame.filter(nw.col("is_late")).select(*_CASE).unique()
     broken = frame.filter(nw.col("is_break")).select(*_CASE).unique()
     broken = broken.join(late, on=list(_CASE), how="anti")
+    unsent = frame.filter(is_untold).select(*_CASE).unique()
     everywhere = texts(as_given(history, CHANGES).select(*_CASE)).unique()
     untold = everywhere.join(frame.select(*_CASE).unique(), on=list(_CASE), how="anti")
     unsure = [
@@ -200,6 +203,7 @@ def conformance(
         for cases, why in (
             (late, "the field's history begins after the case did"),
             (broken, "the history has a break"),
+            (unsent, "an event does not tell the value that it sets"),
             (untold, "no event tells the field"),
         )
     ]
@@ -254,8 +258,10 @@ def start_of(
     return [start] if isinstance(start, str) else [*start]
 
 
-def _need_some(frame: Any, allowed: Mapping[str, list[str]]) -> None:
-    """Refuse a flow none of whose values ever occurs: they are misspelt."""
+def _need_some(
+    frame: Any, allowed: Mapping[str, list[str]], first: Sequence[str]
+) -> None:
+    """Refuse a flow of which no value ever occurs, or one is misspelt."""
     there = [row["after"] for row in rows_of(frame.select("after").unique())]
     named = {*allowed, *(value for values in allowed.values() for value in values)}
     if there and not named & {*there}:
@@ -263,6 +269,7 @@ def _need_some(frame: Any, allowed: Mapping[str, list[str]]) -> None:
         raise ValueError(
             f"None of this flow's values is in the history. There are {some:.300}."
         )
+    need_spelled(sorted({*named, *first}), there, "flow=")
 
 
 def _between(

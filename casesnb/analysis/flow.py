@@ -8,7 +8,7 @@ import narwhals as nw
 
 from casesnb.analysis.calendar import with_work
 from casesnb.analysis.closing import CLOSED, closed_values, is_closed
-from casesnb.analysis.spells import begun, replaced
+from casesnb.analysis.spells import begun, living, replaced
 from casesnb.analysis.timezones import hours_between
 from casesnb.tables.field_chain import (
     Chains,
@@ -202,8 +202,9 @@ def transitions(
 def moves_of(linked: Chains) -> Chains:
     """Return of what `begun` does the changes of a value, after creation."""
     done = ("old", "old_kind", "prior", "prior_kind", "until_at", "then_break")
-    is_move = differs("new", "previous") & ~nw.col("is_creation")
-    moves = replaced(linked).filter(is_move, without=done)
+    is_told = ~nw.col("new_kind").is_null()  # or nobody knows where it went
+    is_move = differs("new", "previous") & is_told & ~nw.col("is_creation")
+    moves = living(replaced(linked)).filter(is_move, without=done)
     return moves.with_columns(
         from_kind=nw.col("previous_kind"),
         from_value=nw.col("previous"),
@@ -420,9 +421,18 @@ def closings(
         now_closed=is_closed(nw.col("new"), closed),
         is_told=~nw.col("new_kind").is_null(),
     ).beside(prior_at=("performed_at", 1))
+    # What AWS did not send neither closes nor opens. What comes after it may tell
+    # that something did, as what comes after a break does.
+    is_after = nw.col("is_after_untold")
+    linked = linked.beside("is_told", had_closed=("now_closed", 1))
+    is_other = nw.col("was_closed") != nw.col("had_closed").fill_null(False)
+    linked = linked.with_columns(
+        is_break=nw.col("is_break") | (is_after & nw.col("is_told") & is_other)
+    )
+    linked = linked.filter(nw.col("is_told") | nw.col("until_at").is_null())
     is_kept = nw.col("was_closed") != nw.col("now_closed")
     is_kept = is_kept | nw.col("is_first") | nw.col("is_break") | ~nw.col("is_told")
-    linked = linked.filter(is_kept).told("event_id", "actor")
+    linked = linked.filter(is_kept | is_after).told("event_id", "actor")
     # From closed to closed, since when is not told.
     is_stay = nw.col("was_closed") & nw.col("now_closed")
     is_start = nw.when(~is_stay & nw.col("is_told"))
@@ -433,7 +443,8 @@ def closings(
         close_actor=("actor", 1),
         then_at=("performed_at", -1),
     )
-    return linked.with_columns(since_at=nw.when(~nw.col("is_break")).then("since_at"))
+    is_sure = ~nw.col("is_break") & ~nw.col("is_after_untold")
+    return linked.with_columns(since_at=nw.when(is_sure).then("since_at"))
 
 
 def variants(
@@ -484,7 +495,8 @@ def variants(
     if not isinstance(max_steps, int) or max_steps < 1:
         raise ValueError(f"max_steps={max_steps}: give 1 or more.")
     (field_id,) = field_ids_of(history, [field_id])
-    linked = begun(history, field_id, as_of=as_of).told(*CHAIN, *CHAIN_ORDER)
+    linked = living(begun(history, field_id, as_of=as_of))
+    linked = linked.told(*CHAIN, *CHAIN_ORDER)
     is_late = nw.col("is_first") & ~nw.col("is_same") & ~nw.col("is_creation")
     frame = windowed(linked.frame).with_columns(before=nw.when(is_late).then("old"))
     frame = frame.with_columns(taken=1 + (~nw.col("before").is_null()).cast(nw.Int64))
@@ -494,7 +506,9 @@ def variants(
         *_CASE,
         "place",
         "before",
-        step=nw.col("new").fill_null("(empty)"),
+        step=nw.when(nw.col("new_kind").is_null())
+        .then(nw.lit("(not told)"))
+        .otherwise(nw.col("new").fill_null("(empty)")),
     )
     (most,) = rows_of(frame.select(most=nw.col("place").max()))
     if most["most"] is None:  # pandas 2 joins no texts of no row

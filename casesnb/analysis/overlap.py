@@ -8,7 +8,7 @@ import narwhals as nw
 
 from casesnb.analysis.actors import spans_of_users
 from casesnb.analysis.calendar import with_work
-from casesnb.analysis.spells import begun, is_known_spell
+from casesnb.analysis.spells import begun, is_known_spell, living
 from casesnb.analysis.timezones import in_hours, micros_between
 from casesnb.analysis.windows import Window, clipped, in_pieces, pieces_of, span_of
 from casesnb.tables.field_chain import field_ids_of, is_creation
@@ -17,6 +17,7 @@ from casesnb.tables.frames import (
     as_given,
     as_of_of,
     handed_back,
+    instant,
     stacked,
     texts,
     told_apart,
@@ -182,8 +183,9 @@ def _stretches(
 ) -> Any:
     """Return the stretches of time in which none of several fields changed."""
     given = as_given(subject, CHANGES)
-    linked = begun(given, *fields, as_of=as_of).with_as_of()
+    linked = living(begun(given, *fields, as_of=as_of)).with_as_of()
     linked = linked.told(*CHAIN, *CHAIN_ORDER)
+    in_threads = "merged_at" in linked.frame.collect_schema().names()
     parts: dict[str, nw.Expr] = {}
     for n, name in enumerate(fields):
         is_it = nw.when(nw.col("field_id") == name)
@@ -198,6 +200,9 @@ def _stretches(
                 nw.lit("empty")
             ),
         }
+    # A merge ends all that is told of the case that it closed.
+    gone = nw.col("merged_at") if in_threads else instant(linked.frame, None)
+    parts["gone"] = gone
     order = [nw.col(name).cast(nw.Int64) for name in CHAIN_ORDER]
     rows = linked.frame.select(*_CASE, *order, "performed_at", "as_of", **parts)
     births = texts(given.filter(is_creation()).select(*_CASE, "performed_at"))
@@ -215,7 +220,9 @@ def _stretches(
         **{
             name: nw.lit(None, nw.Int64) if name.startswith("unsure") else NO_TEXT
             for name in parts
+            if name != "gone"
         },
+        gone=instant(births, None),
     ).select(*rows.collect_schema().names())
     rows, part = stacked([rows, births]), _CASE
     if rows.implementation.is_pyarrow():  # a number is quicker than texts each time
@@ -226,7 +233,7 @@ def _stretches(
         .fill_null(strategy="forward")
         .over(*part, order_by=CHAIN_ORDER)
         for name in parts
-        if not name.startswith("born")
+        if not name.startswith(("born", "gone"))
     }
     back = {
         name: nw.col(name)
@@ -241,6 +248,7 @@ def _stretches(
         **back,
         next_at=nw.col("performed_at").shift(-1).over(*part, order_by=CHAIN_ORDER),
         has_birth=is_born.max().over(*part),
+        gone=nw.col("gone").max().over(*part),
     )
     for n, _ in enumerate(fields):
         born = nw.when(nw.col("has_birth") == 1).then(f"born_{n}")
@@ -250,17 +258,19 @@ def _stretches(
                 f"unsure_{n}": nw.col(f"unsure_{n}").fill_null(0),
             }
         )
+    at, gone, then = (nw.col(n) for n in ("performed_at", "gone", "next_at"))
+    is_cut = (at < gone).fill_null(False) & (then.is_null() | (then > gone))
+    rows = rows.with_columns(next_at=nw.when(is_cut).then(gone).otherwise(then))
     rows = rows.with_columns(
         start_at=nw.col("performed_at"),
         end_at=nw.coalesce("next_at", "as_of"),
         is_open=nw.col("next_at").is_null(),
     )
-    is_told = [
-        (nw.col(f"kind_{n}") != "").fill_null(False) for n, _ in enumerate(fields)
-    ]
+    # An "" is of a change that does not tell its value.
+    is_told = [~nw.col(f"kind_{n}").is_null() for n, _ in enumerate(fields)]
     lasts = nw.col("is_open") | (nw.col("start_at") < nw.col("end_at"))
     rows = rows.filter(lasts, nw.any_horizontal(*is_told, ignore_nulls=True))
-    parts_ = [name for name in parts if not name.startswith("born")]
+    parts_ = [name for name in parts if not name.startswith(("born", "gone"))]
     return rows.select(*_CASE, "start_at", "end_at", "is_open", *parts_)
 
 

@@ -81,13 +81,14 @@ _BY_MERGE = "closed by a merge"
 _EARLY = "the history begins after the case did"
 _OPEN = "not closed yet"
 _UNTOLD = "its close is not in the history"
+_UNSENT = "AWS did not send the status after it"
 _YOUNG = "closed too short a time ago"
 _NOBODY = "an event names nobody"
 _DECIDED = ("met", "missed")
 _UNCHECKED = "not checkable"
 
 MEASURES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "reopened": (("reopened",), (_BY_MERGE, _UNTOLD, _YOUNG)),
+    "reopened": (("reopened",), (_BY_MERGE, _UNTOLD, _UNSENT, _YOUNG)),
     "holders": (("none", "one", "two or more"), (_OPEN, _BY_MERGE, _EARLY, _UNTOLD)),
     "touchless": (("touchless",), (_OPEN, _BY_MERGE, _EARLY, _UNTOLD, _NOBODY)),
     "sla_met": (("met",), ("under way", _UNCHECKED, "not told")),
@@ -351,8 +352,12 @@ def closes_of(changes: Any, events: Any, closed: Sequence[str]) -> Any:
     was, is_new = nw.col("was_closed"), nw.col("now_closed")
     # A break after it may hide that it was opened, if it was not closed just before.
     opens = nw.col("is_told") & ~is_new | nw.col("is_break") & ~was
-    linked = linked.with_columns(opens=opens.cast(nw.Int64)).beside(
-        next_id=("event_id", -1), then_opens=("opens", -1)
+    linked = linked.with_columns(
+        opens=opens.cast(nw.Int64), unsent=(~nw.col("is_told")).cast(nw.Int64)
+    ).beside(
+        next_id=("event_id", -1),
+        then_opens=("opens", -1),
+        then_unsent=("unsent", -1),
     )
     is_odd = was & (nw.col("is_first") | nw.col("is_break"))
     rows = linked.filter((is_new & ~was) | is_odd)
@@ -368,6 +373,7 @@ def closes_of(changes: Any, events: Any, closed: Sequence[str]) -> Any:
         "next_id",
         sequence=nw.col("sequence").cast(nw.Int64),
         is_told=(~is_odd).cast(nw.Int64),
+        then_unsent=nw.col("then_unsent").fill_null(0),
         at=nw.when(~is_odd).then("performed_at"),
         until_at=nw.when((nw.col("then_opens") == 1).fill_null(False)).then("then_at"),
         # A close that shows only by what follows it was between these two.
@@ -435,6 +441,7 @@ def _reopened(
         nw.when(is_again).then(nw.lit("reopened")).otherwise(nw.lit("not reopened")),
         (nw.col("is_told") == 0, _UNTOLD),
         (nw.col("is_merge") == 1, _BY_MERGE),
+        (nw.col("then_unsent") == 1, _UNSENT),
         (too_young.fill_null(False), _YOUNG),
     )
     both = nw.concat_str("event_id", "next_id", separator=" ")

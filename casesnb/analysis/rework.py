@@ -12,7 +12,7 @@ from casesnb.analysis.flow import first_times_of, handoffs, moves_of
 from casesnb.analysis.spells import begun, spells
 from casesnb.analysis.tail import tail as tail  # noqa: PLC0414 - of this family
 from casesnb.analysis.timezones import hours_between, in_hours, micros_between
-from casesnb.tables.arguments import as_ids
+from casesnb.tables.arguments import as_ids, need_spelled
 from casesnb.tables.field_chain import field_ids_of, is_creation
 from casesnb.tables.frames import (
     as_of_of,
@@ -134,8 +134,8 @@ def backward_moves(
     Raises
     ------
     ValueError
-        If `order` has fewer than two values or one twice, or none of them is in
-        the history.
+        If `order` has fewer than two values or one twice, none of them is in
+        the history, or one is nearly one that is.
 
     Examples
     --------
@@ -157,6 +157,7 @@ def backward_moves(
         raise ValueError(
             f"None of order={order!r} is a value of {field_id}. There are {some:.300}."
         )
+    need_spelled(order, filter(None, there), "order=")
     moves = moves_of(linked).told(*_CASE, "field_id", "event_id", "actor")
     place_from, place_to = nw.lit(None, nw.Int64), nw.lit(None, nw.Int64)
     for place, value in enumerate(order):

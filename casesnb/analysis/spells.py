@@ -26,12 +26,14 @@ from casesnb.tables.field_chain import (
     chains,
     differs,
     field_ids_of,
+    in_thread,
     is_new,
 )
 from casesnb.tables.frames import (
     as_given,
     as_of_of,
     handed_back,
+    instant,
     stacked,
     windowed,
 )
@@ -191,22 +193,38 @@ def begun(changes: object, *field_ids: str, as_of: dt.datetime | None = None) ->
     linked = chains(changes, *field_ids, as_of=as_of)
     # What did not begin a spell left the value before as it was.
     linked = linked.filter(is_new(), without=("prior", "prior_kind", "is_last"))
+    is_late = nw.col("is_first") | nw.col("is_after_untold")
     linked = linked.with_columns(
-        is_same=nw.col("is_first")
-        & ~nw.col("old_kind").is_null()
-        & ~differs("old", "new"),
+        is_same=is_late & ~nw.col("old_kind").is_null() & ~differs("old", "new"),
     )
-    # A first change to the value that was there already is no start.
-    began_at = nw.when(~nw.col("is_same")).then("performed_at")
+    # A change to the value that was there already is no start, nor is one to a value
+    # that AWS did not send.
+    is_start = ~nw.col("is_same") & ~nw.col("new_kind").is_null()
+    began_at = nw.when(is_start).then("performed_at")
     linked = linked.with_columns(began_at=began_at).beside(
         since_at=("began_at", 1),
         until_at=("performed_at", -1),
         then_break=("is_break", -1),
     )
-    return linked.with_columns(
+    linked = linked.with_columns(
         since_at=nw.when(~nw.col("is_break")).then("since_at"),
         then_break=nw.col("then_break").fill_null(False),
     )
+    if "merged_at" not in linked.frame.collect_schema().names():
+        return linked
+    if (until := as_of_of(changes, as_of)) is not None:
+        at = nw.col("merged_at")
+        is_past = at <= instant(linked.frame, until)
+        linked = linked.with_columns(merged_at=nw.when(is_past).then(at))
+    linked = linked.with_columns(**in_thread("until_at"))
+    return linked.with_columns(then_break=nw.col("then_break") & ~nw.col("is_cut"))
+
+
+def living(linked: Chains) -> Chains:
+    """Return what `begun` does without what a merge did to the case that it closed."""
+    if "is_end" not in linked.frame.collect_schema().names():
+        return linked
+    return linked.filter(~nw.col("is_end"))
 
 
 def is_known_spell() -> nw.Expr:
@@ -226,6 +244,7 @@ def replaced(linked: Chains) -> Chains:
 
 def _held(linked: Chains, *names: str) -> Chains:
     """Return the spells that `begun` changes begin, and those before the first."""
+    linked = living(linked)
     is_sure = ~nw.col("is_same")
     # What a change replaced was a spell too, where nothing tells of its start.
     is_late = nw.col("is_first") & is_sure & ~nw.col("old_kind").is_null()

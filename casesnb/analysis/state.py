@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import narwhals as nw
 
-from casesnb.analysis.spells import begun, replaced
+from casesnb.analysis.spells import begun, living, replaced
 from casesnb.tables.arguments import moment
 from casesnb.tables.field_chain import Chains, differs
 from casesnb.tables.frames import handed_back, rows_of
@@ -167,7 +167,7 @@ def _state(changes: object, as_of: dt.datetime | None, *names: str) -> Chains:
     linked = begun(changes, as_of=as_of)
     if "previous" in names:
         linked = replaced(linked)  # by its neighbour, which is not among the last
-    linked = linked.filter(nw.col("until_at").is_null())
+    linked = living(linked).filter(nw.col("until_at").is_null())
     is_sure = ~nw.col("is_same")
     state = linked.with_columns(
         kind=nw.col("new_kind"),

@@ -120,7 +120,10 @@ def case_summary(
     -------
     DataFrame
         The columns of ``schema.CASE_SUMMARY``, by case, in the kind of frame
-        that was given. A case without an event has no row.
+        that was given. A case without an event has no row. Of events from
+        `threads.thread_events`, beside changes from `threads.thread_changes`,
+        one row per thread: ``thread_id`` in place of ``case_id``, what its cases
+        did together, and how the one that was kept stands.
 
     Raises
     ------
@@ -149,7 +152,8 @@ def case_summary(
     if as_of is not None:
         until = instant(happened, as_of)
     happened = happened.with_columns(as_of=until)
-    found = _counted(happened)
+    in_threads = "thread_id" in happened.collect_schema().names()
+    found = _counted(happened.filter("is_counted") if in_threads else happened)
     found = found.join(first_times_of(happened, changed, values), on=_KEY, how="left")
     broken = chains(changed).filter(nw.col("is_break")).told(*_CASE).frame
     broken = broken.select(*_CASE, n_breaks=nw.lit(1, nw.Int64))
@@ -192,6 +196,11 @@ def case_summary(
         *_CASE, was_closed=nw.col("now_closed").cast(nw.Int64), closed_at="began_at"
     )
     found = found.join(last, on=_KEY, how="left")
+    case: tuple[str, ...] = _CASE
+    if in_threads:
+        case = ("domain_id", "thread_id")
+        found = _by_thread(found, happened)
+    found = found.join(_named(happened, case), on=[*case], how="left")
     found = found.with_columns(
         nw.col(*_COUNTS).fill_null(0).cast(nw.Int64),
         is_closed=nw.col("was_closed").fill_null(0) == 1,
@@ -204,7 +213,7 @@ def case_summary(
         status_hours=hours_between(found, "status_at", "as_of"),
     )
     columns = (
-        *_CASE,
+        *case,
         "created_at",
         "first_touch_at",
         "touch_hours",
@@ -225,7 +234,53 @@ def case_summary(
         "assigned_queue",
         *_COUNTS,
     )
-    return handed_back(found, history, _CASE, columns)
+    return handed_back(found, history, case, columns)
+
+
+_FIRST = ("touch", "assigned", "comment", "closed")
+_STANDING = ("status", "assigned_user", "assigned_queue")
+
+
+def _by_thread(found: Any, events: Any) -> Any:
+    """Return what is told of cases added up by thread; the kept one says how it stands."""
+    thread = ("domain_id", "thread_id")
+    of_case = events.select(*_CASE, "thread_id").unique()
+    found = found.join(of_case, on=_KEY, how="left")
+    is_kept = nw.col("case_id") == nw.col("thread_id")
+    names = (*_STANDING, "status_at", "closed_at", "was_closed")
+    found = found.with_columns(
+        **{name: nw.when(is_kept).then(name) for name in names},
+    )
+    counts = [n for n in _COUNTS if n in found.collect_schema().names()]
+    first = ("created_at", *(f"first_{name}_at" for name in _FIRST))
+    found = found.group_by(*thread).agg(
+        nw.col(*counts).sum(),
+        nw.col(*first).min(),
+        nw.col(*names, "last_event_at", "as_of").max(),
+    )
+    return found.with_columns(
+        **{
+            f"{name}_hours": hours_between(found, "created_at", f"first_{name}_at")
+            for name in _FIRST
+        }
+    )
+
+
+def _named(events: Any, case: tuple[str, ...]) -> Any:
+    """Return how many actors the events of each case or thread name."""
+    named = events.filter(~nw.col("actor").is_null())
+    if "is_counted" in events.collect_schema().names():
+        named = named.filter("is_counted")
+    named = named.select(
+        *case, "actor", actor_kind=nw.col("actor_kind").fill_null("unknown")
+    )
+    named = told_apart(named, "who", (*case, "actor", "actor_kind")).unique("who")
+    named = named.select(
+        *case,
+        n_actors=nw.lit(1, nw.Int64),
+        n_agents=(nw.col("actor_kind") == "agent").cast(nw.Int64),
+    )
+    return summed_by(named, case, nw.col("n_actors", "n_agents").sum())
 
 
 def _counted(events: Any) -> Any:
@@ -248,32 +303,21 @@ def _counted(events: Any) -> Any:
         n_merge_events=(~nw.col("merge_event_id").is_null()).cast(nw.Int64),
     )
     sums = [name for name in _COUNTS if name in rows.collect_schema().names()]
-    counted = summed_by(
+    return summed_by(
         rows,
         _CASE,
         nw.col(*sums).sum(),
         last_event_at=nw.col("performed_at").max(),
         as_of=nw.col("as_of").max(),
     )
-    named = events.select(
-        *_CASE, "actor", actor_kind=nw.col("actor_kind").fill_null("unknown")
-    ).filter(~nw.col("actor").is_null())
-    named = told_apart(named, "who", (*_CASE, "actor", "actor_kind")).unique("who")
-    named = named.select(
-        *_CASE,
-        n_actors=nw.lit(1, nw.Int64),
-        n_agents=(nw.col("actor_kind") == "agent").cast(nw.Int64),
-    )
-    named = summed_by(named, _CASE, nw.col("n_actors", "n_agents").sum())
-    return counted.join(named, on=_KEY, how="left")
 
 
 def _standing(changes: Any) -> Any:
     """Return each case's status and holders as the last changes left them."""
-    fields = ("status", "assigned_user", "assigned_queue")
+    fields = _STANDING
     linked = begun(changes, *fields).filter(nw.col("until_at").is_null())
     held = linked.told(*CHAIN).frame
-    is_status = nw.col("field_id") == "status"
+    is_status = (nw.col("field_id") == "status") & ~nw.col("new_kind").is_null()
     held = held.select(
         *_CASE,
         status_at=nw.when(is_status).then("began_at"),

@@ -255,7 +255,8 @@ def _stages(
     number = {case: n for n, case in enumerate(cases)}
     places: dict[tuple[str | None, str | None], int] = {}
     cells: list[tuple[int, int, float]] = []
-    for row in rows_of(rows.filter(~nw.col("since").is_null())):
+    is_told = ~nw.col("since").is_null() & ~nw.col("kind").is_null()
+    for row in rows_of(rows.filter(is_told)):
         case = number.get((row["domain_id"], row["case_id"]))
         if case is None:
             continue

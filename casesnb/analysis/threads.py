@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from casesnb.tables.frames import beside, handed_back, opened, plain, rows_of
+from casesnb.tables.frames import (
+    THREAD,
+    beside,
+    handed_back,
+    instant,
+    opened,
+    plain,
+    rows_of,
+    windowed,
+)
 from casesnb.tables.schema import CHANGES, EVENTS, ID, TEXT, TIME, Column, Table
 
 if TYPE_CHECKING:
@@ -17,14 +26,20 @@ if TYPE_CHECKING:
 _THREAD = (
     Column("thread_id", TEXT, "the case that was kept in the end, or the case itself"),
     Column("is_counted", "bool", "False for what a merge repeats from the other case"),
+    Column(
+        "merged_at", TIME, "when a merge closed its case for good; missing if none did"
+    ),
 )
+_PLACE = "the event's place in its thread, oldest first, from 0"
 
 
 def _in_threads(table: Table) -> tuple[Column, ...]:
     """Return a table's columns as analysis gives them: plain texts, in a thread."""
     plain = [
         Column(
-            column.name, TEXT if column.dtype == ID else column.dtype, column.meaning
+            column.name,
+            TEXT if column.dtype == ID else column.dtype,
+            _PLACE if column.name == "sequence" else column.meaning,
         )
         for column in table.columns
     ]
@@ -180,11 +195,44 @@ def thread_events(
         (nw.col("event_type") == "Case.Merged")
         & (nw.col("case_id") == nw.col("primary_case_id")).fill_null(False)
     )
-    frame = frame.with_columns(thread_id=_threads(frame), is_counted=is_counted).select(
-        "domain_id", "thread_id", "is_counted", *names
-    )
+    thread_id, has_merge = _threads(frame)
+    frame = frame.with_columns(thread_id=thread_id, is_counted=is_counted)
+    if has_merge:
+        frame = _in_their_places(_with_end(frame))
+    else:
+        frame = frame.with_columns(merged_at=instant(frame, None))
+    frame = frame.select("domain_id", *THREAD, *names)
     order = ("domain_id", "thread_id", "performed_at", "case_id", "sequence")
     return handed_back(frame, history, order)
+
+
+def _with_end(frame: Any) -> Any:
+    """Return events with when a merge closed their case, if none kept it later."""
+    is_other = nw.col("case_id") != nw.col("thread_id")
+    is_own = (nw.col("case_id") == nw.col("secondary_case_id")).fill_null(False)
+    is_close = ~nw.col("merge_event_id").is_null() & is_own
+    is_close = is_close & ~nw.col("event_type").str.starts_with("RelatedItem.")
+    ends = frame.filter(is_other & is_close)
+    ends = ends.group_by("domain_id", "case_id", "merge_event_id")
+    ends = ends.agg(end_=nw.col("performed_at").min())
+    ends = ends.group_by("domain_id", "case_id").agg(merged_at=nw.col("end_").max())
+    return frame.join(ends, on=["domain_id", "case_id"], how="left")
+
+
+def _in_their_places(frame: Any) -> Any:
+    """Return events with their place in the thread, where it has several cases."""
+    # A case's events keep their order, which is that of their times.
+    frame = windowed(frame)
+    order = ("performed_at", "case_id", "sequence")
+    thread = ("domain_id", "thread_id")
+    is_moved = (nw.col("case_id") != nw.col("thread_id")).cast(nw.Int64)
+    frame = frame.with_columns(one_=nw.lit(1, nw.Int64), moved_=is_moved)
+    frame = frame.with_columns(
+        place_=nw.col("one_").cum_sum().over(*thread, order_by=order) - 1,
+        moved_=nw.col("moved_").max().over(*thread),
+    )
+    place = nw.when(nw.col("moved_") > 0).then("place_").otherwise("sequence")
+    return frame.with_columns(sequence=place.cast(nw.Int32))
 
 
 def thread_changes(
@@ -194,6 +242,10 @@ def thread_changes(
     events: IntoFrameT | None = None,
 ) -> IntoFrameT:
     """One row per field change, with the thread that its case belongs to.
+
+    Each case keeps its own values. In this frame a case that was merged for good
+    ends with its merge: `spells` and whatever else tells values end there.
+    `case_summary` takes it beside `thread_events` and has a row per thread.
 
     Parameters
     ----------
@@ -222,16 +274,17 @@ def thread_changes(
     frame = plain(history, "performed_at", table=CHANGES)
     names = _own(frame)
     key = ["domain_id", "case_id", "event_id"]
-    told = plain(thread_events(beside(history, events, EVENTS))).select(
-        *key, "thread_id", "is_counted"
+    told = plain(thread_events(beside(history, events, EVENTS)), "merged_at").select(
+        *key, *THREAD, place_="sequence"
     )
     frame = (
         frame.join(told, on=key, how="left")
         .with_columns(
             thread_id=nw.coalesce("thread_id", "case_id"),
             is_counted=nw.col("is_counted").fill_null(True),
+            sequence=nw.coalesce("place_", "sequence").cast(nw.Int32),
         )
-        .select("domain_id", "thread_id", "is_counted", *names)
+        .select("domain_id", *THREAD, *names)
     )
     order = ("domain_id", "thread_id", "performed_at", "case_id", "sequence", "slot")
     return handed_back(frame, history, order)
@@ -302,7 +355,7 @@ def thread_summary(
 def _own(frame: Any) -> list[str]:
     """Return the columns of a frame that come after those of its thread."""
     names = frame.collect_schema().names()
-    if there := [name for name in ("thread_id", "is_counted") if name in names]:
+    if there := [name for name in THREAD if name in names]:
         raise ValueError(
             f"There is a column {there[0]!r} already. Drop it, or give the frame as it "
             "was loaded."
@@ -310,8 +363,8 @@ def _own(frame: Any) -> list[str]:
     return [name for name in names if name != "domain_id"]
 
 
-def _threads(frame: Any) -> nw.Expr:
-    """Return each row's thread: its own case where no merge touches it."""
+def _threads(frame: Any) -> tuple[nw.Expr, bool]:
+    """Return each row's thread: its own case where no merge moves it; whether any is."""
     rows = rows_of(
         frame.filter(
             ~nw.col("merge_event_id").is_null()
@@ -340,11 +393,12 @@ def _threads(frame: Any) -> nw.Expr:
             parent[case] = latest
     moved = {case: kept(case) for case in parent if kept(case) != case}
     if not moved:
-        return nw.col("case_id")
+        return nw.col("case_id"), False
     name = nw.concat_str("domain_id", "case_id", separator="\n")
-    return name.replace_strict(
+    thread_id = name.replace_strict(
         ["\n".join(case) for case in moved],
         [case_id for _, case_id in moved.values()],
         default=nw.col("case_id"),
         return_dtype=nw.String,
     )
+    return thread_id, True

@@ -9,7 +9,12 @@ import narwhals as nw
 
 from casesnb.analysis.timezones import in_hours, micros_between
 from casesnb.tables.arguments import need_history
-from casesnb.tables.field_chain import chained, field_ids_of, is_unexplained
+from casesnb.tables.field_chain import (
+    chained,
+    field_ids_of,
+    in_thread,
+    is_unexplained,
+)
 from casesnb.tables.frames import (
     NO_TEXT,
     as_of_of,
@@ -244,6 +249,8 @@ def time_bounds(
         states = states.select(*key, now_kind="kind", now="value")
         frame = frame.drop("now_kind", "now").join(states, on=list(key), how="left")
     is_held = _same("new_kind", "new", "now_kind", "now") | nw.col("now_kind").is_null()
+    if "merged_at" in frame.collect_schema().names():
+        frame = frame.with_columns(**in_thread("next_at")).filter(~nw.col("is_end"))
     frame = frame.with_columns(end_at=nw.coalesce("next_at", "as_of"), is_held=is_held)
     decided, outcomes = _by_outcome(frame, key)
     is_agreed = nw.when(nw.col("is_last")).then("is_held")
@@ -254,7 +261,8 @@ def time_bounds(
         start_at=nw.col("performed_at"),
         end_at=nw.col("end_at"),
         sure=is_agreed.otherwise(nw.col("then_break").fill_null(0) == 0)
-        & ~nw.col("is_unsure"),
+        & ~nw.col("is_unsure")
+        & ~nw.col("new_kind").is_null(),
         either=nw.lit(False),
     )
     # Before the first change: what it says was there, unless it began the case.
@@ -284,8 +292,11 @@ def time_bounds(
             either=nw.lit(False),
         )
 
-    # A break names a value that held at its end, however short.
-    ended = named(frame, nw.col("is_break"), "old_kind", "old")
+    # A break names a value that held at its end, however short, and so does what
+    # comes after a value that AWS did not send.
+    is_named = nw.col("is_break") | nw.col("is_after_untold")
+    is_named = is_named & ~nw.col("old_kind").is_null()
+    ended = named(frame, is_named, "old_kind", "old")
     # So does what GetCase tells where the last change does not.
     is_other = nw.col("is_last") & ~nw.col("is_held")
     told = named(decided, is_other, "now_kind", "now")
@@ -469,9 +480,11 @@ def compare_with_current(
         )
     )
     same = _same("history_kind", "history_value", "current_kind", "current_value")
+    is_untold = nw.col("history_kind").is_null()
     answers = (
         (~nw.col("told"), "unverifiable", "no event sets it"),
         (~nw.col("asked"), "unverifiable", "GetCase did not tell it"),
+        (is_untold, "unverifiable", "its last change does not tell the value"),
         (nw.col("is_tied"), "unverifiable", "its last changes came at one instant"),
         (same, "match", "the last change set what GetCase tells"),
     )

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Window = tuple[dt.datetime, dt.datetime]
 
+_PLACED = ("domain_id", "case_id", "field_id", "start_at", "end_at")
+
 UNDER_WAY = Table(
     "under_way",
     "One row per period and group of intervals: how many began, ended, lasted.",
@@ -103,7 +105,8 @@ def between(frame: IntoFrameT, /, *, window: Window) -> IntoFrameT:
     start, end = span_of(window)
     found = clipped(rows, start, end)
     columns = [*names, *(n for n in ("is_open", "hours", *CLIPPED) if n not in names)]
-    order = [n for n in ("domain_id", "case_id", "field_id", "start_at") if n in names]
+    # Of one instant those that lasted for none come first.
+    order = [n for n in (*_PLACED, "event_id", "kind", "value") if n in names]
     return handed_back(found, frame, order, columns)
 
 

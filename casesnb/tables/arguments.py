@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -89,3 +90,16 @@ def moment(value: dt.datetime) -> dt.datetime:
         )
     plain = dt.datetime.fromisoformat(value.isoformat(timespec="microseconds"))
     return plain.astimezone(dt.UTC)
+
+
+def need_spelled(asked: Iterable[str], there: Iterable[str], what: str) -> None:
+    """Refuse a value that never occurs where one not asked for is nearly the same."""
+    asked, known = [*asked], {*there}
+    others = {value.lower(): value for value in sorted(known - {*asked})}
+    for value in asked:
+        near = difflib.get_close_matches(value.lower(), others, 1, 0.85)
+        if value not in known and near:
+            raise ValueError(
+                f"No case ever had the value {value!r} of {what}. Near it is "
+                f"{others[near[0]]}."
+            )

@@ -10,6 +10,7 @@ import narwhals as nw
 from casesnb.tables.chain_rows import rows_in_chains
 from casesnb.tables.chain_windows import windows_of
 from casesnb.tables.frames import (
+    THREAD,
     as_given,
     as_of_of,
     instant,
@@ -33,8 +34,9 @@ class Chains(Protocol):
     One frame, a row per change: `performed_at`, both values and their kinds,
     ``prior`` and ``prior_kind`` (the new value before, where there is one),
     ``is_first``, ``is_last``, ``is_creation`` and ``is_break``: the old value is
-    not the new one before. A value that AWS did not send contradicts nothing.
-    ``is_unsure``: another order of its instant may leave the field with another
+    not the new one before. A value that AWS did not send contradicts nothing;
+    ``is_after_untold``: the change before did not tell its value. Of a thread also
+    ``merged_at`` and ``is_counted``. ``is_unsure``: another order of its instant may leave the field with another
     value. `chain_rows` numbers rows, `chain_windows` asks lazy engines for windows.
     """
 
@@ -136,16 +138,20 @@ def chains(
     if _OUTCOME in given.collect_schema().names():
         is_unsure = ~nw.col(_OUTCOME)
     own = {"is_unsure": is_unsure, "is_creation": is_creation()}
+    there = given.collect_schema().names()
+    own |= {name: nw.col(name) for name in THREAD[1:] if name in there}
     linked: Chains
     if isinstance(given, nw.LazyFrame):
         linked = windows_of(texts(given).filter(*where).with_columns(**own), until)
     else:
         linked = rows_in_chains(given, where, until, **own)
+    is_untold = nw.col("prior_kind").is_null()
     return linked.with_columns(
         is_break=~nw.col("is_first")
         & ~nw.col("old_kind").is_null()
-        & ~nw.col("prior_kind").is_null()
-        & differs("old", "prior")
+        & ~is_untold
+        & differs("old", "prior"),
+        is_after_untold=~nw.col("is_first") & is_untold,
     )
 
 
@@ -167,6 +173,17 @@ def chained(
 def is_creation() -> nw.Expr:
     """Return whether an event created its case."""
     return (nw.col("event_type") == "Case.Created").fill_null(False)
+
+
+def in_thread(end: str) -> dict[str, nw.Expr]:
+    """Return what ends rows of a thread, by `end`, where a merge ended their case."""
+    # `is_end`: what the merge itself did to the case that it closed.
+    at, merged = nw.col("performed_at"), nw.col("merged_at")
+    is_end = (at >= merged).fill_null(False) & ~nw.col("is_counted")
+    is_cut = (at < merged).fill_null(False)
+    is_cut = is_cut & (nw.col(end).is_null() | (nw.col(end) > merged).fill_null(False))
+    ended = nw.when(is_cut).then("merged_at").otherwise(end)
+    return {"is_end": is_end, "is_cut": is_cut, end: ended}
 
 
 def is_of_case() -> nw.Expr:

@@ -45,6 +45,9 @@ TIME = nw.Datetime("us", "UTC")
 IDS = ("domain_id", "case_id", "event_id", "field_id")
 """What tells rows apart."""
 
+THREAD = ("thread_id", "is_counted", "merged_at")
+"""What tells in which thread a row's case is, in frames that come by threads."""
+
 _UTC_NAMES = {
     *("UTC", "UCT", "Universal", "Zulu", "GMT", "GMT0", "GMT+0", "GMT-0", "Greenwich"),
     *("Etc/UTC", "Etc/UCT", "Etc/Universal", "Etc/Zulu", "Etc/GMT", "Etc/GMT0"),
@@ -67,6 +70,8 @@ def as_given(frame: object, table: Table | None = None, *names: str) -> Any:
     if table is not None and frame is not given:
         there = given.collect_schema().names()
         kept = names or table.names
+        if {*THREAD} <= {*there}:
+            kept = (*kept, *THREAD)
         given = given.select(*(name for name in kept if name in there))
     if given.implementation.is_pandas():
         given = nw.from_native(as_table(given.to_native()))
