@@ -108,6 +108,7 @@ FLOORS = {
         ("calls", "redact"),
         ("pages", "recording"),
         ("store",),
+        ("store_copy",),
         ("client",),
     ),
     "tables": (
@@ -118,7 +119,7 @@ FLOORS = {
         ("decode", "field_chain", "filters", "files", "load"),
         ("order", "history", "archive_plan"),
         ("tidy", "names", "export"),
-        ("raw", "history_builder", "archive_update"),
+        ("raw", "history_builder", "archive_update", "redacted"),
         ("archive_dataset",),
         ("archive",),
         ("load_history",),
