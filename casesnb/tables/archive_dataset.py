@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from casesnb.tables.arrow import TEXT, as_table, with_texts
+from casesnb.tables.arrow import TEXT, as_frame, as_table, with_texts
 from casesnb.tables.certificate import Certificate
 from casesnb.tables.history import belonging, breaks_of
 from casesnb.tables.history_builder import HistoryBuilder
@@ -102,7 +102,7 @@ class Dataset:
         if told is None:
             self._make(store, chosen)
             return
-        captures = pd.read_parquet(self._captures)
+        captures = _captures_in(self._captures)
         keys = zip(captures["domain_id"], captures["case_id"], strict=True)
         known = dict(zip(keys, captures["capture_id"].tolist(), strict=True))
         known.update({(d, c): number for d, c, number in told["odd"]})
@@ -115,7 +115,7 @@ class Dataset:
     def scan(self, engine: str) -> History[Any]:
         """Return lazy frames of an engine over it, with its certificate."""
         told = self._told() or {}
-        kept = pd.read_parquet(self._captures)
+        kept = _captures_in(self._captures)
         captures = CAPTURES.cast(kept)
         odd = pd.DataFrame(told.get("unloaded", []), columns=UNLOADED.names)
         certificate = Certificate(
@@ -379,6 +379,12 @@ def _tables_in(path: Path) -> Iterator[pa.Table]:
     with pq.ParquetFile(path) as file:
         for number in range(file.num_row_groups):
             yield with_texts(file.read_row_group(number), coded=False)
+
+
+def _captures_in(path: Path) -> pd.DataFrame:
+    with pq.ParquetFile(path) as file:
+        frame: pd.DataFrame = as_frame(file.read())
+    return frame
 
 
 def _need_a_file(folder: Path) -> None:

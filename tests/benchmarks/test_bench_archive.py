@@ -98,7 +98,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 OPEN = """
 import sys, time
-import casesnb as cn, casesnb.view.plots.flow, pandas, polars, pyarrow.parquet
+import casesnb as cn, casesnb.tables.archive, casesnb.view.plots.flow, pandas, polars, pyarrow.parquet
 began = time.perf_counter()
 archive = cn.Archive(sys.argv[1])
 history = archive.histories() if sys.argv[2] == "raw" else archive.scan()
