@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,7 @@ def planted_pages(redactor: Redactor | None = None) -> list[Page]:
     return pages
 
 
+@cache
 def planted() -> cn.History[pd.DataFrame]:
     pages = planted_pages()
     return cn.History(cn.raw.events_frame(pages), cn.raw.changes_frame(pages))
@@ -101,8 +103,7 @@ def test_by_column_and_by_answer_the_pseudonyms_are_the_same(
     assert_frame_equal(*(captures.drop(columns="source") for captures in about))
 
 
-@pytest.mark.parametrize("free_text", ["drop", "words"])
-@pytest.mark.parametrize("times", ["keep", "shift"])
+@pytest.mark.parametrize(("free_text", "times"), [("drop", "shift"), ("words", "keep")])
 def test_so_they_are_of_answers_that_hold_what_nobody_knows(
     free_text: Any, times: Any
 ) -> None:
@@ -141,8 +142,8 @@ def test_its_certificate_says_so_and_names_no_source_but_its_kind(
     assert f"redacted under key {key}" in shown.certificate.standing
     assert shown.certificate.source == "archive of sandbox (seed 7)"
     assert shown.certificate.sha256 != original.certificate.sha256
-    odd = original.certificate.captures.assign(source="https://desk.hospital.example")
-    named = replace(original, certificate=replace(original.certificate, captures=odd))
+    odd = SMALL.certificate.captures.assign(source="https://desk.hospital.example")
+    named = replace(SMALL, certificate=replace(SMALL.certificate, captures=odd))
     assert "hospital" not in cn.redacted(named, REDACTION).certificate.source
 
 
@@ -198,7 +199,9 @@ def test_names_beside_ids_become_pseudonyms_and_other_columns_go(
         assert not {*made.changes[column].dropna()} & (real - kept)
 
 
-def test_other_engines_give_the_same(original: cn.History[pd.DataFrame]) -> None:
+def test_other_engines_give_the_same(
+    original: cn.History[pd.DataFrame], shown: cn.History[pd.DataFrame]
+) -> None:
     import pyarrow as pa
 
     of_arrow = cn.History(
@@ -207,9 +210,7 @@ def test_other_engines_give_the_same(original: cn.History[pd.DataFrame]) -> None
         original.certificate,
     )
     made = cn.redacted(of_arrow, REDACTION)
-    assert_frame_equal(
-        made.changes, cn.redacted(original, REDACTION).changes, check_dtype=False
-    )
+    assert_frame_equal(made.changes, shown.changes, check_dtype=False)
 
 
 @pytest.mark.parametrize(
@@ -433,12 +434,13 @@ def test_a_report_of_pseudonyms_is_made_again_from_its_original(
         assert secret not in page
     assert "Title " in page
     assert "redacted under key" in page
-    found = cn.verify_report(report, SMALL, key=KEY)
-    assert found.is_reproduced
-    assert {each.item for each in found.unverified} >= {"written", "software"}
     other = tmp_path / "other.html"
     other.write_text(page.replace("Title ", "Topic ", 1), "utf-8")
-    assert cn.verify_report(other, SMALL, key=KEY).has_differences
+    found = cn.verify_report(other, SMALL, key=KEY)
+    assert {each.item for each in found.unverified} >= {"written", "software"}
+    (odd,) = (each for each in found.checks if each.verdict == "differs")
+    assert "Topic" in odd.reported
+    assert sum(each.verdict == "reproduced" for each in found.checks) > 20
 
 
 def test_a_report_of_pseudonyms_proves_nothing_without_original_and_key(
