@@ -146,10 +146,7 @@ def to_pandas(
     field_id: str | None = None,
     columns: Collection[str] | None = None,
 ) -> pd.DataFrame:
-    """Return a history's table, or a frame of any engine, as a frame of pandas.
-
-    Of a lazy frame only a field's rows and some columns are read, where named.
-    """
+    """Return a table as a frame of pandas: of a lazy one what is named, if it is."""
     native = table_of(subject, table)
     need_table(native)
     given: Any = nw.from_native(native)
