@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 import pytest
 from answers import Pages, event
 from engines import dtypes_of
 from pandas.testing import assert_frame_equal, assert_series_equal
 
 import casesnb as cn
-from casesnb.tables.decode import double_texts
 from casesnb.tables.schema import TEXT_TYPE
 from casesnb.tables.values import as_type, utc_text, value_text
 
@@ -119,20 +116,6 @@ def test_a_doubles_text_is_lossless(number: float) -> None:
     _, text = value_text({"doubleValue": number})
     assert text is not None
     assert repr(float(text)) == repr(float(number))
-
-
-@pytest.mark.parametrize("most", [1e3, 1e9, 1e300])
-def test_many_doubles_are_written_as_each_is(most: float) -> None:
-    numbers = random.Random(7)
-    few = [numbers.uniform(-most, most) for _ in range(2_000)]
-    cents = [round(each, 2) for each in few]
-    whole = [float(round(each)) for each in few]
-    small = [numbers.uniform(1e-4, 1e-3) for _ in few]
-    values = [*few, *cents, *whole, *small, 0.0, -0.0, 1e-4, 1e8, 123456789.0]
-    texts = double_texts(pa.array(values)).to_pylist()
-    assert texts == [repr(each) for each in values]
-    assert double_texts(pa.array([1e-5])).to_pylist() == ["1e-05"]
-    assert double_texts(pa.array([], pa.float64())).to_pylist() == []
 
 
 @pytest.mark.parametrize(

@@ -243,19 +243,20 @@ def _joined(
 
     event_id = joined("event_id")
     names = [n for n in (*_EVENT_COLUMNS, *_CHANGE_COLUMNS) if n != "event_id"]
-    tasks = [partial(joined, name) for name in names]
-    columns = side_by_side(tasks, n_rows=len(case))
+    first, *columns = side_by_side(
+        [
+            partial(_first_of_each, case, event_id),
+            *(partial(joined, name) for name in names),
+        ],
+        n_rows=len(case),
+    )
     told = {"event_id": event_id, **dict(zip(names, columns, strict=True))}
-    maybe = _may_come_again(chunks, case, len(cases))
-    of_maybe = _first_of_each(case[maybe], event_id.take(pa.array(maybe)))
-    is_first = np.ones(len(case), dtype=bool)
-    is_first[maybe] = False
-    is_first[maybe[of_maybe]] = True
     events = {name: told[name] for name in _EVENT_COLUMNS}
     changes = {name: told[name] for name in _CHANGE_COLUMNS}
     is_wanted = is_kept[case]
-    if not (is_first.all() and is_wanted.all()):
-        kept = is_first
+    if len(first) < len(case) or not is_wanted.all():
+        kept = np.zeros(len(case), dtype=bool)
+        kept[first] = True
         again = ~kept & is_wanted
         if again.any():
             _count_duplicates(case, n_changes, events, changes, kept, again, counts)
@@ -316,17 +317,6 @@ def side_by_side(tasks: Sequence[Callable[[], Any]], *, n_rows: int) -> list[Any
         return [*pool.map(lambda task: task(), tasks)]
 
 
-def _may_come_again(chunks: Sequence[_Chunk], case: Array, n_cases: int) -> Array:
-    """Return the places of events that another of their case may repeat."""
-    lengths = [len(chunk.case) for chunk in chunks]
-    chunk = np.repeat(np.arange(len(chunks)), lengths)
-    # A case is in one chunk mostly, and that holds no id twice.
-    first, last = np.zeros((2, n_cases), dtype=np.int64)
-    first[case[::-1]], last[case] = chunk[::-1], chunk
-    has_twice = np.array([not each.are_distinct for each in chunks])
-    return np.flatnonzero(has_twice[chunk] | (first != last)[case])
-
-
 def _first_of_each(case: Array, event_id: pa.Array) -> Array:
     """Return the first place of each (case, event id), in order."""
     codes = pc.dictionary_encode(event_id).indices.to_numpy(zero_copy_only=False)
@@ -343,7 +333,6 @@ class _Chunk:
     case: Array
     n_changes: Array
     columns: Mapping[str, pa.Array]
-    are_distinct: bool = False  # no two of its events have one id
 
 
 class _NotStandardError(Exception):
@@ -420,12 +409,7 @@ def _standard(pages: Sequence[Page], of_page: Array) -> _Chunk:
         columns[name] = _without_blanks(columns[name].dictionary_encode())
     lengths = pc.list_value_length(listed).to_numpy(zero_copy_only=False)
     n_changes = pc.list_value_length(fields).to_numpy(zero_copy_only=False)
-    return _Chunk(
-        np.repeat(of_page, lengths),
-        n_changes.astype(np.int64),
-        columns,
-        are_distinct=pc.count_distinct(columns["event_id"]).as_py() == len(events),
-    )
+    return _Chunk(np.repeat(of_page, lengths), n_changes.astype(np.int64), columns)
 
 
 def _times(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
@@ -486,22 +470,11 @@ def _value(changes: pa.Array, name: str) -> tuple[pa.Array, pa.Array]:
         doubles = members["doubleValue"].dictionary_encode()
         if not pc.all(pc.is_finite(doubles.dictionary)).as_py():
             raise _NotStandardError  # too large: its text is kept
-        texts.append(double_texts(doubles.dictionary).take(doubles.indices))
+        shown = pa.array([repr(x) for x in doubles.dictionary.to_pylist()], _TEXT)
+        texts.append(shown.take(doubles.indices))
     if members["booleanValue"].null_count < len(union):
         texts.append(members["booleanValue"].cast(_TEXT))
     return kind, pc.coalesce(*texts)
-
-
-def double_texts(values: pa.Array) -> pa.Array:
-    """Return numbers as Python's `repr` writes them."""
-    size = np.abs(values.to_numpy(zero_copy_only=False))
-    if not (((size >= 1e-4) & (size < 1e9)) | (size == 0)).all():
-        return pa.array([repr(value) for value in values.to_pylist()], _TEXT)
-    # Where neither writes an exponent, Arrow leaves out no more than a last ".0".
-    texts = pc.cast(values, _TEXT)
-    zero, point = pa.scalar("0", _TEXT), pa.scalar(".", _TEXT)
-    whole = pc.binary_join_element_wise(texts, zero, point)
-    return pc.if_else(pc.match_substring(texts, "."), texts, whole)
 
 
 def _chunk(case: Sequence[int], events: Sequence[_Careful]) -> _Chunk:

@@ -7,7 +7,6 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,8 +111,7 @@ class HistoryBuilder:
         keys.sort(key=lambda each: n_events[each[0]] == 0)
         numbers = np.array([number for number, _ in keys], dtype="int64")
         seen = [self._seen[key] for _, key in keys]
-        nothing = Counts()
-        counts = [found.counts.get(number, nothing) for number in numbers.tolist()]
+        counts = [found.counts.get(number, Counts()) for number in numbers.tolist()]
         now = dt.datetime.now(dt.UTC)
         columns: dict[str, Any] = {
             "domain_id": [domain_id for _, (domain_id, _) in keys],
@@ -135,9 +133,9 @@ class HistoryBuilder:
             "casesnb_version": version("casesnb"),
         }
         for name in ("n_nulls", "n_duplicates", "n_conflicts", "n_ties", "order_seen"):
-            columns[name] = [*map(attrgetter(name), counts)]
+            columns[name] = [getattr(each, name) for each in counts]
         for name in ("n_pages", "n_tokens", "n_retries", "n_throttles", "reached_end"):
-            columns[name] = [*map(attrgetter(name), seen)]
+            columns[name] = [getattr(each, name) for each in seen]
         frame = pd.DataFrame(columns, index=range(len(keys)))
         for column in CAPTURES.columns:
             if column.dtype == TIME:
