@@ -81,6 +81,8 @@ if TYPE_CHECKING:
     from casesnb.tables.load_history import load_history as load_history
     from casesnb.tables.names import load_catalogue as load_catalogue
     from casesnb.tables.names import with_names as with_names
+    from casesnb.tables.redacted import redacted as redacted
+    from casesnb.tables.redacted import verify_redacted as verify_redacted
     from casesnb.tables.values import typed as typed
     from casesnb.view.explorer.view import CaseExplorer as CaseExplorer
     from casesnb.view.plots.case import plot_changes as plot_changes
@@ -134,6 +136,10 @@ _HOMES = {
     "tables.names": (
         "load_catalogue",
         "with_names",
+    ),
+    "tables.redacted": (
+        "redacted",
+        "verify_redacted",
     ),
     "tables.values": ("typed",),
     "analysis.spells": (

@@ -109,6 +109,7 @@ FLOORS = {
         ("calls", "redact"),
         ("pages", "recording"),
         ("store",),
+        ("store_copy",),
         ("client",),
     ),
     "tables": (
@@ -119,7 +120,7 @@ FLOORS = {
         ("decode", "field_chain", "filters", "files", "load"),
         ("order", "history", "archive_plan", "spreadsheet"),
         ("tidy", "names", "export"),
-        ("raw", "history_builder", "archive_update"),
+        ("raw", "history_builder", "archive_update", "redacted"),
         ("archive_dataset",),
         ("archive",),
         ("load_history",),

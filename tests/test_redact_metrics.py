@@ -1,7 +1,7 @@
 """What is counted on a redacted history is what is counted on the original.
 
 Each function's answer on the original, its values put into pseudonyms, is its answer on
-what a redacted recording gives.
+what a redacted recording gives, and `redacted` gives the same frames.
 """
 
 from __future__ import annotations
@@ -135,6 +135,9 @@ def compared(frame: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
 
 def hold(world: cn.sandbox.World, folder: Path, **how: Any) -> None:
     raw, kept = both(world, folder, **how)
+    by_column = cn.redacted(raw["history"], cn.Redaction(key=KEY, **how))
+    assert_frame_equal(by_column.events, kept["history"].events)
+    assert_frame_equal(by_column.changes, kept["history"].changes)
     names = pairs(raw, kept)
     by = raw["history"].certificate.fetched_at - kept["history"].certificate.fetched_at
     assert bool(by) == ("times" in how)

@@ -7,12 +7,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from answers import event as event_of
 from pandas.testing import assert_frame_equal
 
 import casesnb as cn
 from casesnb.schema import CHANGES, EVENTS
 from casesnb.tables import decode
-from casesnb.tables.tidy import tidy
+from casesnb.tables.tidy import OPERATION, tidy
+from casesnb.wire.pages import Page
 
 ANNA = "arn:aws:connect:us-east-1:1:instance/i/agent/anna"
 SERVICE = (
@@ -189,6 +191,37 @@ def test_an_event_on_two_pages_is_one_and_is_counted() -> None:
     assert_frame_equal(changes, expected[1])
     assert counts["d", "c"].n_duplicates == 1
     assert counts["d", "c"].n_conflicts == 0
+
+
+@pytest.mark.parametrize("batch", [1, 300, 10**6])
+def test_an_event_of_two_batches_is_one_and_an_id_of_two_cases_is_two_events(
+    batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode, "_BATCH", batch)
+    events = [event_of(n) for n in range(6)]
+
+    def page(case_id: str, some: list[dict[str, Any]]) -> Page:
+        body = json.dumps({"auditEvents": some}).encode()
+        return Page(OPERATION, {"domainId": "d", "caseId": case_id}, 0, body)
+
+    pages = [
+        page("c", events[:4]),
+        page("other", events[:4]),
+        page("c", events[3:]),
+        page("third", [events[0], events[1], events[0]]),
+    ]
+    found, _, counts = tidy(pages)
+    held = found.groupby("case_id", observed=True)["event_id"].agg(list).to_dict()
+    assert {name: len(ids) for name, ids in held.items()} == {
+        "c": 6,
+        "other": 4,
+        "third": 2,
+    }
+    assert all(
+        ids == [e["eventId"] for e in events[: len(ids)]] for ids in held.values()
+    )
+    told = {case_id: each.n_duplicates for (_, case_id), each in counts.items()}
+    assert told == {"c": 1, "other": 0, "third": 1}
 
 
 def test_an_event_that_comes_again_with_other_content_is_counted_as_a_conflict() -> (

@@ -30,12 +30,14 @@ from casesnb.tables.archive_plan import (
 from casesnb.tables.archive_update import DAY, LISTS, Asking, Budget, Came, begun
 from casesnb.tables.arguments import as_ids, moment
 from casesnb.tables.certificate import Certificate, counted
+from casesnb.tables.redacted import redactor_of
 from casesnb.tables.schema import OF_CASE, TIME, UNLOADED, Column, Table
 from casesnb.tables.workers import unloaded
 from casesnb.wire.calls import paced
 from casesnb.wire.client import source_of
 from casesnb.wire.pages import iter_pages
 from casesnb.wire.store import ArchiveError, Store, now
+from casesnb.wire.store_copy import copied, redacted_copy
 
 if TYPE_CHECKING:
     import os
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from casesnb.wire.client import Client
     from casesnb.wire.limits import Pace
     from casesnb.wire.pages import Page
+    from casesnb.wire.redact.redaction import Redaction
     from casesnb.wire.responder import Request, Response
     from casesnb.wire.store import KeptCase
 
@@ -114,6 +117,11 @@ class Archive:
     def provenance(self) -> dict[str, Any]:
         """Who answered what it holds."""
         return self._answering().provenance
+
+    @property
+    def redacted(self) -> dict[str, Any] | None:
+        """The policy under which it is an archive of pseudonyms; None if it is none."""
+        return self._answering().redacted
 
     def _answering(self) -> Store:
         with self._lock:
@@ -384,6 +392,11 @@ class Archive:
         with Store(
             self.path, write=True, wait=wait, source={"source": source}
         ) as store:
+            if store.redacted is not None:
+                raise ArchiveError(
+                    f"{self.path} holds pseudonyms, which answers do not belong to. Keep "
+                    "them in the original, and redact it again."
+                )
             yield store
 
     def _forget_reader(self) -> None:
@@ -550,7 +563,52 @@ class Archive:
         return Certificate(
             captures=pd.concat([part.captures for part in parts], ignore_index=True),
             unloaded=pd.concat([part.unloaded for part in parts], ignore_index=True),
+            redacted=parts[0].redacted,
         )
+
+    def export(
+        self, path: str | os.PathLike[str], *, redact: bool | Redaction = False
+    ) -> Archive:
+        """Write an archive to hand over: a copy, or one of pseudonyms.
+
+        The raw answers and what was asked for are redacted as a recording's are,
+        earlier captures too, and searched for every value that was replaced. The
+        file is whole or absent.
+
+        Parameters
+        ----------
+        path : path
+            The new file.
+        redact : bool or Redaction, default False
+            Whether it gets pseudonyms, and by which policy; all as it is otherwise.
+
+        Returns
+        -------
+        Archive
+            The new one. One of pseudonyms is read as any, but not updated; its
+            certificates name the policy and keep each original's hash under the key.
+
+        Raises
+        ------
+        ArchiveError
+            If `path` is there already or cannot be written, if this archive is
+            redacted already, or if a page is not as it was kept.
+        LeakFound
+            If a value that was replaced is in what would be written.
+        TypeError
+            If `redact` is none of these.
+
+        See Also
+        --------
+        casesnb.verify_redacted : Proves that it belongs to the original.
+        """
+        target = Path(path).expanduser().absolute()
+        with Store(self.path) as store:
+            if redact is False:
+                copied(store, target)
+            else:
+                redacted_copy(store, target, redactor_of(redact))
+        return Archive(target)
 
     def check(self) -> list[str]:
         """Say what is not as it was kept.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from casesnb.tables.arrow import TEXT, as_table, with_texts
+from casesnb.tables.arrow import TEXT, as_frame, as_table, with_texts
 from casesnb.tables.certificate import Certificate
 from casesnb.tables.history import belonging, breaks_of
 from casesnb.tables.history_builder import HistoryBuilder
@@ -101,7 +102,7 @@ class Dataset:
         if told is None:
             self._make(store, chosen)
             return
-        captures = pd.read_parquet(self._captures)
+        captures = _captures_in(self._captures)
         keys = zip(captures["domain_id"], captures["case_id"], strict=True)
         known = dict(zip(keys, captures["capture_id"].tolist(), strict=True))
         known.update({(d, c): number for d, c, number in told["odd"]})
@@ -114,10 +115,14 @@ class Dataset:
     def scan(self, engine: str) -> History[Any]:
         """Return lazy frames of an engine over it, with its certificate."""
         told = self._told() or {}
-        kept = pd.read_parquet(self._captures)
+        kept = _captures_in(self._captures)
         captures = CAPTURES.cast(kept)
         odd = pd.DataFrame(told.get("unloaded", []), columns=UNLOADED.names)
-        certificate = Certificate(captures=captures, unloaded=UNLOADED.cast(odd))
+        certificate = Certificate(
+            captures=captures,
+            unloaded=UNLOADED.cast(odd),
+            redacted=told.get("redacted"),
+        )
         events, changes = scanned(self.rows, engine)
         n_breaks = int(kept["n_breaks"].sum())
         return belonging(events, changes, certificate, n_breaks=n_breaks)
@@ -146,7 +151,8 @@ class Dataset:
         _write_frame(frame, new / self._captures.name)
         shutil.rmtree(self.folder, ignore_errors=True)
         new.replace(self.folder)
-        self._tell(self._manifest_of(odd, chosen))
+        told = self._manifest_of(odd, chosen)
+        self._tell({**told, "redacted": store.redacted})
 
     def _renew(
         self,
@@ -342,13 +348,21 @@ def histories_of(
 
 def history_of(store: Store, chosen: Mapping[Key, int]) -> History[pd.DataFrame]:
     """Return the history that captures hold; a case that no table can hold is told."""
-    source = f"archive of {store.provenance.get('source', 'live')}"
+    kind = "archive" if store.redacted is None else "redacted archive"
+    source = f"{kind} of {store.provenance.get('source', 'live')}"
     builder = HistoryBuilder(source, chosen)
     for page in store.pages(chosen.values()):
         builder.add(page)
     builder.read_rest()
     odd = [unloaded(*key, error) for key, error in builder.odd.items()]
-    return builder.history(chosen, unloaded=odd)
+    history = builder.history(chosen, unloaded=odd)
+    if store.redacted is None:
+        return history
+    proofs, captures = store.originals, history.certificate.captures
+    keys = zip(captures["domain_id"], captures["case_id"], strict=True)
+    captures["sha256"] = [proofs.get(chosen[key], "") for key in keys]
+    certificate = replace(history.certificate, redacted=store.redacted)
+    return belonging(history.events, history.changes, certificate)
 
 
 def _months(captures: pd.DataFrame) -> np.ndarray[Any, Any]:
@@ -365,6 +379,12 @@ def _tables_in(path: Path) -> Iterator[pa.Table]:
     with pq.ParquetFile(path) as file:
         for number in range(file.num_row_groups):
             yield with_texts(file.read_row_group(number), coded=False)
+
+
+def _captures_in(path: Path) -> pd.DataFrame:
+    with pq.ParquetFile(path) as file:
+        frame: pd.DataFrame = as_frame(file.read())
+    return frame
 
 
 def _need_a_file(folder: Path) -> None:

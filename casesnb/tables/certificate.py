@@ -66,6 +66,9 @@ class Certificate:
         Cases that were loaded and left out since.
     contradictions : tuple of str
         What parts that were joined tell differently.
+    redacted : Mapping, optional
+        The policy under which all of it is pseudonyms, and the fingerprint of the
+        key. Each capture's ``sha256`` is then the original's under that key.
 
     Attributes
     ----------
@@ -84,6 +87,7 @@ class Certificate:
     ended_by: str = ""
     n_left_out: int = 0
     contradictions: tuple[str, ...] = ()
+    redacted: Mapping[str, Any] | None = None
     # Asked for when somebody looks: it takes a pass over every change.
     _content: Callable[[], Content] | None = field(init=False, default=None)
 
@@ -265,6 +269,8 @@ class Certificate:
             parts.append(f"cut to {self.n_cases:,} of {loaded:,} cases")
         if self.content is not None:
             parts.append(str(self.content))
+        if self.redacted is not None:
+            parts.append(f"redacted under key {self.redacted.get('key')}")
         return " · ".join(parts)
 
     def _shortfalls(self) -> Iterator[str]:
@@ -359,6 +365,8 @@ class Certificate:
         content = self.content
         told = {name: _plain(getattr(self, name)) for name in _OWN}
         told["content"] = None if content is None else asdict(content)
+        if self.redacted is not None:
+            told["redacted"] = dict(self.redacted)
         if with_tables:
             told["captures"] = _rows(self.captures)
             told["unloaded"] = _rows(self.unloaded)
@@ -394,12 +402,13 @@ class Certificate:
         """
         tables = set() if captures is not None else {"captures", "unloaded"}
         try:
-            if odd := values.keys() ^ {*_OWN, "content", *tables}:
+            names = {*_OWN, "content", *tables}
+            if odd := (values.keys() - {"redacted"}) ^ names:
                 raise ValueError(f"{', '.join(sorted(map(str, odd)))} differ")
             if captures is None:
                 captures = _frame(CAPTURES, values["captures"])
                 unloaded = _frame(UNLOADED, values["unloaded"])
-            content = values["content"]
+            content, redacted = values["content"], values.get("redacted")
             told = None if content is None else Content(**content)
             found = cls(
                 captures=captures,
@@ -407,6 +416,7 @@ class Certificate:
                 ended_by=str(values["ended_by"]),
                 n_left_out=int(values["n_left_out"]),
                 contradictions=tuple(map(str, values["contradictions"])),
+                redacted=None if redacted is None else dict(redacted),
             )
             return found if told is None else found.with_content(lambda: told)
         except (

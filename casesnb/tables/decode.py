@@ -48,6 +48,9 @@ RELATED_ITEM_TYPES = frozenset(
 )
 """The related item types that AWS documents."""
 
+ESCAPED = "text that is not Unicode, escaped"
+"""What is counted of a text with half of a surrogate pair."""
+
 _BATCH = 4_000_000  # bytes read at a time: few enough to keep memory flat
 _MANY = 50_000  # rows from which on threads are worth it
 _WORKERS = min(4, os.cpu_count() or 1)
@@ -649,7 +652,7 @@ class _Reader:
         try:
             text.encode()
         except UnicodeEncodeError:  # half a surrogate pair: shown as its escape
-            self.counts.unknowns["text that is not Unicode, escaped"] += 1
+            self.counts.unknowns[ESCAPED] += 1
             return text.encode("utf-8", "backslashreplace").decode()
         return text
 

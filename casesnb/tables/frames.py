@@ -18,7 +18,7 @@ from casesnb.tables.schema import EVENTS, ID, NAMES, SYSTEM_FIELDS, TEXT, TEXT_T
 from casesnb.tables.schema import TIME as TIME_TYPE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from narwhals.typing import IntoFrameT
 
@@ -145,20 +145,27 @@ def as_of_of(subject: object, as_of: dt.datetime | None) -> dt.datetime | None:
 
 
 def to_pandas(
-    subject: object, table: Table, *, field_id: str | None = None
+    subject: object,
+    table: Table,
+    *,
+    field_id: str | None = None,
+    columns: Collection[str] | None = None,
 ) -> pd.DataFrame:
-    """Return a history's table, or a frame of any engine, as a frame of pandas."""
+    """Return a table as a frame of pandas: of a lazy one what is named, if it is."""
     native = table_of(subject, table)
     need_table(native)
     given: Any = nw.from_native(native)
-    need_columns(given.collect_schema().names(), table)
-    _need_ids(given, table)
-    if given.implementation.is_pandas():
-        return cast("pd.DataFrame", given.to_native())
+    there = given.collect_schema().names()
+    need_columns(there, table)
     if isinstance(given, nw.LazyFrame):
         if field_id in SYSTEM_FIELDS:  # which cannot be misspelt: only its rows count
             given = given.filter(nw.col("field_id") == field_id)
+        if columns is not None:
+            given = given.select(*(name for name in there if name in columns))
         given = given.collect("pyarrow")
+    _need_ids(given, table)
+    if given.implementation.is_pandas():
+        return cast("pd.DataFrame", given.to_native())
     frame: pd.DataFrame = given.to_pandas()
     dtypes = {**NAMES.dtypes, **table.dtypes}
     for name in frame.columns:

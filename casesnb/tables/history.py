@@ -293,7 +293,7 @@ def concat(histories: Iterable[History[FrameT]]) -> History[FrameT]:
     TypeError
         If one of them is no History.
     ValueError
-        If there is none, or their engines differ.
+        If there is none, if their engines differ, or if they are redacted otherwise.
 
     Examples
     --------
@@ -315,6 +315,12 @@ def concat(histories: Iterable[History[FrameT]]) -> History[FrameT]:
     if len(engines) > 1:
         named = ", ".join(sorted(engine.value for engine in engines))
         raise ValueError(f"These histories are of several engines ({named}).")
+    redacted = parts[0].certificate.redacted
+    if any(part.certificate.redacted != redacted for part in parts):
+        raise ValueError(
+            "These histories are not redacted alike. Redact all of them under one "
+            "redaction, or none, and join them then."
+        )
     best: dict[tuple[str, str], int] = {}
     fetched: dict[tuple[str, str], Any] = {}
     for n, part in enumerate(parts):
@@ -353,6 +359,7 @@ def concat(histories: Iterable[History[FrameT]]) -> History[FrameT]:
         ended_by="; ".join(dict.fromkeys(ends)),
         n_left_out=max(part.certificate.n_left_out for part in parts),
         contradictions=tuple(dict.fromkeys(contradictions)),
+        redacted=redacted,
     )
     return History(frames[0], frames[1], certificate)
 

@@ -52,7 +52,7 @@ def value_text(value: Mapping[str, Any] | None) -> Value:
     kind = MEMBERS.get(member)
     match kind, content:
         case None, _:
-            return "unknown", _json({member: content})
+            return "unknown", json_text({member: content})
         case (("string" | "user_arn"), str()):
             return kind, content
         case "boolean", bool():
@@ -71,7 +71,7 @@ def value_text(value: Mapping[str, Any] | None) -> Value:
     raise ValueError(f"{shape(content)} is not a {member}")
 
 
-def _json(value: object) -> str:
+def json_text(value: object) -> str:
     """Return the one text of a value of JSON, however its members came."""
     try:
         return json.dumps(

@@ -312,11 +312,12 @@ def _name(responder: Responder) -> str:
     provenance = _provenance(responder)
     source = str(provenance.get("source"))
     seed = f" (seed {provenance['seed']})" if "seed" in provenance else ""
-    if isinstance(responder, Recording) and responder.redacted:
-        return f"redacted recording of {source}{seed}"
-    archive = "archive of "
-    kind = {"Recording": "recording of ", "Store": archive, "Archive": archive}
-    return f"{kind.get(type(responder).__name__, '')}{source}{seed}"
+    kinds = {"Recording": "recording", "Store": "archive", "Archive": "archive"}
+    kind = kinds.get(type(responder).__name__)
+    if kind is None:
+        return f"{source}{seed}"
+    redacted = "redacted " if getattr(responder, "redacted", None) else ""
+    return f"{redacted}{kind} of {source}{seed}"
 
 
 def _provenance(responder: Responder) -> dict[str, Any]:

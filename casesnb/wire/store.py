@@ -208,7 +208,11 @@ class Store:
         try:
             self._db = self._opened(source)
             self._dictionary = self._read_dictionary()
-            self.provenance: dict[str, Any] = json.loads(self.meta.get("source", "{}"))
+            told = self.meta
+            self.provenance: dict[str, Any] = json.loads(told.get("source", "{}"))
+            self.redacted: dict[str, Any] | None = json.loads(
+                told.get("redacted", "null")
+            )
             if source is not None and self.provenance != dict(source):
                 raise ArchiveError(
                     f"{self.path} was kept from {self.provenance}, not from "
@@ -450,6 +454,17 @@ class Store:
         with self._transaction() as db:
             _tell(db, name, value)
 
+    @property
+    def originals(self) -> dict[int, str]:
+        """What ties each capture of a redacted archive to the original, by number."""
+        told = json.loads(self.meta.get("originals", "{}"))
+        return {int(number): proof for number, proof in told.items()}
+
+    def draft(self) -> None:
+        """Write without waiting for the disk: for a file that nobody has yet."""
+        self._need_write()
+        self._rows("PRAGMA synchronous = OFF")
+
     def settle(self) -> None:
         """Move all that was kept into the file itself, where no reader is in the way."""
         self._need_write()
@@ -518,20 +533,23 @@ class Store:
             )
         return kept.id or 0
 
-    def mark_deleted(self, domain_id: str, case_id: str) -> None:
+    def mark_deleted(
+        self, domain_id: str, case_id: str, *, at: int | None = None
+    ) -> None:
         """Note that a case is there no more; what was kept of it stays."""
-        at = now()
+        at = now() if at is None else at
         row = (domain_id, case_id, at, _sum(domain_id, case_id, at))
         with self._transaction() as db:
             db.execute("INSERT OR IGNORE INTO deleted VALUES (?, ?, ?, ?)", row)
 
-    def _keep(self, capture: Capture, page: Page) -> None:
+    def _keep(self, capture: Capture, page: Page, at: int | None = None) -> None:
         if page.request is None:
             raise ValueError(
                 f"{page} came without HTTP, so it is not known what was sent for it. "
                 "Ask with a boto3 client."
             )
-        listing, token = _listing(page.request)
+        listing, token = listing_of(page.request)
+        at = now() if at is None else at
         with self._transaction() as db:
             capture_id = capture.id
             if capture_id is None:
@@ -545,7 +563,7 @@ class Store:
             row = _Row(
                 capture_id,
                 page.number,
-                now(),
+                at,
                 page.date,
                 page.retries,
                 page.throttles,
@@ -556,12 +574,14 @@ class Store:
             )
             db.execute(f"INSERT INTO page VALUES ({', '.join('?' * len(row))})", row)
             if page.next_token is None:
-                self._finish(db, capture_id, page.number + 1)
+                self._finish(db, capture_id, page.number + 1, at)
         capture.id = capture_id
         if page.next_token is None:
             self._train()
 
-    def _finish(self, db: sqlite3.Connection, capture_id: int, n_pages: int) -> None:
+    def _finish(
+        self, db: sqlite3.Connection, capture_id: int, n_pages: int, at: int
+    ) -> None:
         """Make a capture whole, after the one of the same listing before it."""
         earlier, before = db.execute(
             "SELECT id, head FROM capture WHERE head IS NOT NULL AND listing = "
@@ -578,7 +598,7 @@ class Store:
         db.execute(
             "UPDATE capture SET ended_at = ?, n_pages = ?, earlier = ?, proof = ? "
             "WHERE id = ?",
-            (now(), n_pages, earlier, proof, capture_id),
+            (at, n_pages, earlier, proof, capture_id),
         )
         told = db.execute(f"SELECT {_KEPT} FROM capture WHERE id = ?", (capture_id,))
         head = _head(told.fetchone(), before)
@@ -664,10 +684,10 @@ class Store:
         case_id: str | None = None,
         *,
         domain_id: str | None = None,
-        operation: str = AUDIT,
+        operation: str | None = AUDIT,
     ) -> list[KeptCapture]:
         """Return the whole captures of a case, or of all, oldest first."""
-        wanted = "AND operation = ?1 AND (?2 IS NULL OR case_id = ?2) "
+        wanted = "AND (?1 IS NULL OR operation = ?1) AND (?2 IS NULL OR case_id = ?2) "
         found = self._rows(
             f"{_WHOLE} {wanted} AND (?3 IS NULL OR domain_id = ?3) ORDER BY id",
             operation,
@@ -696,10 +716,21 @@ class Store:
 
     def pages(self, captures: Iterable[int] | None = None) -> Iterator[Page]:
         """Yield the pages of captures, or of the newest of each case, if all are whole."""
+        for pages in self.listings(captures):
+            yield from pages
+
+    def listings(self, captures: Iterable[int] | None = None) -> Iterator[list[Page]]:
+        """Yield each capture's pages, if all are whole."""
         for pages in self._read(captures):
             if isinstance(pages, ArchiveError):
                 raise pages
-            yield from pages
+            yield pages
+
+    def copy_to(self, path: Path) -> None:
+        """Copy all of it into another file by SQLite's own backup."""
+        with self._lock, self._told(), closing(sqlite3.connect(path)) as copy:
+            self._open.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
 
     def check(self) -> list[str]:
         """Return what is not as it was kept, and nothing if all is."""
@@ -812,7 +843,7 @@ class Store:
 
     def __call__(self, request: Request) -> Response:
         """Answer `request` as it was answered in the newest capture of its listing."""
-        listing, token = _listing(request)
+        listing, token = listing_of(request)
         found = None
         for how in ("", "NOT INDEXED"):  # a damaged index may hide what is there
             found = found or self._rows(
@@ -861,7 +892,7 @@ class Capture:
         """Whether its last page was kept, which makes it one of the captures."""
         return self.last is not None and self.last.next_token is None
 
-    def keep(self, page: Page) -> None:
+    def keep(self, page: Page, *, at: int | None = None) -> None:
         """Keep the next page, durable when this returns; the last one makes it whole."""
         asked = {name: v for name, v in page.params.items() if name not in TOKENS}
         expected = (self.operation, dict(self.params), self.n_pages)
@@ -870,7 +901,7 @@ class Capture:
                 f"{page} does not follow the {self.n_pages} pages of {self.operation} "
                 "that were kept. Keep a listing's pages in their order."
             )
-        self.store._keep(self, page)
+        self.store._keep(self, page, at)
         self.last = page
 
     def abandon(self) -> None:
@@ -935,7 +966,7 @@ def _page(
     )
 
 
-def _listing(request: Request) -> tuple[bytes, int | None]:
+def listing_of(request: Request) -> tuple[bytes, int | None]:
     """Return which listing a request asks for, and a number for its token."""
     plain = less_of(request, _PAGING)
     listing = hashlib.sha256(plain.canonical().encode()).digest()[:16]

@@ -13,7 +13,7 @@ from casesnb.analysis.spells import backlog, time_in
 from casesnb.analysis.timezones import zone
 from casesnb.tables.field_chain import field_ids_of
 from casesnb.tables.frames import as_of_of, to_pandas
-from casesnb.tables.schema import CHANGES
+from casesnb.tables.schema import CHANGES, NAMES
 from casesnb.view.plots.axis import (
     day_numbers,
     days_of,
@@ -69,6 +69,7 @@ if TYPE_CHECKING:
 
 NOBODY = "nobody"
 _FEW = 400  # stays whose dots are large
+_TOLD = frozenset({*CHANGES.needs, "is_outcome_known", *NAMES.names})
 
 
 def plot_transitions(
@@ -256,8 +257,9 @@ def plot_time_in(
     --------
     casesnb.time_in : The numbers behind it.
     """
-    changes, as_of = to_pandas(history, CHANGES), as_of_of(history, as_of)
-    (field_id,) = field_ids_of(changes, [field_id])
+    as_of = as_of_of(history, as_of)
+    (field_id,) = field_ids_of(history, [field_id])
+    changes = _of_field(history, field_id, as_of)
     _check(top)
     found = time_in(changes, field_id, as_of=as_of)
     found = found[(found["hours"] > 0).to_numpy(dtype=bool)].reset_index(drop=True)
@@ -465,8 +467,7 @@ def plot_backlog(
     """
     as_of = as_of_of(history, as_of)
     (field_id,) = field_ids_of(history, [field_id])
-    # A frame alone is told up to its newest change, of whatever field.
-    changes = to_pandas(history, CHANGES, field_id=field_id if as_of else None)
+    changes = _of_field(history, field_id, as_of)
     _check(top)
     done = closed_values(changes, closed)
     zone_ = zone(tz)
@@ -560,6 +561,13 @@ def plot_backlog(
         left_out,
     )
     return finish(ax, Drawing(about, lambda: found, lines, footer), title=title)
+
+
+def _of_field(history: object, field_id: str, as_of: object) -> pd.DataFrame:
+    """Return what tells when a field held which value; of a lazy frame no more."""
+    # A frame alone is told up to its newest change, of whatever field.
+    only = None if as_of is None else field_id
+    return to_pandas(history, CHANGES, field_id=only, columns=_TOLD)
 
 
 def _matrix(

@@ -44,6 +44,9 @@ _LAST = re.compile(
     rb"-->\n\Z"
 )
 _BEGINS, _ENDS = b'<pre id="manifest" data-item="manifest" hidden>', b"</pre>"
+_PICTURE = re.compile(
+    rb'data:image/png;base64,[A-Za-z0-9+/=]*" width="\d+" height="\d+"'
+)
 _NAMED = re.compile(rb'data-id="([^"]*)"')
 _SHOWN = re.compile(rb'data-id="([^"]*)">([^<]*)<')
 
@@ -82,6 +85,11 @@ class Said:
 
 def _keys(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
     return zip(frame["domain_id"], frame["case_id"], strict=True)
+
+
+def without_pictures(page: bytes) -> bytes:
+    """Return a page whose pictures are a word each."""
+    return _PICTURE.sub(b"(a picture)", page)
 
 
 def first_line(version: str, written_at: dt.datetime) -> str:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from casesnb.tables.frames import is_history
 from casesnb.tables.names import load_catalogue, with_names
+from casesnb.tables.redacted import in_pseudonyms, redaction_of, redactor_of
 from casesnb.view.plots.png import drawn_by
 from casesnb.view.report.again import ask_again
-from casesnb.view.report.manifest import TIME, said_in
+from casesnb.view.report.manifest import TIME, said_in, without_pictures
 from casesnb.view.report.names import Names, each_name, names_in, with_names_of
 from casesnb.view.report.write import report_body, software
 from casesnb.view.text import shortened, visible
@@ -20,7 +22,8 @@ from casesnb.view.wording import counted
 from casesnb.wire.client import connect as connected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    import os
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from casesnb.tables.certificate import Certificate
     from casesnb.tables.history import History
@@ -42,9 +45,6 @@ _HEAD = "the head of the page"
 _ORDER = "the order of the page"
 # The start tag of an item, as a template writes it, and the item's name.
 _ITEM = re.compile(rb'<[a-z0-9]+(?: [a-z-]+="[^"<>]*")*? data-item="([^"<>]*)"')
-_PICTURE = re.compile(
-    rb'data:image/png;base64,[A-Za-z0-9+/=]*" width="\d+" height="\d+"'
-)
 _OF_A_CASE = re.compile(r"(h\d+)(c\d+)? ")
 _OF_AN_EVENT = re.compile(r"(h\d+c\d+) (?:event|change \d+) (.*)", re.DOTALL)
 
@@ -131,6 +131,8 @@ def verify_report(
     *,
     connect: Client | None = None,
     signed_by: PublicKey | None = None,
+    key: bytes | os.PathLike[str] | None = None,
+    free_text: Callable[[str], str] | None = None,
 ) -> Verification:
     """Make a report again from its source, and compare it byte by byte.
 
@@ -139,19 +141,28 @@ def verify_report(
     report was written, without which it is right. Nobody is asked but `against`
     and `connect`, for no other cases than those that the report shows.
 
+    No source tells the pseudonyms of a redacted report: it is made again from the
+    history that it was written of, under the key.
+
     Parameters
     ----------
     path : str or Path
         A file that `write_report` wrote.
     against : object, optional
         A boto3 ``connectcases`` client, or what `connect` takes: a folder of
-        recordings, a responder; the live service otherwise.
+        recordings, a responder; the live service otherwise. Of a redacted report
+        the History that it was written of, or a list of them.
     connect : Client, optional
         A boto3 ``connect`` client: with it the names of people, fields and values
         are looked up today and compared. Without it they are claims.
     signed_by : Ed25519PublicKey, str or Path, optional
         A public key, or the path of a PEM file that holds one: the report's
         signature must be by its holder. Needs ``casesnb[sign]``.
+    key : bytes or Path, optional
+        The key of a redacted report, or the file that holds it; one's own key file
+        otherwise.
+    free_text : callable, optional
+        The function that made a redacted report's texts, where it had one.
 
     Returns
     -------
@@ -162,13 +173,23 @@ def verify_report(
     Raises
     ------
     ValueError
-        If the file is cut, or is no report that this casesnb can read.
+        If the file is cut, or is no report that this casesnb can read; if it is
+        redacted and `against` is not its histories, or the key another.
     botocore.exceptions.ClientError
         Whatever the service answers instead of a history.
     """
     here = software()
     said = said_in(Path(path).expanduser().read_bytes(), path, here["casesnb"])
     signature = [*_signature(said, signed_by)]
+    if any(part.certificate.redacted is not None for part in said.parts):
+        originals = [*against] if isinstance(against, list | tuple) else [against]
+        if len(originals) != len(said.parts) or not all(map(is_history, originals)):
+            raise ValueError(
+                f"{shortened(str(path), 200)} tells pseudonyms, and its original alone "
+                "proves them. Give every History that it was written of as against=, "
+                "and the key as key=."
+            )
+        return _of_pseudonyms(said, originals, signature, key, free_text)
     client: Client = (
         against if hasattr(against, "get_case_audit_events") else connected(against)
     )
@@ -184,7 +205,7 @@ def verify_report(
         claims += unnamed
     pages = [said.body, then, full, bare]
     if any(each.item == _PICTURES for each in claims):
-        pages = [_PICTURE.sub(b"(a picture)", page) for page in pages]
+        pages = [*map(without_pictures, pages)]
     asked = {each.item: each for each in names if each.verdict != NOT_VERIFIED}
     checks = [
         asked.get(each.item, each) if each.verdict == REPRODUCED else each
@@ -194,6 +215,32 @@ def verify_report(
     if new:
         ids = tuple(sorted(new))
         checks.append(Check(_NEW, CHANGED, "none", f"{len(new):,}", ids))
+    claims += [each for each in signature if each.verdict == NOT_VERIFIED]
+    return Verification(tuple(checks), tuple(claims))
+
+
+def _of_pseudonyms(
+    said: Said,
+    originals: Sequence[History[Any]],
+    signature: Sequence[Check],
+    key: bytes | os.PathLike[str] | None,
+    free_text: Callable[[str], str] | None,
+) -> Verification:
+    """Make a redacted report again from its originals: whether every byte is theirs."""
+    made = []
+    for part, original in zip(said.parts, originals, strict=True):
+        policy = part.certificate.redacted or {}
+        redactor = redactor_of(redaction_of(policy, key, free_text))
+        made.append(in_pseudonyms(original, redactor))
+    page = report_body(
+        made, title=said.title, written_at=said.written_at, made_by=said.software
+    )
+    claims = [*_claims(said, []), *_pictures(said)]
+    pages = [said.body, page]
+    if any(each.item == _PICTURES for each in claims):
+        pages = [*map(without_pictures, pages)]
+    checks = [*_compared([*pages, pages[1], pages[1]], claims, {})]
+    checks += [each for each in signature if each.verdict != NOT_VERIFIED]
     claims += [each for each in signature if each.verdict == NOT_VERIFIED]
     return Verification(tuple(checks), tuple(claims))
 
@@ -309,7 +356,7 @@ def _claims(said: Said, found: Sequence[Again]) -> Iterator[Check]:
     )
     if said.title is not None:
         yield _claim("title", said.title)
-    for i, (part, again) in enumerate(zip(said.parts, found, strict=True)):
+    for i, (part, again) in enumerate(zip(said.parts, found, strict=False)):
         told = part.certificate
         why = "the service's clock told it once; what lasted until then rests on it"
         yield _claim(f"h{i} read", f"{told.fetched_at} from {told.source}", why)

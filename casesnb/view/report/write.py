@@ -14,8 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from casesnb.tables.arguments import need_history
+from casesnb.tables.redacted import in_pseudonyms, redactor_of, refuse_leaks
 from casesnb.view.plots.png import drawn_by
-from casesnb.view.report.manifest import TIME, first_line, last_line, manifest
+from casesnb.view.report.manifest import (
+    TIME,
+    first_line,
+    last_line,
+    manifest,
+    without_pictures,
+)
 from casesnb.view.report.names import names_in, with_nameless, with_names_of_many
 from casesnb.view.report.sections import chapter, is_summed
 from casesnb.view.text import visible
@@ -30,7 +37,9 @@ if TYPE_CHECKING:
 
     from casesnb.tables.history import History
     from casesnb.view.report.sign import PrivateKey
+    from casesnb.wire.redact.redaction import Redaction
 
+_OF_TEXT = {".py", ".html", ".css"}
 _PACKAGES = ("casesnb", "boto3", "botocore", "pandas", "narwhals")
 
 
@@ -41,6 +50,7 @@ def write_report(
     title: str | None = None,
     full: bool | None = None,
     sign: PrivateKey | None = None,
+    redact: bool | Redaction = False,
 ) -> Path:
     """Write one HTML file that tells a case, or many, and shows the evidence.
 
@@ -66,6 +76,10 @@ def write_report(
         A key, or the path of a PEM file that holds one: whoever has its public
         half can prove that the file is as its holder wrote it. Needs
         ``casesnb[sign]``.
+    redact : bool or Redaction, default False
+        Whether it tells pseudonyms, as `redacted` gives them, and by which policy.
+        The page, its title and the file's name are searched for what was replaced;
+        pictures are drawn from the pseudonyms, and not read.
 
     Returns
     -------
@@ -76,20 +90,32 @@ def write_report(
     ------
     ValueError
         If there is no history to report, or the file holds no such key.
+    LeakFound
+        If a value that was to be replaced is in what would be written.
 
     See Also
     --------
     casesnb.verify_report : Make it again and compare.
     """
+    target = Path(path).expanduser()
+    redactor = None if redact is False else redactor_of(redact)
+    if redactor is not None:
+        parts: Any = [*history] if isinstance(history, list | tuple) else [history]
+        history = [in_pseudonyms(each, redactor) for each in parts]
+        for each in history:
+            refuse_leaks(each, redactor)
+        redactor.leaks.check("the title or the file's name", [title or "", target.name])
     body = report_body(
         history, title=title, full=full, written_at=dt.datetime.now(dt.UTC)
     )
+    if redactor is not None:
+        page = without_pictures(body).decode()
+        redactor.leaks.check_prose("the report", page, _own_words())
     signature = None
     if sign is not None:
         from casesnb.view.report.sign import signed
 
         signature = signed(body, sign)
-    target = Path(path).expanduser()
     with whole_file(target) as file:
         file.write(body + last_line(signature).encode("ascii"))
     return target
@@ -142,6 +168,14 @@ def _written(text: str) -> Markup:
     for sign, name in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         text = text.replace(sign, name)
     return Markup(text)  # noqa: S704 - nothing is left that could end the element
+
+
+@cache
+def _own_words() -> str:
+    """Return all that a page may say of itself: what is written in this package."""
+    package = Path(__file__).parents[2]
+    files = (file for file in sorted(package.rglob("*")) if file.suffix in _OF_TEXT)
+    return "\n".join(file.read_text("utf-8") for file in files)
 
 
 @cache

@@ -39,6 +39,8 @@ _SHARE = 9  # looking through more takes at most a tenth of the time
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{6,}")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){4,}")
 _ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
+_ARN = re.compile(r"arn:[^\s\"'<>,;&\\]+")
+_NUMBER = re.compile(r"[\d\s:.,tz+/-]+")
 _ARN_PARTS = re.compile(r"[:/]")
 _SPACE = re.compile(r"\s+")
 
@@ -112,6 +114,24 @@ class LeakChecker:
             ):
                 self._look_again()
             self._remember(new)
+
+    def check_prose(self, where: str, text: str, words: str) -> None:
+        """Raise LeakFound if a text holds a value that is not among its own `words`."""
+
+        def told_of(arn: re.Match[str]) -> str:
+            return " " if self._is_public(arn[0]) else arn[0]
+
+        plain = _plain(words)
+        own = plain + _SPACE.sub("", plain)
+        with self._lock:
+            indexes = self._index_all()
+            for form in _Text(where, _ARN.sub(told_of, text)).forms:
+                found = (hit for index in indexes for hit in index.hits_in(form))
+                for rule, hit in found:
+                    # A number says nothing where numbers are all about.
+                    is_told = rule in self._identifying or not _NUMBER.fullmatch(hit)
+                    if is_told and hit not in own:
+                        raise _leak(where, rule, "it is not saved")
 
     def remember(self, where: str, content: Any) -> None:
         """Look for the values to come in `content`, which was written before."""
@@ -243,12 +263,17 @@ class _Index:
 
     def rule_in(self, text: str, rules: frozenset[str] | None) -> str | None:
         """Return the rule of a value that `text` holds, if it holds one."""
-        found = self._automaton.find_matches_as_indexes(text, overlapping=True)
-        for number, start, end in found:
-            rule = self._rules[number]
-            if (rules is None or rule in rules) and _stands_alone(text, start, end):
+        for rule, _ in self.hits_in(text):
+            if rules is None or rule in rules:
                 return rule
         return None
+
+    def hits_in(self, text: str) -> Iterator[tuple[str, str]]:
+        """Yield each value that `text` holds, or its piece, after its rule."""
+        found = self._automaton.find_matches_as_indexes(text, overlapping=True)
+        for number, start, end in found:
+            if _stands_alone(text, start, end):
+                yield self._rules[number], text[start:end]
 
 
 def _patterns(value: str) -> Iterator[str]:

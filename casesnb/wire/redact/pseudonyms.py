@@ -78,6 +78,10 @@ class Pseudonyms:
         """Return by how many weeks times are moved back: one to twenty years."""
         return 52 + int.from_bytes(self._digest("\0times")[:8]) % 988
 
+    def proof(self, sha256: str) -> str:
+        """Return what ties an original's hash to this key: none but its holder tests it."""
+        return self._hmac(f"\0original {sha256}").hex()
+
     def fingerprint(self) -> str:
         """Return what tells one key from another, and nothing of either."""
         return self._digest("\0fingerprint")[:4].hex()

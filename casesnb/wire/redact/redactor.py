@@ -35,6 +35,8 @@ from casesnb.wire.redact.rules import (
 from casesnb.wire.responder import Request, Response
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from botocore.model import OperationModel, ServiceModel, Shape
 
     from casesnb.wire.redact.redaction import Redaction
@@ -158,6 +160,33 @@ class Redactor:
             return name
         return self.replace("option", name, "Option")
 
+    def field_name(self, field_id: str, name: str) -> str:
+        """Return the name of a field, which stays if it is AWS's own."""
+        if _is_own_name(field_id, name):
+            self.leaks.keep(name)
+            return name
+        return self.replace("field_name", name)
+
+    def person_name(self, name: str) -> str:
+        """Return what to call a person of whom no more than the name is known."""
+        return f"Agent {self.replace('person', name, _LAST)}"
+
+    def unknown(self, value: Any) -> Any:
+        """Return a value of JSON that no rule knows."""
+        return _unknown(self, value, _Context())
+
+    def unknown_members(self, members: Mapping[str, Any]) -> dict[str, Any]:
+        """Return members that AWS's model does not have."""
+        return {
+            self.replace("unknown", name): self.unknown(value)
+            for name, value in members.items()
+        }
+
+    @property
+    def back(self) -> dt.timedelta:
+        """By how much times are moved back."""
+        return self._back
+
     def time(self, value: Any) -> Any:
         """Return a time, moved if times are; None where it is no time."""
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -208,6 +237,11 @@ class Redactor:
         return self._request(request, operation, at), self._response(
             response, request.service, operation, at
         )
+
+    def params(self, service: str, operation: str, params: Mapping[str, Any]) -> Any:
+        """Return what was asked for, by the names that boto3 takes."""
+        walk = _walk_of(service, _operation(service, operation), "input")
+        return walk(self, dict(params), _Context())
 
     def _request(
         self, request: Request, operation: OperationModel | None, at: _Context
@@ -477,9 +511,8 @@ def _by_rule(rule: str, shape: str, words: frozenset[str]) -> _Walk:
             return redactor.field_value(at.field_id, value)
         if shape == "FieldOptionName":
             return redactor.option_name(at.field_id, value)
-        if shape == "FieldName" and _is_own_name(at.field_id, value):
-            redactor.leaks.keep(value)
-            return value
+        if shape == "FieldName":
+            return redactor.field_name(at.field_id, value)
         return redactor.replace(rule, value, LABELS.get(shape, ""))
 
     return walk
