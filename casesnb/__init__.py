@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from casesnb.tables.load_history import load_history as load_history
     from casesnb.tables.names import load_catalogue as load_catalogue
     from casesnb.tables.names import with_names as with_names
+    from casesnb.tables.notes import Notes as Notes
     from casesnb.tables.values import typed as typed
     from casesnb.view.explorer.view import CaseExplorer as CaseExplorer
     from casesnb.view.plots.case import plot_changes as plot_changes
@@ -132,6 +133,7 @@ _HOMES = {
         "load_catalogue",
         "with_names",
     ),
+    "tables.notes": ("Notes",),
     "tables.values": ("typed",),
     "analysis.spells": (
         "backlog",

@@ -177,7 +177,12 @@ def in_a_hurry() -> Iterator[None]:
         return b"\x89PNG\r\n\x1a\n" + digest
 
     def body(
-        history: Any, *, title: Any = None, written_at: Any, made_by: Any = None
+        history: Any,
+        *,
+        title: Any = None,
+        notes: Any = (),
+        written_at: Any,
+        made_by: Any = None,
     ) -> bytes:
         histories = history if isinstance(history, list) else [history]
         told = [
@@ -185,10 +190,12 @@ def in_a_hurry() -> Iterator[None]:
             for h in histories
         ]
         made_by = made_by or write.software()
+        notes = [*notes]
+        told.append([str(note) for note in notes])
         key = json.dumps([title, f"{written_at:{TIME}}", made_by, told])
         if key not in memory:
             how = {"title": title, "written_at": written_at, "made_by": made_by}
-            memory[key] = made(history, **how)
+            memory[key] = made(history, notes=notes, **how)
         found: bytes = memory[key]
         return found
 

@@ -13,12 +13,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from casesnb.analysis.checks import findings
 from casesnb.analysis.summary import case_summary
 from casesnb.tables.frames import as_of_of
+from casesnb.tables.notes import notes_of
 from casesnb.tables.schema import CHANGES, EVENTS
 from casesnb.view.plots.colours import Colours, colours_of
 from casesnb.view.report.headline import headline, headline_of_many
+from casesnb.view.report.manifest import cases_in
 from casesnb.view.report.names import each_name, people_of
 from casesnb.view.report.pictures import picture_of_activity, picture_of_changes
-from casesnb.view.report.story import cases_of, deed, doer, held_now, told
+from casesnb.view.report.story import (
+    about,
+    cases_of,
+    deed,
+    doer,
+    held_now,
+    told,
+    written,
+)
 from casesnb.view.text import shortened
 from casesnb.view.wording import (
     called,
@@ -39,6 +49,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from casesnb.tables.history import History
+    from casesnb.tables.notes import Note
     from casesnb.view.report.names import Names
 
 _FULL = 25  # the first cases are told in full; more are rows of the table of cases
@@ -85,8 +96,11 @@ class _Links(NamedTuple):
         }
 
 
-def chapter(history: History[Any], key: str, *, names: Names) -> Chapter:
+def chapter(
+    history: History[Any], key: str, *, names: Names, notes: Iterable[Note]
+) -> Chapter:
     """Return what a report tells of a history."""
+    notes = notes_of(notes, cases_in(history.certificate))
     numbers = case_summary(history)
     found: dict[tuple[str, str], list[Any]] = {}
     for row in findings(history).to_dict("records"):  # once: each rule costs its time
@@ -96,7 +110,7 @@ def chapter(history: History[Any], key: str, *, names: Names) -> Chapter:
     keys = zip(captures["domain_id"], captures["case_id"], strict=True)
     places = {case: place for place, case in enumerate(keys)}
     cases = [
-        _Case(history, events, changes, found, numbers, key, places)
+        _Case(history, events, changes, found, numbers, key, places, notes)
         for events, changes in cases_of(history)
     ]
     sections = [Section("verdict.html", _verdict(history, key))]
@@ -104,13 +118,13 @@ def chapter(history: History[Any], key: str, *, names: Names) -> Chapter:
     with colours_of(Colours()):  # not those of the session: a report is made again
         if len(cases) == n_asked == 1:
             (case,) = cases
-            about = case.headline
+            said = case.headline
             sections += case.sections(is_alone=True)
         else:
-            about = headline_of_many(numbers, n_found)
+            said = headline_of_many(numbers, n_found)
             sections += _of_many(history, cases, key)
     sections.append(Section("evidence.html", _evidence(history, key, names)))
-    return Chapter(about, sections)
+    return Chapter(said, sections)
 
 
 def _verdict(history: History[Any], key: str) -> dict[str, Any]:
@@ -156,6 +170,9 @@ def _of_many(
     n_more = counted(n_untold, "more case") if n_untold else ""
     told = {"key": key, "rows": rows, "pictures": pictures, "n_more": n_more, **ids}
     yield Section("cases.html", told)
+    if any(case.notes for case in cases):
+        notes = [note for case in cases for note in case.told_notes()]
+        yield Section("notes.html", {"key": key, "notes": notes, "is_alone": False})
     for case in cases:
         if case.is_told:
             yield from case.sections(is_alone=False)
@@ -173,11 +190,15 @@ class _Case:
         numbers: pd.DataFrame,
         key: str,
         places: Mapping[tuple[str, str], int],
+        notes: Sequence[Note],
     ) -> None:
         self.domain_id, self.case_id = events[["domain_id", "case_id"]].iloc[0]
         place = places[self.domain_id, self.case_id]
         self.key, self.is_told = f"{key}c{place}", place < _FULL
         self._history, self._events, self._changes = history, events, changes
+        self._key, own = key, (self.domain_id, self.case_id)
+        number = {note: n for n, note in enumerate(notes)}
+        self.notes = {note: number[note] for note in notes_of(notes, [own])}
         self._found = found.get((self.domain_id, self.case_id), ())
         self._as_of = as_of_of(history, None)
         self._now = held_now(changes, self._as_of)
@@ -230,15 +251,37 @@ class _Case:
         }
         yield Section("facts.html", case | {"facts": [*self._facts()]})
         yield Section("findings.html", case | {"findings": [*self._told_findings()]})
-        pictures = [picture_of_changes(own)] if len(self._changes) else []
+        if is_alone and self.notes:
+            yield Section("notes.html", case | {"notes": [*self.told_notes()]})
+        pictures = []
+        if len(self._changes):
+            pictures.append(picture_of_changes(own, [*self.notes]))
         yield Section(
             "pictures.html", case | {"pictures": [*pictures, picture_of_activity(own)]}
         )
-        words = told(self._events, self._changes, self._now)
-        about = {"told": words, "as_of": self._as_of, "day": day_text}
-        yield Section("story.html", case | about)
+        words = told(self._events, self._changes, self._now, self.notes)
+        more = {"as_of": self._as_of, "day": day_text, "written": written}
+        numbers = {"item_of": lambda note: self._item(note) + " in the story"}
+        yield Section("story.html", case | {"told": words} | more | numbers)
         tables = {"changes": [*self._told_changes()], "events": [*self._told_events()]}
         yield Section("tables.html", case | tables)
+
+    def told_notes(self) -> Iterator[dict[str, Any]]:
+        """Yield the notes on the case."""
+        for note in self.notes:
+            yield {
+                "item": self._item(note),
+                "key": self.key,
+                "case_id": self.case_id,
+                "text": note.text,
+                "written": written(note),
+                "on": "" if note.event_ids and note.start is None else about(note),
+                **self._links(note.event_ids),
+            }
+
+    def _item(self, note: Note) -> str:
+        # No item of an event: no source tells a note.
+        return f"{self._key} note {self.notes[note]}"
 
     def _value(self, row: Mapping[Any, Any], value: str, kind: str) -> Value:
         if is_missing(row[value]):

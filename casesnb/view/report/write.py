@@ -14,20 +14,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from casesnb.tables.arguments import need_history
+from casesnb.tables.notes import notes_of
 from casesnb.view.plots.png import drawn_by
-from casesnb.view.report.manifest import TIME, first_line, last_line, manifest
+from casesnb.view.report.manifest import TIME, cases_in, first_line, last_line, manifest
 from casesnb.view.report.names import names_in, with_nameless
 from casesnb.view.report.sections import chapter
 from casesnb.view.text import visible
+from casesnb.view.timeline.page import script, script_source
 from casesnb.view.wording import counted
 from casesnb.wire.whole_file import whole_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from jinja2 import Template
 
     from casesnb.tables.history import History
+    from casesnb.tables.notes import Note
     from casesnb.view.report.sign import PrivateKey
 
 _PACKAGES = ("casesnb", "boto3", "botocore", "pandas", "narwhals")
@@ -38,12 +41,15 @@ def write_report(
     path: str | Path,
     *,
     title: str | None = None,
+    notes: Iterable[Note] = (),
     sign: PrivateKey | None = None,
 ) -> Path:
     """Write one HTML file that tells a case, or many, and shows the evidence.
 
-    It opens offline, runs no script, prints well, and names the events behind
-    each number. The file is whole or absent: what stood under the name before
+    It opens offline, prints well, and names the events behind each number. What
+    changed in a case is a timeline to work with, as `timeline` gives, and where
+    no script runs, and in print, a picture. No other script can run in it. The
+    file is whole or absent: what stood under the name before
     stays until it is.
 
     Parameters
@@ -54,6 +60,8 @@ def write_report(
         The file to write.
     title : str, optional
         The heading; what the case is about otherwise.
+    notes : Notes or iterable of Note, optional
+        Those on its cases are shown, as claims of who wrote them.
     sign : Ed25519PrivateKey, str or Path, optional
         A key, or the path of a PEM file that holds one: whoever has its public
         half can prove that the file is as its holder wrote it. Needs
@@ -73,7 +81,8 @@ def write_report(
     --------
     casesnb.verify_report : Make it again and compare.
     """
-    body = report_body(history, title=title, written_at=dt.datetime.now(dt.UTC))
+    now = dt.datetime.now(dt.UTC)
+    body = report_body(history, title=title, notes=notes, written_at=now)
     signature = None
     if sign is not None:
         from casesnb.view.report.sign import signed
@@ -89,6 +98,7 @@ def report_body(
     history: History[Any] | Sequence[History[Any]],
     *,
     title: str | None = None,
+    notes: Iterable[Note] = (),
     written_at: dt.datetime,
     made_by: Mapping[str, str] | None = None,
 ) -> bytes:
@@ -98,8 +108,10 @@ def report_body(
         raise ValueError("There is no history to report. Give one that was loaded.")
     need_history(*histories)
     histories = [history.to_pandas() for history in histories]
+    cases = {case for each in histories for case in cases_in(each.certificate)}
+    notes = notes_of(notes, cases)
     chapters = [
-        chapter(with_nameless(each), f"h{i}", names=names_in(each))
+        chapter(with_nameless(each), f"h{i}", names=names_in(each), notes=notes)
         for i, each in enumerate(histories)
     ]
     about = "; ".join(each.headline for each in chapters)
@@ -114,7 +126,9 @@ def report_body(
         written_at=f"{written_at:{TIME}}",
         chapters=chapters,
         software=made_by,
-        manifest=manifest(title, made_by, histories),
+        manifest=manifest(title, made_by, histories, notes),
+        script=script(),
+        script_source=script_source(),
     )
     return f"{first_line(made_by['casesnb'], written_at)}{page}".encode()
 
