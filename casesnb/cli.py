@@ -57,6 +57,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     whose.add_argument("--endpoint-url", help="another service than AWS")
     explore.add_argument("--domain", default="", help="the domain to begin with")
+    explore.add_argument(
+        "--notes",
+        type=Path,
+        metavar="FILE",
+        help="where notes are kept (default: beside --recordings, else nowhere)",
+    )
     explore.add_argument("--port", type=int, default=8866, help="where to listen")
     explore.add_argument(
         "--no-browser", action="store_true", help="print the address, open nothing"
@@ -75,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="the file to write (default: %(default)s)",
     )
     report.add_argument("--title", help="the heading")
+    report.add_argument("--notes", type=Path, metavar="FILE", help="notes to show")
     report.add_argument(
         "--sign", type=Path, metavar="KEY", help="an Ed25519 key in a PEM file"
     )
@@ -225,11 +232,21 @@ def _explore(arguments: argparse.Namespace) -> int:
         asked = f"endpoint_url={arguments.endpoint_url!r}"
     else:
         asked = ""
-    notebook = explorer_notebook(asked, domain_id=arguments.domain)
+    notes = arguments.notes
+    if notes is None and arguments.recordings is not None:
+        notes = arguments.recordings.with_suffix(".notes.json")
+    if notes is not None:
+        cn.Notes(notes)  # or say now that it is none
+        notes = str(notes.expanduser().resolve())
+    notebook = explorer_notebook(asked, domain_id=arguments.domain, notes=notes)
     return serve(notebook, port=arguments.port, open_browser=not arguments.no_browser)
 
 
 def _report(arguments: argparse.Namespace) -> int:
+    notes: Any = ()
+    if arguments.notes is not None:
+        arguments.notes.open("rb").close()  # or say that there is none
+        notes = cn.Notes(arguments.notes)
     where, domain_id = _where(arguments), arguments.domain_id
     client = cn.connect(**where)
     history = cn.load_histories(client, domain_id, arguments.case_id)
@@ -244,7 +261,11 @@ def _report(arguments: argparse.Namespace) -> int:
     history = cn.with_names(history, catalogue)
     print(
         cn.write_report(
-            history, arguments.out, title=arguments.title, sign=arguments.sign
+            history,
+            arguments.out,
+            title=arguments.title,
+            notes=notes,
+            sign=arguments.sign,
         )
     )
     return 0

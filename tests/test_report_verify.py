@@ -554,10 +554,13 @@ def test_the_commands_write_and_verify(
     domain_id, case_id = cn.sandbox.World(seed=7).showcase
     path, (private, public, _) = tmp_path / "case.html", map(str, keys)
     asked = ["report", domain_id, case_id, "--from", "sandbox:7", "--out", str(path)]
+    notes = cn.Notes(tmp_path / "n.json")
+    notes.add("Ask again", domain_id=domain_id, case_id=case_id)
+    asked += ["--notes", str(notes.path)]
     assert main([*asked, "--sign", private]) == 0
     assert capsys.readouterr() == (f"{path}\n", "")
     page = path.read_text("utf-8")
-    assert all(name in page for name in ("Claim amount", "Priya Mensah", "Claims"))
+    assert all(name in page for name in ("Claim amount", "Priya Mensah", "Ask again"))
     verified = ["verify", str(path), "--against", "sandbox:7"]
     assert main([*verified, "--signed-by", public]) == 0
     said = capsys.readouterr().out

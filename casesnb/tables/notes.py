@@ -65,8 +65,9 @@ class Notes:
 
     Each is on a case, on events of it, or on a span of time, and says who wrote it
     and when. They are shown where they are given: to `CaseExplorer`, `timeline`,
-    `story` and `write_report`. Each change is written at once. The file is whole or
-    absent, for its owner alone (mode 0600), and what others added meanwhile stays.
+    `story` and `write_report`. Each change is written at once. The file is whole
+    or absent, for its owner alone (mode 0600), and what others added meanwhile
+    stays.
 
     Parameters
     ----------

@@ -725,7 +725,8 @@ class Timeline {
     const { onNote } = this.host;
     const { cases, events } = this.data;
     if (!onNote || (event === undefined && cases.length > 1)) return [];
-    const area = make("textarea", { "aria-label": `A note on ${what}`, name: event ?? what, maxlength: 1e4 });
+    const label = `A note on ${what}`;
+    const area = make("textarea", { "aria-label": label, placeholder: label, name: event ?? what, maxlength: 1e4 });
     area.value = this.written.get(area.name) ?? "";
     const keep = () => {
       const text = area.value.trim();
