@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from casesnb.tables.load_history import load_history as load_history
     from casesnb.tables.names import load_catalogue as load_catalogue
     from casesnb.tables.names import with_names as with_names
+    from casesnb.tables.notes import Notes as Notes
     from casesnb.tables.redacted import redacted as redacted
     from casesnb.tables.redacted import verify_redacted as verify_redacted
     from casesnb.tables.values import typed as typed
@@ -137,6 +138,7 @@ _HOMES = {
         "load_catalogue",
         "with_names",
     ),
+    "tables.notes": ("Notes",),
     "tables.redacted": (
         "redacted",
         "verify_redacted",

@@ -57,6 +57,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     whose.add_argument("--endpoint-url", help="another service than AWS")
     explore.add_argument("--domain", default="", help="the domain to begin with")
+    explore.add_argument(
+        "--notes",
+        type=Path,
+        metavar="FILE",
+        help="where notes are kept (default: beside --recordings, else nowhere)",
+    )
     explore.add_argument("--port", type=int, default=8866, help="where to listen")
     explore.add_argument(
         "--no-browser", action="store_true", help="print the address, open nothing"
@@ -82,6 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="the file to write (default: %(default)s)",
     )
     report.add_argument("--title", help="the heading")
+    report.add_argument("--notes", type=Path, metavar="FILE", help="notes to show")
     report.add_argument(
         "--sign", type=Path, metavar="KEY", help="an Ed25519 key in a PEM file"
     )
@@ -232,11 +239,21 @@ def _explore(arguments: argparse.Namespace) -> int:
         asked = f"endpoint_url={arguments.endpoint_url!r}"
     else:
         asked = ""
-    notebook = explorer_notebook(asked, domain_id=arguments.domain)
+    notes = arguments.notes
+    if notes is None and arguments.recordings is not None:
+        notes = arguments.recordings.with_suffix(".notes.json")
+    if notes is not None:
+        cn.Notes(notes)  # or say now that it is none
+        notes = str(notes.expanduser().resolve())
+    notebook = explorer_notebook(asked, domain_id=arguments.domain, notes=notes)
     return serve(notebook, port=arguments.port, open_browser=not arguments.no_browser)
 
 
 def _report(arguments: argparse.Namespace) -> int:
+    notes: Any = ()
+    if arguments.notes is not None:
+        arguments.notes.open("rb").close()  # or say that there is none
+        notes = cn.Notes(arguments.notes)
     where, domain_id = _where(arguments), arguments.domain_id
     case_ids = arguments.case_id
     if not case_ids and not arguments.weekly:
@@ -262,6 +279,7 @@ def _report(arguments: argparse.Namespace) -> int:
             arguments.out,
             title=arguments.title,
             full=False if arguments.weekly else None,
+            notes=notes,
             sign=arguments.sign,
         )
     )

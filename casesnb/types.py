@@ -4,6 +4,7 @@ from casesnb.tables.archive_plan import Plan, Update
 from casesnb.tables.certificate import Certificate
 from casesnb.tables.filters import CaseFilter
 from casesnb.tables.names import Catalogue
+from casesnb.tables.notes import Note
 from casesnb.view.report.verify import Verification
 from casesnb.view.timeline.widget import Timeline
 
@@ -11,6 +12,7 @@ __all__ = [
     "CaseFilter",
     "Catalogue",
     "Certificate",
+    "Note",
     "Plan",
     "Timeline",
     "Update",

@@ -181,6 +181,7 @@ def in_a_hurry() -> Iterator[None]:
         *,
         title: Any = None,
         full: Any = None,
+        notes: Any = (),
         written_at: Any,
         made_by: Any = None,
     ) -> bytes:
@@ -190,9 +191,11 @@ def in_a_hurry() -> Iterator[None]:
             for h in histories
         ]
         made_by = made_by or write.software()
+        notes = [*notes]
+        told.append([str(note) for note in notes])
         key = json.dumps([title, full, f"{written_at:{TIME}}", made_by, told])
         if key not in memory:
-            how = {"title": title, "full": full}
+            how = {"title": title, "full": full, "notes": notes}
             how |= {"written_at": written_at, "made_by": made_by}
             memory[key] = made(history, **how)
         found: bytes = memory[key]

@@ -7,6 +7,7 @@ is missing these tests fail: a walk that nobody took proves nothing.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 import urllib.error
@@ -128,7 +129,7 @@ def choose(page: Page, case_id: str) -> None:
 def walk(page: Page, where: str) -> None:
     """Do what a person does, and look."""
     explorer = page.locator(".casesnb-explorer").first
-    status = explorer.get_by_role("status")
+    status = explorer.locator(".casesnb-status")
     domain = page.get_by_label("Domain", exact=True)
     expect(status).to_contain_text("Choose a case")
     names = [d.name for d in WORLD.domains]
@@ -140,19 +141,21 @@ def walk(page: Page, where: str) -> None:
     expect(explorer.locator(".casesnb-story")).to_contain_text("created the case")
     shot(page, f"{where}-story")
     page.get_by_role("tab", name="Timeline").click()
-    picture = explorer.locator(".casesnb-picture img").first
-    expect(picture).to_be_visible()
-    first = picture.get_attribute("src")
+    title = explorer.locator(".title")
+    expect(title).to_contain_text(f"case {SHOWN[:8]}")
     shot(page, f"{where}-timeline")
     choose(page, OTHER)
-    expect(picture).not_to_have_attribute("src", str(first))
+    expect(title).to_contain_text(f"case {OTHER[:8]}")
     expect(status).to_contain_text("complete")
 
-    choose(page, SHOWN)
-    expect(picture).to_have_attribute("src", str(first))
+    page.get_by_label("Search", exact=True).fill(f"https://x.test/case/{SHOWN}")
+    page.get_by_label("Search", exact=True).press("Enter")
+    expect(title).to_contain_text(f"case {SHOWN[:8]}")
+    work_in(page, where)
     page.get_by_role("tab", name="As of").click()
     n = len({event.performed_at for event in WORLD.true_events(SHOWN)})
-    expect(explorer.get_by_text(f"event {n} of {n}")).to_be_visible()
+    # As the line on the timeline says, early in the case.
+    expect(explorer.get_by_text(re.compile(rf"event [2-6] of {n}"))).to_be_visible()
     handle = explorer.locator(".noUi-handle:visible")
     place, track = handle.bounding_box(), explorer.locator(".noUi-target:visible")
     assert place
@@ -206,6 +209,41 @@ def walk(page: Page, where: str) -> None:
     shot(page, f"{where}-hostile")
     assert page.evaluate("window.pwned") is None
     assert page.faults == []  # type: ignore[attr-defined]
+
+
+def work_in(page: Page, where: str) -> None:
+    """Select, look as of then, write notes and compare, in the timeline."""
+    explorer = page.locator(".casesnb-explorer").first
+    plot, said = explorer.locator(".plot"), explorer.locator(".said")
+    rows = explorer.locator(".casesnb-table:visible tbody tr")
+    plot.focus()
+    expect(said).to_contain_text("Status: ")
+    for key in ("Home", "ArrowRight", "m", "Enter", "Shift+ArrowRight"):
+        plot.press(key)
+    page.get_by_label("A note on this event").fill("Look <b>here</b>")
+    page.get_by_role("button", name="Add the note on this event").click()
+    expect(explorer.get_by_role("list", name="Notes")).to_contain_text("Look <b>here")
+    page.get_by_label("A note on the case").fill("Odd")
+    page.get_by_role("button", name="Add the note on the case").press("Enter")
+    expect(explorer.get_by_role("list", name="Notes")).to_contain_text("Odd")
+    shot(page, f"{where}-notes")
+    page.get_by_role("tab", name="Story").click()
+    expect(explorer.locator(".casesnb-story")).to_contain_text("Look <b>here</b>")
+    page.get_by_role("tab", name="Changes").click()
+    expect(explorer.get_by_text("as selected in the timeline")).to_be_visible()
+    few = rows.count()
+    page.get_by_role("button", name="All times").click()
+    expect(explorer.get_by_text("as selected in the timeline")).to_have_count(0)
+    assert 0 < few < rows.count()
+    page.get_by_role("tab", name="Timeline").click()
+    compare = page.get_by_label("Compare")
+    other = compare.locator("option", has_text=NUMBERS[OTHER]).text_content()
+    compare.select_option(label=other)
+    expect(explorer.locator(".title")).to_contain_text("2 cases")
+    expect(page.get_by_label("Time axis")).to_have_value("creation")
+    shot(page, f"{where}-compare")
+    compare.select_option(label="No other case")
+    expect(page.get_by_label("Time axis")).to_have_value("calendar")
 
 
 def test_a_walk_in_voila(page: Page, service: str, tmp_path: Path) -> None:

@@ -75,6 +75,9 @@ def seen(widget: widgets.Widget, where: str = "") -> dict[str, Any]:
     }
     if hasattr(widget, "options"):
         shown[f"{where}.options"] = [label for label, _ in _pairs(widget.options)]
+    for name in ("_data", "_state", "_notes"):  # of a timeline
+        if widget.has_trait(name):
+            shown[f"{where}.{name}"] = getattr(widget, name)
     if widget.has_trait("layout"):
         shown[f"{where}.display"] = widget.layout.display
     for n, child in enumerate(getattr(widget, "children", ())):
@@ -107,9 +110,9 @@ def test_an_assignment_shows_the_case(client: Any) -> None:
     named = cn.with_names(expected.changes, explorer.selection.catalogue)
     assert_frame_equal(explorer.changes, named)
     assert explorer.as_of == expected.certificate.last_event_at
-    assert explorer.timeline_tab.changes.value == ""  # drawn when it is looked at
+    assert explorer.timeline_tab.shown is None  # drawn when it is looked at
     leafed(explorer)
-    assert explorer.timeline_tab.changes.value.count("<img") == 1
+    assert explorer.timeline_tab.live.children == (explorer.timeline_tab.shown,)
     assert explorer.timeline_tab.activity.value.count("<img") == 1
     assert "created the case" in explorer.story_tab.text.value
     assert explorer.changes_tab.table.value.count("<tr>") == 1 + len(expected.changes)
@@ -289,13 +292,13 @@ def test_a_forbidden_case_clears_the_page_and_says_what_to_try(client: Any) -> N
     explorer = leafed(
         made(cn.connect(guarded), AWKWARD["two pages"]), "Changes", "Timeline"
     )
-    assert "<img" in explorer.timeline_tab.changes.value
+    assert explorer.timeline_tab.live.children
     explorer.case_id = SHOWN
     explorer.wait(60)
     assert "casesnb-failed" in explorer.status.value
     assert "⚠" in explorer.status.value  # not by colour alone
     assert "Ask for the read-only policy" in explorer.status.value
-    assert explorer.timeline_tab.changes.value == ""
+    assert explorer.timeline_tab.live.children == ()
     assert explorer.changes_tab.table.value == ""
 
 
@@ -387,7 +390,7 @@ def test_a_page_that_cannot_be_drawn_does_not_hide_the_others(
     def fails(*_: object, **__: object) -> None:
         raise ZeroDivisionError("no axis")
 
-    monkeypatch.setattr("casesnb.view.explorer.tabs.plot_changes", fails)
+    monkeypatch.setattr("casesnb.view.explorer.tabs.Timeline", fails)
     explorer = leafed(made(client), "Timeline", "Story", "As of")
     assert "no axis (ZeroDivisionError)" in explorer.selection.status
     assert "created the case" in explorer.story_tab.text.value
@@ -454,9 +457,13 @@ def _walk(selection: Any, dice: random.Random) -> str:
         "field_id": fields,
         "actor": actors,
         "order": [*ORDERS],
-        "when": moments,
+        "as_of": moments,
+        "span": [None, (moments[0], moments[-1] or dt.datetime.now(dt.UTC))]
+        if moments[0]
+        else [None],
+        "other_id": ["", *cases, *AWKWARD.values()],
     }
-    often = ["case_id", "when", "field_id", "order"]
+    often = ["case_id", "as_of", "field_id", "order"]
     name = dice.choice([*choices, *often])
     setattr(selection, name, dice.choice(choices[name]))
     return name
@@ -498,11 +505,107 @@ def _again(client: Any, walked: cn.CaseExplorer) -> cn.CaseExplorer:
     fresh = cn.CaseExplorer(client, domain_id=old.domain_id, case_id=old.case_id)
     assert fresh.wait(60)
     names = ["limit", "search", "case_status", "template_id", "updated_since"]
-    names += ["field_id", "actor", "order", "when"]
+    names += ["field_id", "actor", "order", "as_of", "span", "other_id"]
     for name in names:
         setattr(fresh.selection, name, getattr(old, name))
     assert fresh.wait(60)
     return fresh
+
+
+def test_what_is_pasted_opens_a_case_and_leaves_the_search_as_it_was(
+    client: Any,
+) -> None:
+    explorer = made(client, "", search="damage")
+    explorer.search.value = f"https://x.test/cases/{SHOWN}"
+    assert explorer.wait(60)
+    assert explorer.case_id == SHOWN
+    assert explorer.search.value == explorer.selection.search == "damage"
+
+
+def test_a_brush_in_the_timeline_filters_the_changes(client: Any) -> None:
+    explorer = leafed(made(client), "Changes", "Timeline")
+    model, shown = explorer.selection, explorer.timeline_tab.shown
+    at = explorer.changes["performed_at"]
+    shown.span = at.iloc[3], at.iloc[20]
+    is_in = (at >= at.iloc[3]) & (at <= at.iloc[20])
+    assert len(explorer.changes) == is_in.sum() < len(at)
+    assert "as selected in the timeline" in explorer.changes_tab.table.value
+    given: dict[str, Any] = {"client": client}
+    exec(explorer.code(), given)  # noqa: S102
+    assert_frame_equal(given["changes"], explorer.changes)
+    explorer.changes_tab.whole.click()
+    assert shown.span is model.span is None
+    assert len(explorer.changes) == len(at)
+    model.span = at.iloc[0], at.iloc[1]
+    assert shown.span == model.span
+
+
+def test_as_of_is_a_cursor_on_the_timeline(client: Any) -> None:
+    explorer = leafed(made(client), "As of", "Timeline")
+    shown = explorer.timeline_tab.shown
+    assert shown.moment == explorer.as_of
+    shown.moment = explorer.selection.moments[4]
+    assert explorer.as_of == shown.moment
+    assert explorer.as_of_tab.slider.value == 4
+    explorer.as_of_tab.later.click()
+    assert shown.moment == explorer.selection.moments[5]
+
+
+def test_another_case_stands_beside_it(client: Any) -> None:
+    explorer = leafed(made(client), "Timeline")
+    model, tab = explorer.selection, explorer.timeline_tab
+    other = AWKWARD["two pages"]
+    model.other_id = other
+    assert explorer.wait(60)
+    assert {case["id"] for case in tab.shown._arrays.head["cases"]} == {SHOWN, other}
+    assert tab.shown.align == "creation"
+    tab.shown.span = dt.timedelta(0), dt.timedelta(hours=1)
+    assert model.span is None  # it is no time of one case
+    given: dict[str, Any] = {"client": client}
+    exec(explorer.code(), given)  # noqa: S102
+    assert_frame_equal(given["both"].events, model.compared.events)
+    tab.other.value = ""
+    assert tab.shown.align == "calendar"
+    model.other_id = other
+    explorer.case_id = AWKWARD["one event"]
+    assert explorer.wait(60)
+    assert (model.other_id, model.other) == ("", None)
+
+
+def test_notes_are_written_shown_and_replayed(client: Any, tmp_path: Any) -> None:
+    path = tmp_path / "retail.notes.json"
+    explorer = cn.CaseExplorer(
+        client, domain_id=DOMAIN, case_id=SHOWN, notes=cn.Notes(path, by="Ada")
+    )
+    leafed(explorer, "Timeline")
+    assert explorer.wait(60)
+    shown = explorer.timeline_tab.shown
+    event = shown._arrays.event_ids[3]
+    written = {"text": "Look <b>here</b>", "case": 0, "events": [3], "span": []}
+    shown.send = lambda *_: None
+    shown._handle_custom_msg(written, [])
+    at = explorer.history.events["performed_at"]
+    explorer.add_note("Slow", start=at.iloc[2], end=at.iloc[4])
+    assert [note.event_ids for note in cn.Notes(path)] == [(event,), ()]
+    assert [each["text"] for each in shown._notes] == ["Look <b>here</b>", "Slow"]
+    assert explorer.timeline_tab.shown is shown  # not drawn again
+    leafed(explorer, "Story")
+    told = explorer.story_tab.text.value
+    assert "Note by Ada" in told
+    assert "Look &lt;b&gt;here&lt;/b&gt;" in told
+    given: dict[str, Any] = {"client": client}
+    exec(explorer.code(), given)  # noqa: S102
+    assert [*given["notes"]] == [*explorer.selection.notes] == [*cn.Notes(path)]
+    explorer.case_id = AWKWARD["one event"]
+    assert explorer.wait(60)
+    assert explorer.selection.notes == ()
+    again = leafed(
+        cn.CaseExplorer(client, domain_id=DOMAIN, case_id=SHOWN, notes=path), "Timeline"
+    )
+    assert again.wait(60)
+    assert [each["text"] for each in again.timeline_tab.shown._notes][1:] == ["Slow"]
+    again.selection.remove_note(again.selection.notes[0])
+    assert len(cn.Notes(path)) == len(again.timeline_tab.shown._notes) == 1
 
 
 def test_the_code_of_a_walk_gives_the_same_frames(client: Any) -> None:
@@ -709,6 +812,8 @@ def test_a_snapshot_needs_no_kernel_and_no_network(client: Any) -> None:
 
 def test_the_page_says_in_words_what_it_shows(client: Any) -> None:
     explorer = leafed(made(client), "Timeline")
+    assert explorer.timeline_tab.changes.value == ""
+    explorer.timeline_tab.draw_picture()
     for picture in (explorer.timeline_tab.changes, explorer.timeline_tab.activity):
         assert re.search(r'alt="[^"]{10,}"', picture.value)
         assert "This picture in words" in picture.value

@@ -20,6 +20,7 @@ from casesnb.schema import CHANGES
 from casesnb.view.explorer.jobs import explain
 from casesnb.view.explorer.model import ORDERS, PAGE, CaseSelection
 
+DATE_1, DATE_2 = (dt.datetime(2026, 3, day, tzinfo=dt.UTC) for day in (1, 2))
 NAMES: dict[str, Any] = {
     "GetDomain": {"domainId": "d", "domainArn": "arn:d", "name": "D"},
     "ListFields": {
@@ -358,6 +359,48 @@ def test_filters_are_asked_of_the_service(desk: Desk, selection: CaseSelection) 
     assert desk.searches[-1]["sorts"] == [
         {"fieldId": "last_updated_datetime", "sortOrder": "Desc"}
     ]
+
+
+CASE, ELSE = (
+    "19d0cfcc-bacd-40b1-b16f-39bbd6d8baeb",
+    "f70c2113-d64e-4e57-95da-77fc0a30fab7",
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CASE,
+        f" {CASE}\n",
+        f"https://desk.my.connect.aws/agent-app-v2/cases/case-detail/{CASE}?tab=1",
+        f"https://x.test/cases/?domainId={ELSE}&caseId={CASE}&of={ELSE}",
+        f"https://x.test/{ELSE}/{CASE}",
+    ],
+)
+def test_a_pasted_id_or_address_opens_the_case_at_once(desk: Desk, text: str) -> None:
+    desk.cases[CASE] = [event(0)]
+    selection = CaseSelection(cn.connect(desk))
+    assert selection.wait(30)
+    n_searches = len(desk.searches)
+    selection.search = text
+    assert selection.wait(30)
+    assert (selection.case_id, selection.search) == (CASE, "")
+    assert len(selection.history.events) == 1
+    assert len(desk.searches) == n_searches  # nothing is searched for
+
+
+def test_words_beside_an_id_are_a_search(desk: Desk, selection: CaseSelection) -> None:
+    selection.search = f"refund {CASE}"
+    assert selection.wait(30)
+    assert selection.case_id == ""
+    assert desk.searches[-1]["searchTerm"] == f"refund {CASE}"
+
+
+@pytest.mark.parametrize("odd", [(DATE_2, DATE_1), ("x", "y"), (DATE_1,)])
+def test_a_span_that_is_none_is_refused(selection: CaseSelection, odd: Any) -> None:
+    with pytest.raises((tl.TraitError, ValueError)):
+        selection.span = odd
+    assert selection.span is None
 
 
 def test_a_day_that_is_none_is_refused(selection: CaseSelection) -> None:

@@ -117,7 +117,7 @@ FLOORS = {
         ("arguments", "arrow", "certificate"),
         ("frames", "values"),
         ("chain_rows", "chain_windows"),
-        ("decode", "field_chain", "filters", "files", "load"),
+        ("decode", "field_chain", "filters", "files", "load", "notes"),
         ("order", "history", "archive_plan", "spreadsheet"),
         ("tidy", "names", "export"),
         ("raw", "history_builder", "archive_update", "redacted"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import errno
+import html
 import os
 import re
 from html.parser import HTMLParser
@@ -18,6 +20,7 @@ from histories import AGENTS, event, history
 import casesnb as cn
 from casesnb.view.report import pictures, sections
 from casesnb.view.report.write import report_body
+from casesnb.view.timeline.page import script, script_source
 
 THEN = dt.datetime(2026, 3, 3, 8, 0, tzinfo=dt.UTC)
 
@@ -29,11 +32,11 @@ def report_html(history: Any, **how: Any) -> str:
 class Tags(HTMLParser):
     """Every tag of a page with its attributes, and whether each is closed."""
 
-    def __init__(self, html: str) -> None:
+    def __init__(self, page: str) -> None:
         super().__init__()
         self.found: list[tuple[str, dict[str, str | None]]] = []
         self.open: list[str] = []
-        self.feed(html)
+        self.feed(page)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -62,7 +65,7 @@ def test_a_report_is_one_file_that_asks_nobody(page: str) -> None:
     tags = Tags(page)
     assert tags.open == []
     names = {tag for tag, _ in tags.found}
-    assert not names & {"script", "link", "iframe", "object", "form"}
+    assert not names & {"link", "iframe", "object", "form"}
     drawn = [
         attrs[n] for _, attrs in tags.found for n in ("src", "srcset") if n in attrs
     ]
@@ -71,7 +74,25 @@ def test_a_report_is_one_file_that_asks_nobody(page: str) -> None:
     links = [str(attrs["href"]) for tag, attrs in tags.found if "href" in attrs]
     assert links
     assert all(link.startswith("#") for link in links)
-    assert "default-src 'none'" in page
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert html.unescape(policy) == (
+        f"default-src 'none'; script-src {script_source()}; img-src data:; "
+        "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def test_its_one_script_is_the_timeline_s_and_its_data_are_inert(page: str) -> None:
+    assert [attrs for tag, attrs in Tags(page).found if tag == "script"] == [
+        {"type": "module", "data-item": "script"}
+    ]
+    assert f'<script type="module" data-item="script">{script()}</script>' in page
+    (coded,) = re.findall(
+        r'<pre data-item="h0c0 changes timeline" data-casesnb-data hidden>([^<]*)</pre>',
+        page,
+    )
+    told = base64.b64decode(coded, validate=True)
+    assert b"What changed in case 4711" in told
+    assert len(script()) + len(coded) - len(told) < 200_000
 
 
 def test_its_first_line_promises_its_last(page: str, tmp_path: Path) -> None:
@@ -191,11 +212,12 @@ def test_a_stranger_writes_no_html() -> None:
     page = report_html(hostile, title="<script>alert(0)</script>")
     tags = Tags(page)
     assert tags.open == []
-    assert "script" not in {tag for tag, _ in tags.found}
+    assert [tag for tag, _ in tags.found].count("script") == 1
     for _, attrs in tags.found:
         assert not {name for name in attrs if name.startswith("on")}
+    written, _, _ = page.partition(script())
     for char in "\u202e\u2066\x00\x07\x1b":
-        assert char not in page
+        assert char not in written
     assert "x" * 4_100 in page  # a report holds all of it
 
 

@@ -109,6 +109,11 @@ ALTERED = {
     "h0 counts": ("8 events, 8 changes", "8 events, 7 changes"),
     "the head of the page": ('content="casesnb"', 'content="cases"'),
     "h0c0 changes picture": ('alt="What changed', 'alt="What never changed'),
+    "h0c0 changes timeline": (
+        "data-casesnb-data hidden>",
+        "data-casesnb-data hidden>A",
+    ),
+    "script": ("Apache-2.0. It holds", "Apache-2.1. It holds"),
     "h0c0 activity in words": ("most in one bar: 3", "most in one bar: 2"),
     "software pandas": ('"row">pandas<', '"row">panda<'),
     "h0 evidence source": (">Pages<", ">the live service<"),
@@ -393,6 +398,8 @@ HOSTILE = {
     "a text for a count": lambda told: captures(told)[0].update(n_pages="many"),
     "a list for a case": lambda told: captures(told)[0].update(case_id=["4711"]),
     "names of no kind": lambda told: told["histories"][0].update(people=[1]),
+    "notes of no kind": lambda told: told.update(notes={"a": 1}),
+    "a note of no kind": lambda told: told.update(notes=[{"text": 1}]),
     "a name of no kind": lambda told: told["histories"][0].update(people={"a": 1}),
     "events of no kind": lambda told: told["histories"][0].update(events={"a": 1}),
     "title of no kind": lambda told: told.update(title={}),
@@ -448,6 +455,11 @@ ATTACKS = {
     "CDATA": ("<main>", "\\g<0><![CDATA[ > FORGED ]]>"),
     "a comment": ("<main>", "\\g<0><!-- x -->"),
     "a style of its own": ("</style>", ".facts{display:none}</style>"),
+    "another script that the policy lets in": ("'sha256-", "'unsafe-inline' \\g<0>"),
+    "data that run": (
+        "<pre (data-item=[^>]*) data-casesnb-data hidden>",
+        "<script \\1>",
+    ),
     "no policy": (r'<meta http-equiv="Content[^>]*>', ""),
     "an attribute": ("<main>", "<main hidden>"),
     "an item twice": (r'<dd data-item="h0c0 share">.*?</dd>', "\\g<0>\\g<0>"),
@@ -543,10 +555,13 @@ def test_the_commands_write_and_verify(
     domain_id, case_id = cn.sandbox.World(seed=7).showcase
     path, (private, public, _) = tmp_path / "case.html", map(str, keys)
     asked = ["report", domain_id, case_id, "--from", "sandbox:7", "--out", str(path)]
+    notes = cn.Notes(tmp_path / "n.json")
+    notes.add("Ask again", domain_id=domain_id, case_id=case_id)
+    asked += ["--notes", str(notes.path)]
     assert main([*asked, "--sign", private]) == 0
     assert capsys.readouterr() == (f"{path}\n", "")
     page = path.read_text("utf-8")
-    assert all(name in page for name in ("Claim amount", "Priya Mensah", "Claims"))
+    assert all(name in page for name in ("Claim amount", "Priya Mensah", "Ask again"))
     verified = ["verify", str(path), "--against", "sandbox:7"]
     assert main([*verified, "--signed-by", public]) == 0
     said = capsys.readouterr().out

@@ -294,6 +294,7 @@ def test_what_a_person_does_is_in_the_traits(plain: cn.History) -> None:
         shown,
         pins=[places[event_id] for event_id in ids],
         view=[low + 0.4, low + 3.6e9],
+        moment=low,
         search="ope",
         sort="name",
         hidden=[1],
@@ -302,6 +303,7 @@ def test_what_a_person_does_is_in_the_traits(plain: cn.History) -> None:
     assert shown.pinned == ("e4", "e1")
     start = plain.events["performed_at"].iloc[1].to_pydatetime()
     assert shown.view == (start, start + dt.timedelta(hours=1))
+    assert shown.moment == start
     assert (shown.search, shown.sort) == ("ope", "name")
     assert shown.hidden == (names[1],)
     assert shown.folded == (names[0], names[2])
@@ -314,11 +316,13 @@ def test_what_is_assigned_is_done_in_the_picture(plain: cn.History) -> None:
     shown.pinned = ["e4"]
     shown.hidden = [names[1]]
     shown.sort = "count"
+    shown.moment = plain.events["performed_at"].iloc[1]
     state = shown._state
+    assert state["moment"] == arrays.micros(shown.moment)
     assert [shown._arrays.event_ids[i] for i in state["pins"]] == ["e4"]
     assert (state["hidden"], state["sort"]) == ([1], "count")
     made = cn.timeline(plain)
-    for name in ("pinned", "hidden", "sort"):
+    for name in ("pinned", "hidden", "sort", "moment"):
         setattr(made, name, getattr(shown, name))
     assert made._state == state  # the order of doing it does not matter
 
@@ -347,29 +351,6 @@ def test_another_axis_clears_what_was_seen_and_selected(plain: cn.History) -> No
     assert [*shown.selection["event_id"].unique()] == ["e0", "e1"]
 
 
-def test_notes_are_shown_and_taken(plain: cn.History) -> None:
-    note = {"case_id": "4711", "event_id": "e4", "text": "Look", "by": "Ada"}
-    shown = cn.timeline(plain, notes=[note])
-    place = [*shown._arrays.event_ids].index("e4")
-    assert shown._notes == [{"event": place, "text": "Look", "by": "Ada"}]
-    assert not shown._can_note
-    taken: list[tuple[str, ...]] = []
-    said: list[Any] = []
-    shown.send = said.append  # type: ignore[method-assign]
-    shown.on_note(lambda *given: taken.append(given))
-    assert shown._can_note
-    shown._handle_custom_msg({"event": place, "text": "Here"}, [])
-    assert taken == [("4711", "e4", "Here")]
-    assert said == [{"say": "Note added"}]
-
-    def fails(*_: object) -> None:
-        raise OSError("the disk is full")
-
-    shown.on_note(fails)
-    shown._handle_custom_msg({"event": place, "text": "Here"}, [])
-    assert said[-1] == {"say": "The note was not kept: the disk is full. Try again."}
-
-
 @pytest.mark.parametrize(
     ("name", "value", "error", "message"),
     [
@@ -379,7 +360,8 @@ def test_notes_are_shown_and_taken(plain: cn.History) -> None:
         ("pinned", ["nothing"], ValueError, "There is no event 'nothing' here"),
         ("pinned", "e1", TypeError, r"Give several in a list: \['e1'\]"),
         ("hidden", ["nothing"], ValueError, "There is no lane 'nothing'"),
-        ("notes", [{"text": "Look"}], ValueError, "A note has no case_id, event_id"),
+        ("notes", [{"text": "Look"}], TypeError, "dict is no note. Give cn.Notes"),
+        ("moment", NAIVE, ValueError, "names no moment without its zone"),
     ],
 )
 def test_what_cannot_be_done_is_refused(
@@ -511,10 +493,11 @@ def test_a_page_of_a_hostile_case_has_no_element_more() -> None:
 
 
 def test_a_page_opens_as_it_was_left(plain: cn.History) -> None:
-    note = {"case_id": "4711", "event_id": "e4", "text": "Look"}
-    shown = cn.timeline(plain, notes=[note])
+    notes = cn.Notes(by="Ada")
+    notes.add("Look", domain_id="d", case_id="4711", event_ids=["e4"])
+    shown = cn.timeline(plain, notes=notes)
     shown.search, shown.align = "open", "creation"
-    coded = re.search(r"octet-stream\">([\w+/=]+)<", shown.to_html())
+    coded = re.search(r"data-casesnb-data hidden>([\w+/=]+)<", shown.to_html())
     assert coded is not None
     told = read(base64.b64decode(coded[1]))
     assert told["state"] == shown._state

@@ -116,9 +116,10 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Any]:
     faults: list[str] = []
     contexts = []
 
-    def open_(shown: cn.Timeline, **how: Any) -> Opened:
+    def open_(shown: cn.Timeline | Path, **how: Any) -> Opened:
         file = tmp_path / "timeline.html"
-        file.write_text(shown.to_html(), "utf-8")
+        page_ = shown.read_text("utf-8") if isinstance(shown, Path) else shown.to_html()
+        file.write_text(page_, "utf-8")
         how = {"viewport": {"width": 1280, "height": 1000}} | how
         context = browser.new_context(offline=True, **how)
         contexts.append(context)
@@ -128,7 +129,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Any]:
         page.on("console", lambda message: faults.append(message.text))
         page.on("request", lambda request: faults.append(request.url))
         page.goto(file.as_uri())
-        page.locator(".plot, .casesnb-static").first.wait_for()
+        page.locator(".plot, figure").first.wait_for()
         return Opened(page)
 
     yield open_
@@ -401,16 +402,48 @@ def test_the_keyboard_alone_does_all_of_it(opened: Any, history: cn.History) -> 
     expect(there.page.get_by_text("the lane above, the lane below")).to_be_visible()
 
 
+def noted(history: cn.History, text: str = "<b>Look</b> here") -> cn.Notes:
+    """A note on an event, one on a span of time and one on the case."""
+    notes, event = cn.Notes(by="Ada"), history.events.iloc[12]
+    case = {name: str(event[name]) for name in ("domain_id", "case_id")}
+    at = history.events["performed_at"]
+    notes.add(text, event_ids=[event["event_id"]], **case)
+    notes.add(f"Slow {text}", start=at.iloc[14], end=at.iloc[20], **case)
+    notes.add(f"Odd {text}", **case)
+    return notes
+
+
 def test_notes_are_shown_where_they_belong(opened: Any, history: cn.History) -> None:
-    event = history.events.iloc[12]
-    note = {"case_id": event["case_id"], "event_id": event["event_id"]}
-    note |= {"text": "<b>Look</b> here", "by": "Ada"}
-    shown = cn.timeline(history, notes=[note])
-    shown.pinned = (event["event_id"],)
+    shown = cn.timeline(history, notes=noted(history))
     there = opened(shown)
-    expect(there.cards).to_contain_text("Note by Ada: <b>Look</b> here")
+    listed = there.page.get_by_role("list", name="Notes").get_by_role("listitem")
+    expect(listed).to_have_count(3)
+    expect(listed.nth(2)).to_contain_text("Odd <b>Look</b> here")
+    expect(listed.nth(2).get_by_role("button")).to_have_count(0)
+    listed.nth(0).get_by_role("button").press("Enter")
+    expect(there.cards).to_contain_text("Note by Ada, 20")
+    expect(there.cards).to_contain_text("UTC: <b>Look</b> here")
+    listed.nth(1).get_by_role("button").click()
+    assert there.state["span"] == shown._notes[1]["span"]
     # Nobody takes a note from a file.
-    expect(there.page.get_by_role("button", name="Add the note")).to_have_count(0)
+    expect(there.page.locator("textarea")).to_have_count(0)
+
+
+def test_a_moment_is_chosen_by_key_and_by_double_click(
+    opened: Any, history: cn.History
+) -> None:
+    there = opened(cn.timeline(history))
+    there.plot.focus()
+    there.press("ArrowRight", "ArrowRight", "m")
+    at = history.changes[history.changes["field_id"] == "status"]["performed_at"]
+    assert there.state["moment"] == micros(at.iloc[2])
+    x, y = there.place(3, micros(at.iloc[5]))
+    there.page.mouse.dblclick(x, y + 12)
+    assert there.state["moment"] == pytest.approx(micros(at.iloc[5]), abs=3.6e9)
+    assert there.state["pins"] == []
+    there.press("c", "m")  # since creation no moment is chosen
+    assert there.state["align"] == "creation"
+    assert there.state["moment"] == pytest.approx(micros(at.iloc[5]), abs=3.6e9)
 
 
 def test_strangers_write_nothing_that_is_obeyed(opened: Any) -> None:
@@ -422,10 +455,10 @@ def test_strangers_write_nothing_that_is_obeyed(opened: Any) -> None:
     changes["field"] = changes["field_id"].astype("str") + texts[2] + "\n"
     changes["new_label"] = changes["new"].astype("str") + texts[1]
     changes["old_label"] = changes["old"].astype("str") + texts[2]
-    notes = [
-        {"case_id": row.case_id, "event_id": row.event_id, "text": texts[1] * 2}
-        for row in events.itertuples()
-    ]
+    notes = cn.Notes(by=texts[1])
+    for row in events.itertuples():
+        case = {"domain_id": row.domain_id, "case_id": row.case_id}
+        notes.add(texts[2] * 2, event_ids=[row.event_id], **case)
     shown = cn.timeline(changes, events=events, notes=notes)
     shown.pinned = tuple(events["event_id"])
     shown.search = texts[1]
@@ -578,10 +611,8 @@ def test_axe_finds_no_violation(
 ) -> None:
     if not AXE.exists():
         pytest.skip("No axe-core: npm ci --prefix casesnb/view/timeline")
-    event = history.events.iloc[12]
-    note = {"case_id": event["case_id"], "event_id": event["event_id"], "text": "Look"}
     for name, shown in {
-        "one": cn.timeline(history, tz=ZONE, notes=[note]),
+        "one": cn.timeline(history, tz=ZONE, notes=noted(history)),
         "several": cn.timeline(several, align="creation"),
     }.items():
         viewport = {"width": width, "height": 1000}
@@ -614,6 +645,84 @@ def axe(page: Page) -> list[str]:
     ]
 
 
+# ------------------------------------------------------------- in a report
+
+
+@pytest.fixture(scope="module")
+def report(history: cn.History, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report with notes."""
+    path = tmp_path_factory.mktemp("report") / "timeline.html"
+    return cn.write_report(history, path, notes=noted(history))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_report_is_worked_with_from_a_file(
+    width: int, scheme: str, opened: Any, history: cn.History, report: Path
+) -> None:
+    viewport = {"width": width, "height": 1000}
+    there = opened(report, viewport=viewport, color_scheme=scheme)
+    page = there.page
+    shot(page, f"report-{width}-{scheme}")
+    expect(page.locator("figure picture").first).to_be_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    there.plot.focus()
+    expect(there.said).to_contain_text("Status: Open")
+    there.press("ArrowRight", "Enter", "Shift+ArrowRight", "Shift+ArrowRight")
+    expect(there.cards).to_have_count(1)
+    assert there.state["span"] is not None
+    there.press("+", "/")
+    page.keyboard.type("escalated")
+    expect(page.get_by_text(" found", exact=False).first).to_be_visible()
+    expect(page.get_by_role("list", name="Notes")).to_contain_text("<b>Look</b>")
+    at = history.changes[history.changes["field_id"] == "status"]["performed_at"]
+    there.plot.scroll_into_view_if_needed()
+    there.press("Escape", "0")
+    assert there.state["view"] is None
+    page.mouse.move(*there.place(0, micros(at.iloc[4])))
+    expect(there.tip).to_contain_text("Status: ")
+    page.emulate_media(media="print")
+    expect(page.locator("figure picture").first).to_be_visible()
+    expect(there.plot).to_be_hidden()
+    if AXE.exists():
+        again = opened(report, viewport=viewport, color_scheme=scheme, bypass_csp=True)
+        assert axe(again.page) == []
+
+
+def test_a_report_without_scripts_shows_its_pictures(opened: Any, report: Path) -> None:
+    there = opened(report, java_script_enabled=False)
+    expect(there.page.locator("figure picture").first).to_be_visible()
+    expect(there.plot).to_have_count(0)
+
+
+def test_a_report_runs_nothing_of_strangers(opened: Any, tmp_path: Path) -> None:
+    hostile = histories.hostile_history()
+    notes, texts = cn.Notes(by=histories.HOSTILE[2]), histories.HOSTILE
+    case = {"domain_id": "d", "case_id": hostile.events["case_id"].iloc[0]}
+    for text in texts[:3]:
+        notes.add(text * 2, event_ids=[*hostile.events["event_id"]], **case)
+    path = cn.write_report(hostile, tmp_path / "hostile.html", notes=notes)
+    there = opened(path)
+    dialogs: list[str] = []
+    there.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+    for fold in there.page.locator("summary").all():
+        fold.click()
+    there.plot.focus()
+    for _ in range(14):
+        there.press("Home", *["ArrowRight"] * 3, "Enter", "ArrowDown")
+    assert there.page.evaluate("document.scripts.length") == 1
+    assert there.page.evaluate("document.images.length") == 2
+    assert dialogs == []  # and the fixture counts what the policy stopped: nothing
+    # Another script in its place is stopped.
+    page = path.read_text("utf-8").replace("Apache-2.0", "Apache-3.0", 1)
+    path.write_text(page, "utf-8")
+    forged = there.page.context.new_page()
+    forged.goto(path.as_uri())
+    expect(forged.locator("figure picture").first).to_be_visible()
+    expect(forged.locator(".plot")).to_have_count(0)
+    forged.close()
+
+
 # ------------------------------------------------------------- in four programs
 
 SETUP = """
@@ -624,9 +733,7 @@ connect = cn.connect(world, service_name="connect")
 catalogue = cn.load_catalogue(client, world.showcase[0], connect=connect)
 history = cn.with_names(cn.load_history(client, *world.showcase), catalogue)
 event = history.events.iloc[12]
-shown = cn.timeline(history, tz="Europe/London")
-shown.on_note(lambda case_id, event_id, text: setattr(shown, "notes", (
-    *shown.notes, {"case_id": case_id, "event_id": event_id, "text": text})))
+shown = cn.timeline(history, tz="Europe/London", notes=cn.Notes(by="Ada"))
 """
 BESIDE = """
 from ipywidgets import HTML
@@ -728,8 +835,8 @@ def walk(page: Page, where: str, history: cn.History) -> None:
     page.mouse.click(x, y)
     expect(beside).to_contain_text("1 pinned")
     page.get_by_label("A note on this event").fill("Look <b>here</b>")
-    page.get_by_role("button", name="Add the note").click()
-    expect(there.cards).to_contain_text("Note: Look <b>here</b>")
+    page.get_by_role("button", name="Add the note on this event").click()
+    expect(there.cards).to_contain_text("UTC: Look <b>here</b>")
     there.plot.scroll_into_view_if_needed()
     x, y = there.place(0, micros(at.iloc[4]))
     there.drag(x, y + 12, 200, shift=True)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from voila.paths import collect_template_paths
 
+import casesnb as cn
 from casesnb.cli import main
 from casesnb.view.explorer import web
 
@@ -42,9 +43,28 @@ def test_the_page_asks_whom_the_command_names(
     assert main(["explore", *arguments, "--port", "8999", "--no-browser"]) == 0
     lines = served["cell"].splitlines()
     assert lines[1] == f"client = {source}"
-    assert lines[3] == f"cn.CaseExplorer(client, domain_id={domain!r}, connect=connect)"
+    kept = f", notes='{RECORDINGS}.notes.json'" if "--recordings" in arguments else ""
+    chosen = f"domain_id={domain!r}, connect=connect{kept}"
+    assert lines[3] == f"cn.CaseExplorer(client, {chosen})"
     compile(served["cell"], "cell", "exec")
     assert (served["port"], served["open_browser"]) == (8999, False)
+
+
+def test_notes_are_kept_beside_the_archive(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(web, "serve", lambda notebook, **_: made.append(notebook) or 0)
+    world, kept = cn.sandbox.World(seed=7), tmp_path / "retail"
+    cn.load_domains(cn.connect(world, record=kept))
+    assert main(["explore", "--recordings", str(kept)]) == 0
+    beside = tmp_path / "retail.notes.json"
+    assert f"notes={str(beside)!r}" in json.loads(made[0])["cells"][0]["source"]
+    assert not beside.exists()  # before there is a note
+    beside.write_text("{}", "utf-8")
+    assert main(["explore", "--recordings", str(kept)]) == 2
+    assert main(["explore", "--sandbox"]) == 0
+    assert "notes=" not in made[-1]
 
 
 def test_it_listens_on_loopback_behind_a_token(monkeypatch: pytest.MonkeyPatch) -> None:

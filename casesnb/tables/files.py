@@ -133,7 +133,7 @@ class InFiles:
         --------
         from_csv_folder : Reads it back.
         """
-        return _write(self, folder, "csv", _write_csv)
+        return _write(self, folder, "csv", write_csv)
 
     @classmethod
     def from_csv_folder(cls, folder: str | os.PathLike[str]) -> Self:
@@ -319,7 +319,8 @@ def _is_text(dtype: Any) -> Any:
 # -------------------------------------------------------------------------- CSV
 
 
-def _write_csv(frame: pd.DataFrame, file: IO[bytes]) -> None:
+def write_csv(frame: pd.DataFrame, file: IO[bytes]) -> None:
+    """Write a frame as CSV in which no cell is a formula."""
     columns = [_cells(frame[column]) for column in frame.columns]
     out = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     writer = csv.writer(out, quoting=csv.QUOTE_ALL)

@@ -490,6 +490,23 @@ CAPTURES = Table(
     ),
 )
 
+NOTES = Table(
+    "notes",
+    "One row per note that somebody wrote on a case.",
+    (
+        Column("domain_id", TEXT, "the domain"),
+        Column("case_id", TEXT, "the case"),
+        Column(
+            "event_ids", TEXT, "the events that it is on, a space between; else missing"
+        ),
+        Column("start_at", TIME, "since when, of a note on a span; else missing"),
+        Column("end_at", TIME, "until when, both ends included; else missing"),
+        Column("text", TEXT, "what was written"),
+        Column("by", TEXT, "who wrote it"),
+        Column("written_at", TIME, "when"),
+    ),
+)
+
 UNLOADED = Table(
     "unloaded",
     "One row per case that could not be loaded.",

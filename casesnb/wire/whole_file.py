@@ -50,6 +50,17 @@ def whole_file(
     _sync_folder(target.parent)
 
 
+@contextmanager
+def alone(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Let no other process read and write a file again until the block ends."""
+    from filelock import FileLock
+
+    target = Path(path)
+    make_folder(target.parent)
+    with FileLock(target.with_name(f".{target.name}.lock"), mode=0o600):
+        yield
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder that only its owner may enter; one that is there stays as it is."""
     if folder.is_dir():

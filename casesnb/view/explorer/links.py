@@ -34,8 +34,9 @@ def tie(
 ) -> None:
     """Keep a choice equal on both sides; the model's value is the first."""
     setattr(other, their, there(getattr(model, name)))
-    model.observe(lambda change: setattr(other, their, there(change.new)), name)
-    other.observe(lambda change: setattr(model, name, back(change.new)), their)
+    # What is so now: an observer before this one may have chosen again.
+    model.observe(lambda _: setattr(other, their, there(getattr(model, name))), name)
+    other.observe(lambda _: setattr(model, name, back(getattr(other, their))), their)
 
 
 def row(*parts: widgets.Widget) -> widgets.Widget:

@@ -8,27 +8,31 @@ loaded is taken over only if it is still what was asked for.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import traitlets as tl
 
 from casesnb.tables.filters import where
+from casesnb.tables.history import concat
 from casesnb.tables.load import is_field, load_cases, load_domains, load_fields
 from casesnb.tables.load_history import load_histories, load_history
 from casesnb.tables.names import load_catalogue, with_names
+from casesnb.tables.notes import Notes, notes_of
 from casesnb.tables.schema import CASES, CHANGES, DOMAINS
 from casesnb.view.explorer.jobs import Load, Loads, explain
 from casesnb.view.text import shortened
 from casesnb.view.wording import actor_names, field_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
 
     from casesnb.tables.history import History
     from casesnb.tables.names import Catalogue
+    from casesnb.tables.notes import Note
     from casesnb.wire.client import Client
 
 PAGE = 50
@@ -38,10 +42,11 @@ ORDERS = ("oldest first", "newest first", "by field", "by actor")
 """How the changes may be sorted."""
 
 # How the case is looked at: forgotten with it, kept when it is only read again.
-_LOOKED_AT = ("field_id", "actor", "order", "as_of")
+_LOOKED_AT = ("field_id", "actor", "order", "span", "other_id", "as_of")
 _COLUMN = {"by field": "field_id", "by actor": "actor"}
 # Of what there is to say, in the order a person meets it.
-_KINDS = ("domains", "cases", "case", "names", "page")
+_KINDS = ("domains", "cases", "case", "other", "names", "page")
+_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _UNNAMED = "Some ids are shown without names."
 
 
@@ -63,6 +68,10 @@ class CaseSelection(tl.HasTraits):
     field_id = tl.Unicode()
     actor = tl.Unicode()
     order = tl.Enum(ORDERS, ORDERS[0])
+    span = tl.Any(None, allow_none=True)
+    other_id = tl.Unicode()
+    other = tl.Any(None, allow_none=True)
+    notes = tl.Tuple()
     changes = tl.Any()
     as_of = tl.Any(None, allow_none=True)
     status = tl.Unicode()
@@ -77,6 +86,7 @@ class CaseSelection(tl.HasTraits):
         domain_id: str = "",
         case_id: str = "",
         connect: Client | None = None,
+        notes: Notes | None = None,
     ) -> None:
         super().__init__(
             domains=DOMAINS.empty(),
@@ -87,6 +97,7 @@ class CaseSelection(tl.HasTraits):
         )
         self.client = client
         self.connect = connect
+        self.kept = Notes() if notes is None else notes
         self._catalogues: dict[str, Catalogue] = {}
         self._sought: dict[str, set[str]] = {}  # fields that no list names any more
         self._loads = Loads(_KINDS, self._say)
@@ -95,10 +106,12 @@ class CaseSelection(tl.HasTraits):
         self.observe(self._on_domain, "domain_id")
         self.observe(
             self._on_filter,
-            ["search", "case_status", "template_id", "updated_since", "limit"],
+            ["case_status", "template_id", "updated_since", "limit"],
         )
+        self.observe(self._on_search, "search")
         self.observe(self._on_case, "case_id")
-        self.observe(self._on_sieve, ["field_id", "actor", "order"])
+        self.observe(self._on_other, "other_id")
+        self.observe(self._on_sieve, ["field_id", "actor", "order", "span"])
         with self.lock:
             self._read_domains()
             if domain_id:
@@ -132,6 +145,8 @@ class CaseSelection(tl.HasTraits):
                 self._read_case()
                 for name, value in kept.items():
                     setattr(self, name, value)
+            elif "other" in kinds and self.other_id:
+                self._read_other()
             if "names" in kinds and self.domain_id:
                 self._catalogues.pop(self.domain_id, None)
                 self._sought.pop(self.domain_id, None)
@@ -144,6 +159,33 @@ class CaseSelection(tl.HasTraits):
     def more(self) -> None:
         """Read twice as many cases."""
         self.limit *= 2
+
+    def add_note(
+        self,
+        text: str,
+        *,
+        event_ids: Iterable[str] = (),
+        start: dt.datetime | None = None,
+        end: dt.datetime | None = None,
+    ) -> Note:
+        """Write a note on the case, on events of it, or on a span of time."""
+        if not (self.domain_id and self.case_id):
+            raise ValueError("There is no case to write on. Choose one.")
+        note = self.kept.add(
+            text,
+            domain_id=self.domain_id,
+            case_id=self.case_id,
+            event_ids=event_ids,
+            start=start,
+            end=end,
+        )
+        self._show_notes()
+        return note
+
+    def remove_note(self, note: Note) -> None:
+        """Take a note away."""
+        self.kept.remove(note)
+        self._show_notes()
 
     def code(self) -> str:
         """Return the cell that repeats what was chosen."""
@@ -182,14 +224,29 @@ class CaseSelection(tl.HasTraits):
                 lines.append(_where("changes", "field_id", self.field_id))
             if self.actor:
                 lines.append(_where("changes", "actor", self.actor))
+            if self.span is not None:
+                ends = ", ".join(map(_moment, self.span))
+                lines += [
+                    f"is_in = changes['performed_at'].between({ends})",
+                    "changes = changes[is_in].reset_index(drop=True)",
+                ]
             if self.order == "newest first":
                 lines.append("changes = changes.iloc[::-1].reset_index(drop=True)")
             elif column := _COLUMN.get(self.order):
                 how = f"{column!r}, kind='stable', ignore_index=True"
                 lines.append(f"changes = changes.sort_values({how})")
+            if self.other is not None:
+                lines.append(
+                    f"other = cn.load_history(client, {domain}, {self.other_id!r})"
+                )
+                if self.catalogue is not None:
+                    lines.append("other = cn.with_names(other, catalogue)")
+                lines.append("both = cn.concat([history, other])")
         if self.as_of is not None:
-            as_of = self.as_of.isoformat()
-            lines.append(f"as_of = dt.datetime.fromisoformat({as_of!r})")
+            lines.append(f"as_of = {_moment(self.as_of)}")
+        if self.notes:
+            lines.append("notes = cn.Notes()")
+            lines += [f"notes.add({_arguments(note)})" for note in self.notes]
         return "\n".join(lines) + "\n"
 
     @property
@@ -214,6 +271,14 @@ class CaseSelection(tl.HasTraits):
             (_case_label(row, self._statuses()), row["case_id"])
             for row in self.cases.to_dict("records")
         ]
+
+    @property
+    def other_options(self) -> list[tuple[str, str]]:
+        """The cases to compare with, as label and id."""
+        others = [pair for pair in self.case_options if pair[1] not in self.thread]
+        if self.other_id and self.other_id not in dict(map(reversed, others)):  # type: ignore[arg-type]
+            others.insert(0, (self.other_id, self.other_id))
+        return [("No other case", ""), *others]
 
     @property
     def status_options(self) -> list[tuple[str, str]]:
@@ -284,6 +349,16 @@ class CaseSelection(tl.HasTraits):
             )
         return None if value is None else value.astimezone(dt.UTC)
 
+    @tl.validate("span")
+    def _both_utc(self, proposal: Any) -> tuple[dt.datetime, dt.datetime] | None:
+        given = proposal["value"]
+        if given is None:
+            return None
+        start, end = (self._to_utc({"value": at}) for at in given)
+        if start is None or end is None or start > end:
+            raise tl.TraitError("span ends before it begins. Give (start, end).")
+        return start, end
+
     def _on_domain(self, change: Any) -> None:
         with self.lock:
             self._loads.drop("cases")
@@ -300,6 +375,15 @@ class CaseSelection(tl.HasTraits):
             if self.domain_id and self.case_id:
                 self._read_case()
 
+    def _on_search(self, change: Any) -> None:
+        if _pasted(change.old):
+            return  # what was searched for before stands there again
+        if not (case_id := _pasted(change.new)):
+            self._on_filter(change)
+            return
+        with self.lock:
+            self.case_id, self.search = case_id, change.old
+
     def _on_filter(self, _: object) -> None:
         with self.lock:
             if self.domain_id:
@@ -311,6 +395,16 @@ class CaseSelection(tl.HasTraits):
                 self._read_case()
             else:
                 self._forget_case()
+                self._say()
+
+    def _on_other(self, _: object) -> None:
+        with self.lock:
+            self._loads.drop("other")
+            self._loads.forget("other")
+            self.other = None
+            if self.domain_id and self.other_id:
+                self._read_other()
+            else:
                 self._say()
 
     def _on_sieve(self, _: object) -> None:
@@ -402,6 +496,33 @@ class CaseSelection(tl.HasTraits):
             "names", "the names of deleted fields", read, take, lack=_UNNAMED
         )
 
+    def _read_other(self) -> None:
+        domain_id, other_id = self.domain_id, self.other_id
+
+        def read(load: Load) -> History[Any]:
+            return load_history(self.client, domain_id, other_id, progress=load.tell)
+
+        def take(history: History[Any]) -> str:
+            self.other = history
+            return ""
+
+        self._loads.start("other", f"case {other_id}", read, take)
+
+    @property
+    def compared(self) -> History[Any] | None:
+        """The history, with that of the case beside it, named as far as may be."""
+        history, other = self.named, self.other
+        if history is None or other is None or self.other_id in self.thread:
+            return history
+        if self.catalogue is not None:
+            other = with_names(other, self.catalogue)
+        return concat([history, other])
+
+    def _show_notes(self) -> None:
+        with self.lock:
+            cases = [(self.domain_id, case_id) for case_id in self.thread]
+            self.notes = notes_of(self.kept, cases)
+
     @property
     def named(self) -> History[Any] | None:
         """The history with names beside its ids, as far as they are known."""
@@ -442,6 +563,7 @@ class CaseSelection(tl.HasTraits):
             # A moment, a field or an order may have been chosen meanwhile.
             if self.as_of is None and len(events):
                 self.as_of = events["performed_at"].max()
+            self._show_notes()
             # The history last: whoever sees it finds the rest in place.
             self.changes = self._sieved(history, self.catalogue)
             self.history = history
@@ -454,8 +576,9 @@ class CaseSelection(tl.HasTraits):
         self._loads.drop("case")
         self._loads.forget("case", "page")
         self.history = None
-        self.thread = ()
-        self.field_id = self.actor = ""
+        self.thread = self.notes = ()
+        self.span = None
+        self.field_id = self.actor = self.other_id = ""
         self.order = ORDERS[0]
         self.as_of = None
         self.changes = CHANGES.empty()
@@ -489,6 +612,8 @@ class CaseSelection(tl.HasTraits):
             changes = changes[changes["field_id"] == self.field_id]
         if self.actor:
             changes = changes[changes["actor"] == self.actor]
+        if self.span is not None:
+            changes = changes[changes["performed_at"].between(*self.span)]
         if self.order == "newest first":
             changes = changes.iloc[::-1]
         elif column := _COLUMN.get(self.order):
@@ -498,6 +623,36 @@ class CaseSelection(tl.HasTraits):
 
 def _where(frame: str, column: str, value: str) -> str:
     return f"{frame} = {frame}[{frame}[{column!r}] == {value!r}].reset_index(drop=True)"
+
+
+def _moment(at: dt.datetime) -> str:
+    return f"dt.datetime.fromisoformat({at.isoformat()!r})"
+
+
+def _arguments(note: Note) -> str:
+    """Return what `Notes.add` is given for a note, as code."""
+    given = [repr(note.text)]
+    names = ("domain_id", "case_id", "by")
+    given += [f"{name}={getattr(note, name)!r}" for name in names]
+    if note.event_ids:
+        given.append(f"event_ids={[*note.event_ids]!r}")
+    for name in ("start", "end", "written_at"):
+        at = getattr(note, name)
+        given += [] if at is None else [f"{name}={_moment(at)}"]
+    return ", ".join(given)
+
+
+def _pasted(text: str) -> str:
+    """Return the case whose id or address was pasted, if it is no search."""
+    text = text.strip()
+    found = [*re.finditer(_ID, text)]
+    if not found or not (text == found[0][0] or re.match(r"https?://\S+$", text)):
+        return ""
+    # An address may also name an instance and a domain.
+    named = [
+        each for each in found if re.search(r"case[\w-]*[/=]$", text[: each.start()])
+    ]
+    return (named or found)[-1][0]
 
 
 def _merged_with(history: History[Any]) -> set[str]:

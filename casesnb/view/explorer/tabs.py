@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import ipywidgets as widgets
 
@@ -22,6 +22,7 @@ from casesnb.view.plots.people import plot_activity
 from casesnb.view.report.story import deed, doer, story
 from casesnb.view.table import table_html
 from casesnb.view.text import escaped, shortened
+from casesnb.view.timeline.widget import MOST_CASES, Timeline, loads_from_afar
 from casesnb.view.wording import (
     actor_names,
     called,
@@ -67,7 +68,8 @@ class StoryTab(widgets.VBox):
             ""
             if history is None
             else f"{facts_html(history)}"
-            f'<pre class="casesnb-story">{escaped(story(history))}</pre>'
+            '<pre class="casesnb-story">'
+            f"{escaped(story(history, notes=self.selection.notes))}</pre>"
         )
 
 
@@ -76,20 +78,70 @@ class TimelineTab(widgets.VBox):
 
     title = "Timeline"
 
+    # What a person does in the timeline is in the model, and the other way round.
+    _LINKED: ClassVar = {"span": "span", "moment": "as_of", "notes": "notes"}
+
     def __init__(self, selection: CaseSelection) -> None:
         self.selection = selection
+        self.other = Picker(
+            selection,
+            "other_id",
+            "other_options",
+            "cases",
+            "catalogue",
+            "history",
+            description="Compare",
+            tooltip="Another case beside this one, both since their creation",
+        )
+        self.shown: Timeline | None = None
+        self.live = widgets.VBox(layout=WIDE)
         self.changes, self.activity = Picture(), Picture()
-        super().__init__([self.changes, self.activity], layout=WIDE)
+        selection.observe(self._from_model, [*self._LINKED.values()])
+        parts = [self.other, self.live, self.changes, self.activity]
+        super().__init__(parts, layout=WIDE)
 
     def draw(self) -> None:
         """Draw the case that is chosen, or nothing."""
-        history = self.selection.named
+        model, before = self.selection, self.shown
+        history = model.compared
+        self.shown = None
+        self.changes.show(None)
         if history is None:
-            self.changes.show(None)
             self.activity.show(None)
         else:
-            self.changes.show(plot_changes(history))
+            if loads_from_afar() or history.certificate.n_cases > MOST_CASES:
+                self.draw_picture()
+            else:
+                align = "calendar" if model.other is None else "creation"
+                self.shown = Timeline(history, align=align, notes=model.kept)
+                self._from_model()
+                self.shown.observe(self._to_model, [*self._LINKED])
             self.activity.show(plot_activity(history))
+        self.live.children = [] if self.shown is None else [self.shown]
+        if before is not None:
+            before.close()
+
+    def draw_picture(self) -> None:
+        """Draw what stands in for the timeline where no script runs."""
+        history = self.selection.compared
+        self.changes.show(None if history is None else plot_changes(history))
+
+    def _to_model(self, change: Any) -> None:
+        with self.selection.lock:
+            if change.owner is not self.shown:
+                return  # late, of a case before
+            # Of time since creation the model knows nothing.
+            is_ours = change.name != "span" or self.shown.align == "calendar"
+            value = change.new if is_ours else None
+            setattr(self.selection, self._LINKED[change.name], value)
+
+    def _from_model(self, _: object = None) -> None:
+        model, shown = self.selection, self.shown
+        if shown is None or model.history is None:
+            return
+        if shown.align == "calendar":
+            shown.span = model.span
+        shown.moment, shown.notes = model.as_of, model.kept
 
 
 class ChangesTab(widgets.VBox):
@@ -120,6 +172,11 @@ class ChangesTab(widgets.VBox):
             tooltip="How the changes are sorted",
             layout=WIDE,
         )
+        self.whole = widgets.Button(
+            description="All times",
+            tooltip="Not only what is selected in the timeline",
+        )
+        self.whole.on_click(lambda _: setattr(selection, "span", None))
         self.table = widgets.HTML(layout=WIDE)
         self.more = widgets.Button(
             description="More changes", tooltip=f"Show {ROWS} more changes"
@@ -129,7 +186,7 @@ class ChangesTab(widgets.VBox):
         tie(selection, "order", self.order)
         selection.observe(self.draw, "changes")
         sieve = row(self.field, self.actor, self.order)
-        super().__init__([sieve, self.table, self.more], layout=WIDE)
+        super().__init__([sieve, self.whole, self.table, self.more], layout=WIDE)
 
     def draw(self, _: object = None) -> None:
         """Draw the changes that are chosen, from their beginning."""
@@ -145,13 +202,15 @@ class ChangesTab(widgets.VBox):
         n = len(model.changes)
         shown = min(n, self._n_shown)
         self.more.layout.display = "" if shown < n else "none"
+        self.whole.layout.display = "none" if model.span is None else ""
+        caption = f"{shown:,} of {counted(n, 'change')}"
+        if model.span is not None:
+            start, end = (f"{at:%Y-%m-%d %H:%M:%S}" for at in model.span)
+            caption += f" from {start} to {end} UTC, as selected in the timeline"
         self.table.value = (
             ""
             if model.history is None
-            else changes_html(
-                model.changes.head(shown),
-                caption=f"{shown:,} of {counted(n, 'change')}",
-            )
+            else changes_html(model.changes.head(shown), caption=caption)
         )
 
 

@@ -9,6 +9,7 @@ import ipywidgets as widgets
 import traitlets as tl
 
 from casesnb.tables.certificate import counted
+from casesnb.tables.notes import Notes
 from casesnb.view.explorer.links import WIDE, row, tie
 from casesnb.view.explorer.model import CaseSelection
 from casesnb.view.explorer.picker import Picker
@@ -23,6 +24,10 @@ from casesnb.view.explorer.tabs import (
 from casesnb.view.text import escaped
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    from casesnb.tables.notes import Note
     from casesnb.wire.client import Client
 
 _PATIENCE = 20.0  # seconds that a cell waits for what it displays
@@ -92,6 +97,9 @@ class CaseExplorer(widgets.VBox):
     connect : Client, optional
         Any boto3 ``connect`` client, such as ``cn.connect(service_name="connect")``
         makes: it names users and queues.
+    notes : Notes, str or Path, optional
+        Where notes are kept, such as ``retail.notes.json`` beside an archive;
+        in memory otherwise.
 
     Attributes
     ----------
@@ -130,9 +138,14 @@ class CaseExplorer(widgets.VBox):
         domain_id: str = "",
         case_id: str = "",
         connect: Client | None = None,
+        notes: Notes | str | os.PathLike[str] | None = None,
     ) -> None:
         self.selection = CaseSelection(
-            client, domain_id=domain_id, case_id=case_id, connect=connect
+            client,
+            domain_id=domain_id,
+            case_id=case_id,
+            connect=connect,
+            notes=notes if isinstance(notes, Notes) else Notes(notes),
         )
         # What comes meanwhile waits until there is something to draw it.
         with self.selection.lock:
@@ -156,6 +169,8 @@ class CaseExplorer(widgets.VBox):
         for name in ("history", "changes"):
             tl.dlink((model, name), (self, name))
         model.observe(self._draw, ["history", "catalogue"])
+        model.observe(lambda _: self._renew(self.timeline_tab), "other")
+        model.observe(lambda _: self._renew(self.story_tab), "notes")
         self.tab.observe(self._draw_shown, "selected_index")
         self._draw()
 
@@ -166,6 +181,12 @@ class CaseExplorer(widgets.VBox):
             self._draw_pages(self._pages)
         else:
             self._draw_shown()
+
+    def _renew(self, page: Any) -> None:
+        """Draw one page again: at once, if it is looked at."""
+        if page not in self._undrawn:
+            self._undrawn.append(page)
+        self._draw_shown()
 
     def _draw_shown(self, _: object = None) -> None:
         with self.selection.lock:
@@ -195,6 +216,32 @@ class CaseExplorer(widgets.VBox):
         """
         return self.selection.wait(timeout)
 
+    def add_note(
+        self,
+        text: str,
+        *,
+        event_ids: Iterable[str] = (),
+        start: dt.datetime | None = None,
+        end: dt.datetime | None = None,
+    ) -> Note:
+        """Write a note on the case that is chosen, as the timeline does.
+
+        Parameters
+        ----------
+        text : str
+            What to write.
+        event_ids : iterable of str, optional
+            The events that it is on; the whole case otherwise.
+        start, end : datetime, optional
+            The span of time that it is on.
+
+        Returns
+        -------
+        Note
+            The note, kept in ``explorer.selection.kept``.
+        """
+        return self.selection.add_note(text, event_ids=event_ids, start=start, end=end)
+
     def code(self) -> str:
         """Return the cell that repeats what was clicked.
 
@@ -202,7 +249,8 @@ class CaseExplorer(widgets.VBox):
         -------
         str
             Python that needs a `client` and gives ``cases``, ``history``,
-            ``changes`` and ``when`` as they are here.
+            ``changes``, ``as_of`` and ``notes`` as they are here; ``both`` where
+            two cases are compared.
         """
         self.wait()
         return self.selection.code()
@@ -236,13 +284,16 @@ class CaseExplorer(widgets.VBox):
         self.wait()
         with self.selection.lock:
             self._draw_pages([self.story_tab, self.timeline_tab, self.changes_tab])
-        parts = [
-            self.story_tab.text,
-            self.timeline_tab.changes,
-            self.timeline_tab.activity,
-        ]
-        parts.append(self.changes_tab.table)
-        inside = "".join(part.value for part in parts)
+            picture = self.timeline_tab.changes.value
+            self.timeline_tab.draw_picture()
+            parts = [
+                self.story_tab.text,
+                self.timeline_tab.changes,
+                self.timeline_tab.activity,
+                self.changes_tab.table,
+            ]
+            inside = "".join(part.value for part in parts)
+            self.timeline_tab.changes.value = picture
         return f'{_STYLE}<div class="casesnb-static">{inside}</div>'
 
     # ------------------------------------------------------------------ pickers
@@ -259,8 +310,8 @@ class CaseExplorer(widgets.VBox):
         )
         self.search = widgets.Text(
             description="Search",
-            placeholder="Words, then Enter",
-            tooltip="Words to look for in the cases",
+            placeholder="Words, or a case's id or address",
+            tooltip="Words to look for in the cases, or the id or address of one",
             continuous_update=False,
             layout=WIDE,
         )

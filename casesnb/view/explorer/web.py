@@ -34,14 +34,17 @@ _TEMPLATE = """\
 """
 
 
-def explorer_notebook(source: str = "", *, domain_id: str = "") -> str:
+def explorer_notebook(
+    source: str = "", *, domain_id: str = "", notes: str | None = None
+) -> str:
     """Return a notebook that shows the explorer and nothing else."""
     names = ", ".join(part for part in (source, "service_name='connect'") if part)
+    kept = "" if notes is None else f", notes={notes!r}"
     lines = (
         "import casesnb as cn",
         f"client = cn.connect({source})",
         f"connect = cn.connect({names})",
-        f"cn.CaseExplorer(client, domain_id={domain_id!r}, connect=connect)",
+        f"cn.CaseExplorer(client, domain_id={domain_id!r}, connect=connect{kept})",
     )
     cell: dict[str, object] = {
         "cell_type": "code",

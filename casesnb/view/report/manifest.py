@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from casesnb.tables.certificate import Certificate
+from casesnb.tables.notes import Note, notes_from, notes_to
 from casesnb.view.report.names import Names, names_in
 from casesnb.view.text import shortened, visible
 
@@ -62,7 +63,7 @@ class Part:
     @property
     def captured(self) -> list[tuple[str, str]]:
         """The domain and the id of each case that was read, in their order."""
-        return [*_keys(self.certificate.captures)]
+        return cases_in(self.certificate)
 
     @property
     def cases(self) -> list[tuple[str, str]]:
@@ -79,8 +80,14 @@ class Said:
     full: bool | None  # whether each case is told in full
     software: Mapping[str, str]
     parts: Sequence[Part]
+    notes: Sequence[Note]
     body: bytes  # all but the last line
     signature: tuple[str, str] | None  # the public key, the signature
+
+
+def cases_in(certificate: Certificate) -> list[tuple[str, str]]:
+    """Return the domain and the id of each case that was read, in their order."""
+    return [*_keys(certificate.captures)]
 
 
 def _keys(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
@@ -109,6 +116,7 @@ def manifest(
     title: str | None,
     software: Mapping[str, str],
     histories: Sequence[History[Any]],
+    notes: Sequence[Note],
     *,
     full: bool | None = None,
 ) -> str:
@@ -118,6 +126,7 @@ def manifest(
         "full": full,
         "software": dict(software),
         "histories": [_part(history) for history in histories],
+        "notes": notes_to(notes),
     }
     return json.dumps(told)
 
@@ -180,6 +189,7 @@ def said_in(page: bytes, path: str | os.PathLike[str], version: str) -> Said:
             _choice(told["full"]),
             {_text(key): _text(value) for key, value in told["software"].items()},
             tuple(map(_read, told["histories"])),
+            notes_from(told["notes"]),
             body,
             (last[1].decode(), last[2].decode()) if last[1] else None,
         )

@@ -1,15 +1,20 @@
-"""The pictures of a report: each in two widths, with its words."""
+"""The pictures of a report: each in two widths, with its words; one is live, too."""
 
 from __future__ import annotations
 
 import base64
+import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from casesnb.analysis.timezones import zone
 from casesnb.view.plots.case import plot_changes
 from casesnb.view.plots.labels import literal
+from casesnb.view.plots.lanes import lanes_of
 from casesnb.view.plots.people import plot_activity
 from casesnb.view.plots.png import default_style, png
 from casesnb.view.plots.style import INK, page, plot_text
+from casesnb.view.timeline.arrays import EVERY_LANE, Arrays
+from casesnb.view.wording import standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from casesnb.tables.history import History
+    from casesnb.tables.notes import Note
 
 _DPI = 120
 _NARROW = 3.9  # inches, of which a telephone shows about a hundred pixels each
@@ -31,6 +37,8 @@ class Picture(NamedTuple):
     words: Sequence[str]
     wide: Drawn
     narrow: Drawn
+    live: str = ""  # the arrays of the timeline as base64, where there is one
+    notes: str = ""  # on it, as JSON
 
 
 class Drawn(NamedTuple):
@@ -41,8 +49,8 @@ class Drawn(NamedTuple):
     height: int
 
 
-def picture_of_changes(history: History[Any]) -> Picture:
-    """Draw what changed in a case."""
+def picture_of_changes(history: History[Any], notes: Sequence[Note]) -> Picture:
+    """Draw what changed in a case, with the notes on it."""
     with default_style():
         wide = plot_changes(history)
         lanes = len(wide.get_yticks())
@@ -57,7 +65,13 @@ def picture_of_changes(history: History[Any]) -> Picture:
         )
         plot_changes(history, ax=narrow)
         _names_above(narrow)
-        return _picture("changes", wide, narrow)
+        drawn = _picture("changes", wide, narrow)
+    given: Any = {"events": None, "as_of": None, "fields": None, "top": EVERY_LANE}
+    arrays = Arrays(lanes_of(history, **given), standing(history), zone("UTC"))
+    return drawn._replace(
+        live=base64.b64encode(arrays.to_bytes()).decode("ascii"),
+        notes=json.dumps(arrays.notes(notes)) if notes else "",
+    )
 
 
 def picture_of_activity(history: History[Any]) -> Picture:

@@ -14,13 +14,23 @@ from casesnb.analysis.checks import findings
 from casesnb.analysis.summary import case_summary
 from casesnb.analysis.triage import triage
 from casesnb.tables.frames import as_of_of
+from casesnb.tables.notes import notes_of
 from casesnb.tables.schema import CHANGES, EVENTS
 from casesnb.view.plots.colours import Colours, colours_of
 from casesnb.view.report.headline import headline, headline_of_many
+from casesnb.view.report.manifest import cases_in
 from casesnb.view.report.names import each_name, people_of
 from casesnb.view.report.overview import overview
 from casesnb.view.report.pictures import picture_of_activity, picture_of_changes
-from casesnb.view.report.story import cases_of, deed, doer, held_now, told
+from casesnb.view.report.story import (
+    about,
+    cases_of,
+    deed,
+    doer,
+    held_now,
+    told,
+    written,
+)
 from casesnb.view.text import shortened
 from casesnb.view.wording import (
     called,
@@ -41,6 +51,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from casesnb.tables.history import History
+    from casesnb.tables.notes import Note
     from casesnb.view.report.names import Names
 
 _FULL = 25  # so many cases are told in full, more by key figures unless asked for
@@ -89,9 +100,15 @@ class _Links(NamedTuple):
 
 
 def chapter(
-    history: History[Any], key: str, *, names: Names, full: bool | None = None
+    history: History[Any],
+    key: str,
+    *,
+    names: Names,
+    notes: Iterable[Note],
+    full: bool | None = None,
 ) -> Chapter:
     """Return what a report tells of a history; each case in full if that is asked."""
+    notes = notes_of(notes, cases_in(history.certificate))
     numbers = case_summary(history)
     found: dict[tuple[str, str], list[Any]] = {}
     told = findings(history)  # once: each rule costs its time
@@ -107,27 +124,32 @@ def chapter(
     if is_many:
         top = triage(history, top=_TOP)
         if not full:
-            in_full = history.only(case_ids=top["case_id"])
+            noted = (note.case_id for note in notes)
+            in_full = history.only(case_ids={*top["case_id"], *noted})
     cases = {
         (str(case.domain_id), str(case.case_id)): case
         for events, changes in cases_of(in_full)
-        for case in [_Case(history, events, changes, found, numbers, key, places)]
+        for case in [
+            _Case(history, events, changes, found, numbers, key, places, notes)
+        ]
     }
     with colours_of(Colours()):  # not those of the session: a report is made again
         if is_many:
             about_top = {each: cases[each].headline for each in _keys(top)}
             summed = overview(history, key, told, top, about_top)
             sections.append(Section("overview.html", summed))
-            cases = cases if full else {}
+            if not full:
+                sections += _notes_of(cases.values(), key, is_linked=False)
+                cases = {}
         if len(cases) == n_asked == 1:
             (case,) = cases.values()
-            about = case.headline
+            said = case.headline
             sections += case.sections(is_alone=True)
         else:
-            about = headline_of_many(numbers, n_found)
+            said = headline_of_many(numbers, n_found)
             sections += _of_many(history, [*cases.values()], key, is_many=is_many)
     sections.append(Section("evidence.html", _evidence(history, key, names)))
-    return Chapter(about, sections)
+    return Chapter(said, sections)
 
 
 def is_summed(history: History[Any], *, full: bool | None) -> bool:
@@ -184,8 +206,18 @@ def _of_many(
     told = {"key": key, "rows": rows, "pictures": pictures, **ids}
     if rows or unloaded or ids["empty"] or not is_many:
         yield Section("cases.html", told)
+    yield from _notes_of(cases, key, is_linked=True)
     for case in cases:
         yield from case.sections(is_alone=False)
+
+
+def _notes_of(
+    cases: Iterable[_Case], key: str, *, is_linked: bool
+) -> Iterator[Section]:
+    """Yield the notes on several cases, if there are any."""
+    notes = [note for case in cases for note in case.told_notes(is_linked=is_linked)]
+    if notes:
+        yield Section("notes.html", {"key": key, "notes": notes, "is_alone": False})
 
 
 class _Case:
@@ -200,11 +232,15 @@ class _Case:
         numbers: pd.DataFrame,
         key: str,
         places: Mapping[tuple[str, str], int],
+        notes: Sequence[Note],
     ) -> None:
         self.domain_id, self.case_id = events[["domain_id", "case_id"]].iloc[0]
         place = places[self.domain_id, self.case_id]
         self.key = f"{key}c{place}"
         self._history, self._events, self._changes = history, events, changes
+        self._key, own = key, (self.domain_id, self.case_id)
+        number = {note: n for n, note in enumerate(notes)}
+        self.notes = {note: number[note] for note in notes_of(notes, [own])}
         self._found = found.get((self.domain_id, self.case_id), ())
         self._as_of = as_of_of(history, None)
         self._now = held_now(changes, self._as_of)
@@ -257,15 +293,37 @@ class _Case:
         }
         yield Section("facts.html", case | {"facts": [*self._facts()]})
         yield Section("findings.html", case | {"findings": [*self._told_findings()]})
-        pictures = [picture_of_changes(own)] if len(self._changes) else []
+        if is_alone and self.notes:
+            yield Section("notes.html", case | {"notes": [*self.told_notes()]})
+        pictures = []
+        if len(self._changes):
+            pictures.append(picture_of_changes(own, [*self.notes]))
         yield Section(
             "pictures.html", case | {"pictures": [*pictures, picture_of_activity(own)]}
         )
-        words = told(self._events, self._changes, self._now)
-        about = {"told": words, "as_of": self._as_of, "day": day_text}
-        yield Section("story.html", case | about)
+        words = told(self._events, self._changes, self._now, self.notes)
+        more = {"as_of": self._as_of, "day": day_text, "written": written}
+        numbers = {"item_of": lambda note: self._item(note) + " in the story"}
+        yield Section("story.html", case | {"told": words} | more | numbers)
         tables = {"changes": [*self._told_changes()], "events": [*self._told_events()]}
         yield Section("tables.html", case | tables)
+
+    def told_notes(self, *, is_linked: bool = True) -> Iterator[dict[str, Any]]:
+        """Yield the notes on the case, with links where it is told in full."""
+        for note in self.notes:
+            yield {
+                "item": self._item(note),
+                "key": self.key if is_linked else "",
+                "case_id": self.case_id,
+                "text": note.text,
+                "written": written(note),
+                "on": "" if note.event_ids and note.start is None else about(note),
+                **self._links(note.event_ids if is_linked else ()),
+            }
+
+    def _item(self, note: Note) -> str:
+        # No item of an event: no source tells a note.
+        return f"{self._key} note {self.notes[note]}"
 
     def _value(self, row: Mapping[Any, Any], value: str, kind: str) -> Value:
         if is_missing(row[value]):

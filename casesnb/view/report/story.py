@@ -10,6 +10,7 @@ from casesnb.analysis.spells import spells
 from casesnb.analysis.why import why as reasons
 from casesnb.tables.arguments import need_history
 from casesnb.tables.frames import as_of_of
+from casesnb.tables.notes import notes_of
 from casesnb.view.plots.lanes import is_of_item
 from casesnb.view.text import shortened, visible
 from casesnb.view.wording import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from casesnb.tables.history import History
+    from casesnb.tables.notes import Note
 
 
 VERBS = {
@@ -53,6 +55,7 @@ MOST = 200
 
 _WIDTH = 72  # characters of a value
 _NAME = 24  # characters of a field's name
+_LINE = 400  # characters of a note
 
 
 class Changed(NamedTuple):
@@ -70,6 +73,7 @@ class Deed(NamedTuple):
     words: str  # who did what
     is_order_known: bool
     changed: Sequence[Changed]
+    notes: Sequence[Note]  # on this event
 
 
 class Held(NamedTuple):
@@ -88,9 +92,16 @@ class Told(NamedTuple):
     n_first: int  # of the deeds, before those that are not told
     n_left_out: int
     held: Sequence[Held]
+    notes: Sequence[Note]  # on the case or on a span of time
 
 
-def story(history: History[Any], *, most: int = MOST, why: str | None = None) -> str:
+def story(
+    history: History[Any],
+    *,
+    most: int = MOST,
+    why: str | None = None,
+    notes: Iterable[Note] = (),
+) -> str:
     """Tell a case as plain text: who changed what, when, and how it stands now.
 
     Parameters
@@ -103,6 +114,8 @@ def story(history: History[Any], *, most: int = MOST, why: str | None = None) ->
     why : str, optional
         A field, such as ``"status"``: also tell why it changed last, as `why`
         does, of the cases in which it did.
+    notes : Notes or iterable of Note, optional
+        Notes to tell, each where it belongs.
 
     Returns
     -------
@@ -126,11 +139,13 @@ def story(history: History[Any], *, most: int = MOST, why: str | None = None) ->
     for row in history.unloaded.to_dict("records"):
         said = shortened(f"{row['error']}: {row['message']}", 120)
         loaded.append(f"  not loaded: case {shortened(row['case_id'], 60)} ({said})")
-    as_of = as_of_of(history, None)
+    as_of, notes = as_of_of(history, None), [*notes]
     cases = [
         "\n".join(
             [
-                *_lines(told(events, changes, held_now(changes, as_of), most), as_of),
+                *_lines(
+                    told(events, changes, held_now(changes, as_of), notes, most), as_of
+                ),
                 *_why(events, changes, why),
             ]
         )
@@ -191,9 +206,14 @@ def deed(event_type: Any, item: Any) -> str:
 
 
 def told(
-    events: pd.DataFrame, changes: pd.DataFrame, now: pd.DataFrame, most: int = MOST
+    events: pd.DataFrame,
+    changes: pd.DataFrame,
+    now: pd.DataFrame,
+    notes: Iterable[Note] = (),
+    most: int = MOST,
 ) -> Told:
     """Return a case in words, with what `held_now` gives."""
+    own = notes_of(notes, [tuple(events[["domain_id", "case_id"]].iloc[0])])
     now = now.sort_values("field_id", key=_first_things_first)
     fields, values = field_names(changes), value_names(changes)
     names = actor_names(changes) | actor_names(events)
@@ -230,11 +250,26 @@ def told(
             f"{doer(row['actor'], row['actor_kind'], names)} {_did(row)}".rstrip(),
             bool(row["is_order_known"]),
             details.get(row["event_id"], ()),
+            [note for note in own if row["event_id"] in note.event_ids],
         )
         for row in kept.to_dict("records")
     ]
     heading = [*_heading(events, now, values, names)]
-    return Told(heading, deeds, n_first, n_left_out, held)
+    told_above = {*kept["event_id"]}
+    rest = [note for note in own if told_above.isdisjoint(note.event_ids)]
+    return Told(heading, deeds, n_first, n_left_out, held, rest)
+
+
+def about(note: Note) -> str:
+    """Return what a note is on, as words, where that is no event."""
+    if note.start is None or note.end is None:
+        return "the case"
+    return f"{note.start:%Y-%m-%d %H:%M:%S} to {note.end:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def written(note: Note) -> str:
+    """Return who wrote a note and when."""
+    return f"{shortened(note.by, 60)}, {note.written_at:%Y-%m-%d %H:%M} UTC"
 
 
 def held_now(changes: pd.DataFrame, as_of: Any) -> pd.DataFrame:
@@ -314,8 +349,16 @@ def _lines(case: Told, as_of: Any) -> Iterator[str]:
         for field, old, new in each.changed:
             was = f"{old} → " if old else ""
             yield f"            {shortened(field, width):{width}}  {was}{new}"
+        for note in each.notes:
+            yield f"            Note by {written(note)}: {shortened(note.text, _LINE)}"
     if case.n_left_out and case.n_first == len(case.deeds):
         yield f"\n{_left_out(case)}"
+    if case.notes:
+        yield ""
+        yield "Notes"
+        for note in case.notes:
+            on = "other events" if note.event_ids else about(note)
+            yield f"  On {on}, by {written(note)}: {shortened(note.text, _LINE)}"
     if case.held:
         yield ""
         yield f"Where it stands, {as_of:%Y-%m-%d %H:%M} UTC"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from casesnb.tables.frames import is_history
 from casesnb.tables.names import load_catalogue, with_names
+from casesnb.tables.notes import notes_of
 from casesnb.tables.redacted import in_pseudonyms, redaction_of, redactor_of
 from casesnb.view.plots.png import drawn_by
 from casesnb.view.report.again import ask_again
@@ -256,6 +257,7 @@ def _body(
         named,
         title=said.title,
         full=said.full,
+        notes=said.notes,
         written_at=said.written_at,
         made_by=said.software,
     )
@@ -362,6 +364,9 @@ def _claims(said: Said, found: Sequence[Again]) -> Iterator[Check]:
         yield _claim(f"h{i} read", f"{told.fetched_at} from {told.source}", why)
         for name in sorted({*again.unverified, "as_of"}):
             yield _claim(f"h{i} evidence {name}", str(getattr(told, name)))
+        if own := notes_of(said.notes, part.captured):
+            why = "people wrote them, and no event tells them"
+            yield _claim(f"h{i} note", counted(len(own), "note"), why)
         yield _claim(f"h{i} left out", "; ".join(_beside(told)) or "nothing")
         for row in told.unloaded.to_dict("records"):
             error = f"{row['error']}: {row['message']}"

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from casesnb.tables.arguments import need_history
+from casesnb.tables.notes import notes_of
 from casesnb.tables.redacted import in_pseudonyms, redactor_of, refuse_leaks
 from casesnb.view.plots.png import drawn_by
 from casesnb.view.report.manifest import (
     TIME,
+    cases_in,
     first_line,
     last_line,
     manifest,
@@ -26,16 +28,18 @@ from casesnb.view.report.manifest import (
 from casesnb.view.report.names import names_in, with_nameless, with_names_of_many
 from casesnb.view.report.sections import chapter, is_summed
 from casesnb.view.text import visible
+from casesnb.view.timeline.page import script, script_source
 from casesnb.view.wording import counted
 from casesnb.wire.whole_file import whole_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from jinja2 import Template
     from markupsafe import Markup
 
     from casesnb.tables.history import History
+    from casesnb.tables.notes import Note
     from casesnb.view.report.sign import PrivateKey
     from casesnb.wire.redact.redaction import Redaction
 
@@ -49,13 +53,16 @@ def write_report(
     *,
     title: str | None = None,
     full: bool | None = None,
+    notes: Iterable[Note] = (),
     sign: PrivateKey | None = None,
     redact: bool | Redaction = False,
 ) -> Path:
     """Write one HTML file that tells a case, or many, and shows the evidence.
 
-    It opens offline, runs no script, prints well, and names the events behind
-    each number. The file is whole or absent: what stood under the name before
+    It opens offline, prints well, and names the events behind each number. What
+    changed in a case is a timeline to work with, as `timeline` gives, and where
+    no script runs, and in print, a picture. No other script can run in it. The
+    file is whole or absent: what stood under the name before
     stays until it is.
 
     Parameters
@@ -72,6 +79,8 @@ def write_report(
         seven before, with their intervals, by pictures, by what rules found, and
         by which twenty to read first. False gives those figures for fewer
         cases too, True both.
+    notes : Notes or iterable of Note, optional
+        Those on its cases are shown, as claims of who wrote them.
     sign : Ed25519PrivateKey, str or Path, optional
         A key, or the path of a PEM file that holds one: whoever has its public
         half can prove that the file is as its holder wrote it. Needs
@@ -89,7 +98,8 @@ def write_report(
     Raises
     ------
     ValueError
-        If there is no history to report, or the file holds no such key.
+        If there is no history to report, the file holds no such key, or notes are
+        given for a report of pseudonyms.
     LeakFound
         If a value that was to be replaced is in what would be written.
 
@@ -97,17 +107,20 @@ def write_report(
     --------
     casesnb.verify_report : Make it again and compare.
     """
+    now = dt.datetime.now(dt.UTC)
     target = Path(path).expanduser()
     redactor = None if redact is False else redactor_of(redact)
     if redactor is not None:
+        if notes := [*notes]:
+            raise ValueError(
+                "No rule says what notes tell of whom. Leave `notes` or `redact` out."
+            )
         parts: Any = [*history] if isinstance(history, list | tuple) else [history]
         history = [in_pseudonyms(each, redactor) for each in parts]
         for each in history:
             refuse_leaks(each, redactor)
         redactor.leaks.check("the title or the file's name", [title or "", target.name])
-    body = report_body(
-        history, title=title, full=full, written_at=dt.datetime.now(dt.UTC)
-    )
+    body = report_body(history, title=title, full=full, notes=notes, written_at=now)
     if redactor is not None:
         page = without_pictures(body).decode()
         redactor.leaks.check_prose("the report", page, _own_words())
@@ -126,6 +139,7 @@ def report_body(
     *,
     title: str | None = None,
     full: bool | None = None,
+    notes: Iterable[Note] = (),
     written_at: dt.datetime,
     made_by: Mapping[str, str] | None = None,
 ) -> bytes:
@@ -135,8 +149,12 @@ def report_body(
         raise ValueError("There is no history to report. Give one that was loaded.")
     need_history(*histories)
     histories = [_named(history.to_pandas(), full=full) for history in histories]
+    cases = {case for each in histories for case in cases_in(each.certificate)}
+    notes = notes_of(notes, cases)
     chapters = [
-        chapter(with_nameless(each), f"h{i}", names=names_in(each), full=full)
+        chapter(
+            with_nameless(each), f"h{i}", names=names_in(each), notes=notes, full=full
+        )
         for i, each in enumerate(histories)
     ]
     about = "; ".join(each.headline for each in chapters)
@@ -151,7 +169,9 @@ def report_body(
         written_at=f"{written_at:{TIME}}",
         chapters=chapters,
         software=made_by,
-        manifest=_written(manifest(title, made_by, histories, full=full)),
+        manifest=_written(manifest(title, made_by, histories, notes, full=full)),
+        script=script(),
+        script_source=script_source(),
     )
     return f"{first_line(made_by['casesnb'], written_at)}{page}".encode()
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import sys
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,13 +22,17 @@ from casesnb.view.plots.style import GRID, INK, KINDS, QUIET, UNKNOWN, factorize
 from casesnb.view.wording import actor_names, tail, whose
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import pandas as pd
 
+    from casesnb.tables.notes import Note
     from casesnb.view.plots.lanes import Lanes
 
     Numbers = np.ndarray[Any, Any]
+
+EVERY_LANE = sys.maxsize
+"""As `top` of `lanes_of`: the timeline folds and hides lanes itself."""
 
 DAY = 86_400e6  # in microseconds, which the script counts in
 
@@ -127,6 +133,35 @@ class Arrays:
         for array in self._arrays:
             parts += [array.tobytes(), bytes(-array.nbytes % 8)]
         return b"".join(parts)
+
+    def notes(self, notes: Iterable[Note]) -> list[dict[str, Any]]:
+        """Return notes on these cases as the script reads them."""
+        return [
+            {
+                "case": self._cases.index(note.case_id),
+                "events": [
+                    number
+                    for event_id in note.event_ids
+                    for number in self.numbers.get(event_id, ())
+                    if self.case_ids[number] == note.case_id
+                ],
+                "span": None
+                if note.start is None or note.end is None
+                else [micros(note.start), micros(note.end)],
+                "text": note.text,
+                "by": f"{note.by}, {note.written_at:%Y-%m-%d %H:%M} UTC",
+            }
+            for note in notes
+            if note.case_id in self._cases
+        ]
+
+    @cached_property
+    def numbers(self) -> dict[Any, list[int]]:
+        """The numbers of each event id, one for each case that has it."""
+        found: dict[Any, list[int]] = {}
+        for number, event_id in enumerate(self.event_ids):
+            found.setdefault(event_id, []).append(number)
+        return found
 
     # -------------------------------------------------------------- the arrays
 

@@ -25,15 +25,9 @@ STYLE = """<style>
 
 
 @cache
-def script_html() -> str:
-    """Return the script as an element of a page; once is enough for many timelines."""
-    return f'<script type="module">{_script()}</script>'
-
-
-@cache
 def script_source() -> str:
     """Return what a page's ``Content-Security-Policy`` has to name for the script."""
-    digest = hashlib.sha256(_script().encode()).digest()
+    digest = hashlib.sha256(script().encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
@@ -41,8 +35,8 @@ def place_html(data: bytes, picture: bytes, words: str) -> str:
     """Return the data of a timeline, and the picture that stands in for it."""
     coded, shown = (base64.b64encode(each).decode() for each in (data, picture))
     return (
-        f'<div data-casesnb-place><script type="application/octet-stream">{coded}'
-        f'</script><figure class="casesnb-static"><img '
+        f"<div data-casesnb-place><pre data-casesnb-data hidden>{coded}</pre>"
+        f'<figure class="casesnb-static"><img '
         f'src="data:image/png;base64,{shown}" alt="{escaped(words)}"></figure></div>'
     )
 
@@ -60,10 +54,12 @@ def page_html(title: str, place: str) -> str:
         '<meta name="color-scheme" content="light dark">'
         f"<title>{escaped(title)}</title>{STYLE}</head>"
         f'<body><main><h1 class="casesnb-unseen">{escaped(title)}</h1>{place}</main>'
-        f"{script_html()}</body></html>\n"
+        f'<script type="module">{script()}</script></body></html>\n'
     )
 
 
-def _script() -> str:
-    # Inside a page nothing of it may end the element that it stands in.
+@cache
+def script() -> str:
+    """Return the text of the script's element; one is enough for many timelines."""
+    # Nothing of it may end the element that it stands in.
     return SCRIPT.read_text("utf-8").replace("</script", "<\\/script")

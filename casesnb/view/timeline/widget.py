@@ -14,17 +14,18 @@ import traitlets as tl
 
 from casesnb.analysis.timezones import zone
 from casesnb.tables.arguments import as_ids, moment
+from casesnb.tables.notes import Note, Notes, notes_of
 from casesnb.tables.schema import TEXT_TYPE
 from casesnb.view.plots.case import plot_changes
 from casesnb.view.plots.lanes import lanes_of
 from casesnb.view.plots.png import png
 from casesnb.view.plots.style import plot_text
-from casesnb.view.timeline.arrays import Arrays, micros
+from casesnb.view.timeline.arrays import EVERY_LANE, Arrays, micros
 from casesnb.view.timeline.page import SCRIPT, page_html, place_html
 from casesnb.view.wording import counted, standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     import pandas as pd
     from narwhals.typing import IntoFrame
@@ -41,7 +42,6 @@ SORTS = ("drawn", "case", "name", "count", "first")
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
-_EVERY_LANE = sys.maxsize
 
 
 def timeline(
@@ -53,7 +53,7 @@ def timeline(
     fields: Sequence[str] | None = None,
     tz: str | dt.tzinfo = "UTC",
     align: str = "calendar",
-    notes: Iterable[Mapping[str, Any]] = (),
+    notes: Iterable[Note] = (),
 ) -> Timeline:
     """Show a case as lanes that one can zoom, read, search and select in.
 
@@ -81,8 +81,9 @@ def timeline(
         The zone of the time axis and of the times that are read.
     align : str, default "calendar"
         ``calendar``, or ``creation``: each case's time since its creation.
-    notes : iterable of mapping, optional
-        Notes to show: ``case_id``, ``event_id``, ``text`` and, if known, ``by``.
+    notes : Notes or iterable of Note, optional
+        Notes to show. To `Notes` one can add in the picture, on an event that is
+        pinned, on a selection or on the case.
 
     Returns
     -------
@@ -144,8 +145,8 @@ class Timeline(anywidget.AnyWidget):
         The zone of the axis.
     align : str, default "calendar"
         ``calendar`` or ``creation``.
-    notes : iterable of mapping, optional
-        Notes to show.
+    notes : Notes or iterable of Note, optional
+        Notes to show; to `Notes` one can add in the picture.
 
     Attributes
     ----------
@@ -159,6 +160,8 @@ class Timeline(anywidget.AnyWidget):
         `span` and is not assigned.
     pinned : tuple of str
         The ``event_id`` of the events that are pinned.
+    moment : datetime or None
+        The moment at which one stands, drawn as a line: as of then.
     search : str
         What is searched for.
     align : str
@@ -168,8 +171,8 @@ class Timeline(anywidget.AnyWidget):
         changes first) or ``first`` (first change first).
     hidden, folded : tuple of str
         The names of lanes that are hidden, and of those that are folded.
-    notes : tuple of dict
-        Notes on events: ``case_id``, ``event_id``, ``text`` and ``by``.
+    notes : tuple of Note
+        The notes on these cases.
 
     Examples
     --------
@@ -190,6 +193,7 @@ class Timeline(anywidget.AnyWidget):
     span = tl.Any(None, allow_none=True)
     selection = tl.Any(read_only=True)
     pinned = tl.Any(())
+    moment = tl.Any(None, allow_none=True)
     search = tl.Unicode()
     align = tl.Enum(ALIGNS, ALIGNS[0])
     sort = tl.Enum(SORTS, SORTS[0])
@@ -207,10 +211,10 @@ class Timeline(anywidget.AnyWidget):
         fields: Sequence[str] | None = None,
         tz: str | dt.tzinfo = "UTC",
         align: str = "calendar",
-        notes: Iterable[Mapping[str, Any]] = (),
+        notes: Iterable[Note] = (),
     ) -> None:
         given: Any = {"events": events, "as_of": as_of, "fields": fields}
-        lanes = self._lanes = lanes_of(history, **given, top=_EVERY_LANE)
+        lanes = self._lanes = lanes_of(history, **given, top=EVERY_LANE)
         n_cases = lanes.changes["case_id"].nunique()
         if n_cases > MOST_CASES:
             raise ValueError(
@@ -219,8 +223,19 @@ class Timeline(anywidget.AnyWidget):
             )
         self._draw = partial(plot_changes, history, **given, tz=tz)
         self._arrays = Arrays(lanes, standing(history), zone(tz))
-        self._note_callbacks: list[Callable[[str, str, str], object]] = []
-        super().__init__(_data=self._arrays.to_bytes(), align=align, notes=tuple(notes))
+        self._kept = notes if isinstance(notes, Notes) else None
+        self._cases = dict.fromkeys(
+            each
+            for frame in (lanes.events, lanes.changes)
+            if frame is not None
+            for each in zip(frame["case_id"], frame["domain_id"], strict=True)
+        )
+        super().__init__(
+            _data=self._arrays.to_bytes(),
+            _can_note=self._kept is not None,
+            align=align,
+            notes=notes,
+        )
         self._state = self._told()
         self._select()
         self.on_msg(self._on_message)
@@ -229,18 +244,6 @@ class Timeline(anywidget.AnyWidget):
     def data(self) -> pd.DataFrame:
         """The spans and marks, as `plot_data` gives those of `plot_changes`."""
         return self._lanes.frame()
-
-    def on_note(self, callback: Callable[[str, str, str], object]) -> None:
-        """Call a function with each note that is written in the picture.
-
-        Parameters
-        ----------
-        callback : callable
-            It is given ``case_id``, ``event_id`` and the text. To show the note,
-            add it to `notes`.
-        """
-        self._note_callbacks.append(callback)
-        self._can_note = True
 
     def to_html(self) -> str:
         """Return the timeline as one page that needs no kernel and no network.
@@ -270,6 +273,11 @@ class Timeline(anywidget.AnyWidget):
             self._numbers(event_id)
         return wanted
 
+    @tl.validate("moment")
+    def _valid_moment(self, proposal: Any) -> dt.datetime | None:
+        given = proposal["value"]
+        return None if given is None else moment(given)
+
     @tl.validate("hidden", "folded")
     def _valid_lanes(self, proposal: Any) -> tuple[str, ...]:
         wanted = tuple(as_ids(proposal["value"]))
@@ -282,30 +290,22 @@ class Timeline(anywidget.AnyWidget):
         return wanted
 
     @tl.validate("notes")
-    def _valid_notes(self, proposal: Any) -> tuple[dict[str, Any], ...]:
-        notes = tuple(dict(note) for note in proposal["value"])
+    def _valid_notes(self, proposal: Any) -> tuple[Note, ...]:
+        notes = tuple(proposal["value"])
         for note in notes:
-            missing = {"case_id", "event_id", "text"} - note.keys()
-            if missing:
-                raise ValueError(
-                    f"A note has no {', '.join(sorted(missing))}. Give case_id, "
-                    "event_id and text."
+            if not isinstance(note, Note):
+                raise TypeError(
+                    f"{type(note).__name__} is no note. Give cn.Notes, or some of them."
                 )
-            self._numbers(note["event_id"], note["case_id"])
-        return notes
+        return notes_of(notes, ((domain, case) for case, domain in self._cases))
 
     @tl.observe("notes")
     def _on_notes(self, _: object) -> None:
-        self._notes = [
-            {
-                "event": self._numbers(note["event_id"], note["case_id"])[0],
-                "text": str(note["text"]),
-                "by": str(note.get("by") or ""),
-            }
-            for note in self.notes
-        ]
+        self._notes = self._arrays.notes(self.notes)
 
-    @tl.observe("view", "span", "pinned", "search", "sort", "hidden", "folded")
+    @tl.observe(
+        "view", "span", "moment", "pinned", "search", "sort", "hidden", "folded"
+    )
     def _on_choice(self, change: Any) -> None:
         if change.name == "span":
             self._select()
@@ -330,6 +330,8 @@ class Timeline(anywidget.AnyWidget):
                 value = change.new[name]
                 if name in {"view", "span"}:
                     value = self._from_micros(value)
+                elif name == "moment" and value is not None:
+                    value = _EPOCH + dt.timedelta(microseconds=value)
                 elif name in {"hidden", "folded"}:
                     value = tuple(lanes[i] for i in value)
                 elif name == "pins":
@@ -348,6 +350,7 @@ class Timeline(anywidget.AnyWidget):
             "align": self.align,
             "view": self._to_micros(self.view),
             "span": self._to_micros(self.span),
+            "moment": None if self.moment is None else micros(self.moment),
             "pins": [n for event_id in self.pinned for n in self._numbers(event_id)],
             "search": self.search,
             "sort": self.sort,
@@ -355,24 +358,15 @@ class Timeline(anywidget.AnyWidget):
             "folded": [names.index(name) for name in self.folded],
         }
 
-    def _numbers(self, event_id: Any, case_id: Any = None) -> list[int]:
+    def _numbers(self, event_id: Any) -> list[int]:
         """Return the numbers of an event, one for each case that has such an id."""
-        found = self._places.get(event_id, [])
-        if case_id is not None:
-            found = [n for n in found if self._arrays.case_ids[n] == case_id]
+        found = self._arrays.numbers.get(event_id, [])
         if not found:
             raise ValueError(
                 f"There is no event {event_id!r:.80} here. Give an event_id of the "
                 "changes or events that the timeline shows."
             )
         return found
-
-    @cached_property
-    def _places(self) -> dict[Any, list[int]]:
-        places: dict[Any, list[int]] = {}
-        for number, event_id in enumerate(self._arrays.event_ids):
-            places.setdefault(event_id, []).append(number)
-        return places
 
     def _both(self, given: Any, what: str) -> Span:
         """Return both ends of a stretch of the axis, checked."""
@@ -427,17 +421,26 @@ class Timeline(anywidget.AnyWidget):
         self.set_trait("selection", changes)
 
     def _on_message(self, _: object, content: Any, __: object) -> None:
-        number, text = content.get("event"), content.get("text")
-        if not isinstance(number, int) or not isinstance(text, str):
+        """Keep a note that was written in the picture."""
+        if self._kept is None:
             return
-        case_id = self._arrays.case_ids[number]
-        event_id = self._arrays.event_ids[number]
-        said = "Note added"
-        for callback in self._note_callbacks:
-            try:
-                callback(case_id, event_id, text)
-            except Exception as error:  # noqa: BLE001 - nowhere else to be seen
-                said = f"The note was not kept: {error}. Try again."
+        try:
+            case_id = self._arrays.head["cases"][content["case"]]["id"]
+            domain_id = next(d for case, d in self._cases if case == case_id)
+            span = [_EPOCH + dt.timedelta(microseconds=at) for at in content["span"]]
+            start, end = span or (None, None)
+            self._kept.add(
+                content["text"],
+                domain_id=domain_id,
+                case_id=case_id,
+                event_ids=[self._arrays.event_ids[n] for n in content["events"]],
+                start=start,
+                end=end,
+            )
+            self.notes = self._kept
+            said = "Note added"
+        except Exception as error:  # noqa: BLE001 - nowhere else to be seen
+            said = f"The note was not kept: {error} Try again."
         self.send({"say": said})
 
     # --------------------------------------------------- where nothing runs
@@ -464,7 +467,7 @@ class Timeline(anywidget.AnyWidget):
         from IPython.display import display
 
         show: Any = display  # IPython has no types
-        if not _loads_from_afar():
+        if not loads_from_afar():
             bundle, metadata = self._repr_mimebundle_() or ({}, {})
             live = {**bundle, "text/plain": repr(self)}
             show(live, metadata=metadata, raw=True)
@@ -474,6 +477,6 @@ class Timeline(anywidget.AnyWidget):
         show(picture, metadata=alt, raw=True)
 
 
-def _loads_from_afar() -> bool:
+def loads_from_afar() -> bool:
     """Say whether this notebook would ask a server elsewhere for the widget's loader."""
     return "google.colab" in sys.modules or "VSCODE_PID" in os.environ

@@ -8,8 +8,6 @@ const HIDE = `.jp-OutputArea-child:has([data-casesnb-timeline=live]) +
 
 // In a notebook the state and the notes are Python's too.
 function render({ model, el }) {
-  const onNote = (event, text) => model.send({ event, text });
-  const canNote = () => (model.get("_can_note") ? onNote : undefined);
   // What changed here since Python last told its state: only that is Python's to take,
   // for what it has set meanwhile must not be undone.
   const changed = new Set();
@@ -28,7 +26,7 @@ function render({ model, el }) {
       isOurs = false;
       model.save_changes();
     },
-    onNote: canNote(),
+    onNote: model.get("_can_note") && ((note) => model.send(note)),
   });
   const style = document.createElement("style");
   style.textContent = HIDE;
@@ -40,7 +38,6 @@ function render({ model, el }) {
       timeline.take(state());
     },
     "change:_notes": () => timeline.setNotes(model.get("_notes")),
-    "change:_can_note": () => timeline.setOnNote(canNote()),
     "msg:custom": (message) => timeline.say(String(message.say)),
   };
   for (const [name, act] of Object.entries(heard)) model.on(name, act);
@@ -52,15 +49,17 @@ function render({ model, el }) {
 
 // In a page the data stand in it, in base64, and the static picture beside them.
 function fill(place) {
-  const text = atob(place.querySelector("script").textContent);
+  const text = atob(place.querySelector("[data-casesnb-data]").textContent);
   const bytes = Uint8Array.from(text, (char) => char.charCodeAt(0));
+  const notes = place.querySelector("[data-casesnb-notes]");
   const live = document.createElement("div");
   place.prepend(live);
-  return mount(live, bytes);
+  return mount(live, bytes, notes && { notes: JSON.parse(notes.textContent) });
 }
 
 // Only where this module stands in the page itself, not where a notebook loads it.
-if (import.meta.url === document.baseURI) {
+const whole = (url) => url.split("#")[0];
+if (whole(import.meta.url) === whole(document.baseURI)) {
   for (const place of document.querySelectorAll("[data-casesnb-place]")) fill(place);
 }
 

@@ -428,6 +428,9 @@ export class Painter {
     };
     for (const place of state.pinned) ring(place, colours.ink, []);
     for (const place of state.noted) this.#paintNote(rowOf.get(place.lane), place);
+    const x = state.moment ? this.#x(state.moment) : 0;
+    c.fillStyle = colours.ink;
+    if (x >= view.label) c.fillRect(x - 1, view.top, 2, this.height);
     if (!state.focused) return;
     const { focused } = state;
     const row = rowOf.get(focused.lane);

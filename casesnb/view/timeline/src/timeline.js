@@ -11,17 +11,18 @@ import style from "./timeline.css";
 import { binLines, change, denseLines, laneName, markLines, order, spanLines, what, when, whichCase, who } from "./words.js";
 
 const TALLEST = 520;
+const noteLine = ({ by, text }) => `Note by ${short(by, 90)}: ${short(text, 400)}`;
 const ROWS = 200; // of the table of what is selected
-const STATE = { view: null, span: null, pins: [], search: "", align: "calendar", sort: "drawn", hidden: [], folded: [] };
+const STATE = { view: null, span: null, moment: null, pins: [], search: "", align: "calendar", sort: "drawn", hidden: [], folded: [] };
 
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 const without = (list, one) => list.filter((each) => each !== one);
 const toggled = (list, one) => (list.includes(one) ? without(list, one) : [...list, one]);
 
 /* Put a timeline into `el`. A host may give the state to begin with, notes, and
-   functions: `onState(patch)` is told what a person does, `onNote(event, text)` a note. */
-export function mount(el, bytes, host = {}) {
-  return new Timeline(el, read(bytes), host);
+   functions: `onState(patch)` is told what a person does, `onNote(note)` a note. */
+export function mount(el, bytes, host) {
+  return new Timeline(el, read(bytes), host ?? {});
 }
 
 class Timeline {
@@ -91,6 +92,7 @@ class Timeline {
     on(surface, "pointermove", (e) => this.#onHover(e));
     on(surface, "pointerleave", () => this.#hideTip());
     on(surface, "click", (e) => this.#onClick(e));
+    on(surface, "dblclick", (e) => this.#lookAsOf(this.#timeAt(e)));
     on(surface, "wheel", (e) => this.#onWheel(e), { capture: true, passive: false });
     // What was done here is told before what is done next elsewhere.
     on(document, "pointerdown", () => this.#tellNow(), { capture: true });
@@ -181,11 +183,6 @@ class Timeline {
     this.#draw();
   }
 
-  setOnNote(onNote) {
-    this.host.onNote = onNote;
-    this.#showCards();
-  }
-
   say(text) {
     this.said.textContent = visible(text);
   }
@@ -258,7 +255,7 @@ class Timeline {
     const matches = this.matches?.places.length ? this.matches : null;
     const { pinned, noted } = this;
     const focused = this.#hasFocus() ? this.cursor : null;
-    painter.paint(view, this.layout, { span: state.span, matches, pinned, noted, focused });
+    painter.paint(view, this.layout, { span: state.span, moment: state.align === "calendar" && state.moment, matches, pinned, noted, focused });
     whole.paint(view, painter.colours, state.span, matches);
   }
 
@@ -409,8 +406,7 @@ class Timeline {
   }
 
   #notesOf(event) {
-    const own = this.notes.filter((note) => note.event === event);
-    return own.map(({ by, text }) => `Note${by ? ` by ${short(by, 60)}` : ""}: ${short(text, 400)}`);
+    return this.notes.filter((note) => note.events.includes(event)).map(noteLine);
   }
 
   #onHover(e) {
@@ -456,6 +452,11 @@ class Timeline {
     if (at !== began) this.#set({ span: [began, at].map(Math.round).sort((a, b) => a - b) });
   }
 
+  // Of calendar time alone one can say what held then.
+  #lookAsOf(at) {
+    if (this.state.align === "calendar") this.#set({ moment: Math.round(at) });
+  }
+
   // ---------------------------------------------------------------------- keys
 
   #onKey(e) {
@@ -485,6 +486,7 @@ class Timeline {
       "?": () => this.menus[1].firstChild.click(),
       f: () => this.#fold(cursor?.lane),
       h: () => this.#hide(cursor?.lane),
+      m: () => cursor?.at >= 0 && this.#lookAsOf(this.axis.at[cursor.at]),
       u: acts.showAll,
       s: () => this.#sortNext(),
       c: () => this.#setAlign(state.align === "calendar" ? "creation" : "calendar"),
@@ -703,27 +705,44 @@ class Timeline {
   #showCards() {
     const { data, state, cards } = this;
     this.pinned = this.#placesOf(state.pins);
-    this.noted = this.#placesOf(this.notes.map((note) => note.event));
-    const written = new Map([...cards.querySelectorAll("textarea")].map((area) => [area.name, area.value]));
-    cards.replaceChildren(...state.pins.map((event) => this.#card(data, event, written.get(String(event)))));
+    this.noted = this.#placesOf(this.notes.flatMap((note) => note.events));
+    this.written = new Map([...cards.querySelectorAll("textarea")].map((area) => [area.name, area.value]));
+    cards.replaceChildren(...state.pins.map((event) => this.#card(data, event)));
+    this.noteList.replaceChildren(...this.notes.map((note) => make("li", {}, ...lines([noteLine(note)]), this.#shower(note))));
+    if (!this.about.firstChild) this.about.append(...this.#noteOn("the case"));
   }
 
-  #card(data, event, written) {
+  // What shows the place that a note is on.
+  #shower({ events, span }) {
+    const act = span
+      ? () => this.#set({ align: "calendar", span })
+      : () => this.#set({ pins: [...new Set([...this.state.pins, ...events])] });
+    return span || events.length ? button("Show", "Show what the note is on", act) : "";
+  }
+
+  // What a note is written in, where one can be kept: on an event, a stretch, or the one case.
+  #noteOn(what, event, span = []) {
     const { onNote } = this.host;
+    const { cases, events } = this.data;
+    if (!onNote || (event === undefined && cases.length > 1)) return [];
+    const label = `A note on ${what}`;
+    const area = make("textarea", { "aria-label": label, placeholder: label, name: event ?? what, maxlength: 1e4 });
+    area.value = this.written.get(area.name) ?? "";
+    const keep = () => {
+      const text = area.value.trim();
+      if (text) onNote({ text, span, events: event === undefined ? [] : [event], case: event === undefined ? 0 : events.case[event] });
+      area.value = "";
+    };
+    return [area, button("Add note", `Add the note on ${what}`, keep), " "];
+  }
+
+  #card(data, event) {
     const marks = this.pinned.filter((place) => place.event === event);
     const card = make("article", { class: "card", "aria-label": `Pinned: ${when(data, event)}` });
     const changes = marks.map(({ lane, mark }) => `${laneName(data.lanes[lane])}: ${change(data, mark)}`);
     card.append(...lines([when(data, event), ...whichCase(data, event), what(data, event), ...changes, order(data, event)]));
     card.append(...lines([`Event id ${short(data.ids.at(event), 80)}`, ...this.#notesOf(event)]));
-    if (onNote) {
-      const area = make("textarea", { "aria-label": "A note on this event", name: event });
-      area.value = written ?? "";
-      const keep = () => {
-        if (area.value.trim()) onNote(event, area.value.trim());
-        area.value = "";
-      };
-      card.append(area, button("Add note", "Add the note", keep), " ");
-    }
+    card.append(...this.#noteOn("this event", event));
     const unpin = () => {
       this.#pin(event);
       this.plot.focus();
@@ -763,6 +782,7 @@ class Timeline {
     table.append(
       tableOf(`${counted(n, "change")} from ${ends.join(" to ")}${more}`, [`When (${data.zone})`, "Lane", "Change", "By"], rows),
       button("Clear the selection", "Clear the selection", unselect),
+      ...(state.align === "calendar" ? this.#noteOn("this stretch", undefined, state.span) : []),
     );
   }
 }
