@@ -285,7 +285,7 @@ def test_pictures_that_another_drew_are_compared_by_their_words_and_data(
     there = {**drawn_by(), "matplotlib": "9.9.9"}
     monkeypatch.setattr(write, "software", lambda: {**software(), **there})
     path = cn.write_report(history(), tmp_path / "r.html")
-    alter(path, "base64,iVBORw0KGgo", "base64,iVBORw0KGgp")
+    alter(path, "base64,iVBORw0KGg", "base64,iVBORw0KGh")
     source = client(histories.PLAIN)
     found = cn.verify_report(path, source)
     assert not found.has_differences

@@ -234,7 +234,11 @@ def _of_pseudonyms(
         redactor = redactor_of(redaction_of(policy, key, free_text))
         made.append(in_pseudonyms(original, redactor))
     page = report_body(
-        made, title=said.title, written_at=said.written_at, made_by=said.software
+        made,
+        title=said.title,
+        full=said.full,
+        written_at=said.written_at,
+        made_by=said.software,
     )
     claims = [*_claims(said, []), *_pictures(said)]
     pages = [said.body, page]

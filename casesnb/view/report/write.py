@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import platform
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -177,6 +178,10 @@ def report_body(
 
 
 def _named(history: History[Any], *, full: bool | None) -> History[Any]:
+    """Return a history with what a report may show and its verification can repeat."""
+    # No manifest tells the order of a field's options, after which values are coloured.
+    changes = history.changes.drop(columns="new_option", errors="ignore")
+    history = replace(history, changes=changes)
     is_short = is_summed(history, full=full) and not full
     return with_names_of_many(history) if is_short else history
 
