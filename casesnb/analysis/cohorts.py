@@ -484,7 +484,8 @@ def _waits(
     events, changes = up_to(as_of, events, changes)
     column = WAITS[measure][0]
     values = closed_values(history, closed)
-    times = rows_of(first_times_of(events, changes, values))
+    # In one order, so that every engine draws the same cases again.
+    times = sorted(rows_of(first_times_of(events, changes, values)), key=_key_of)
     gaps: dict[Any, tuple[Any, Any]] = {}
     merged: dict[Any, Any] = {}
     if measure == "closed_hours":

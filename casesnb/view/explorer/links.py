@@ -36,7 +36,8 @@ def tie(
     setattr(other, their, there(getattr(model, name)))
     # What is so now: an observer before this one may have chosen again.
     model.observe(lambda _: setattr(other, their, there(getattr(model, name))), name)
-    other.observe(lambda _: setattr(model, name, back(getattr(other, their))), their)
+    # To read the other side may wait for what it is to be told of.
+    other.observe(lambda change: setattr(model, name, back(change.new)), their)
 
 
 def row(*parts: widgets.Widget) -> widgets.Widget:
