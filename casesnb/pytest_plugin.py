@@ -115,6 +115,8 @@ def pytest_terminal_summary(
     used: dict[str, set[str]] = defaultdict(set)
     for line in noted.read_text("utf-8").splitlines():
         told = json.loads(line)
+        if _is_of_a_test(told["recording"], config):
+            continue
         if told["answer"] is None:
             missed[told["recording"]].append(told["asked"])
         used[told["recording"]].add(told["answer"] or "")
@@ -139,6 +141,12 @@ def pytest_terminal_summary(
         terminalreporter.line(f"{folder} holds answers that no test asked for:")
         _list(terminalreporter, left)
         terminalreporter.line(f"  To keep only what is asked: delete it, then {again}")
+
+
+def _is_of_a_test(folder: str, config: pytest.Config) -> bool:
+    """Return whether a recording is in what a test's ``tmp_path`` was, and goes with it."""
+    made = getattr(config, "_tmp_path_factory", None)  # pytest tells it no other way
+    return made is not None and Path(folder).is_relative_to(made.getbasetemp())
 
 
 def _answers(folder: str) -> set[str]:

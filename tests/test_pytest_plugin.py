@@ -114,13 +114,19 @@ def test_what_was_missed_is_told(kept: Path, project: pytest.Pytester) -> None:
     project.makepyfile(
         """
         import casesnb as cn
+        import pytest
+
+        def test_own(tmp_path):
+            (tmp_path / "ListDomains").mkdir()
+            with pytest.raises(cn.errors.RecordingNotFound):
+                cn.load_domains(cn.connect(tmp_path))
 
         def test_more(casesnb_recording):
             cn.load_templates(casesnb_recording.connect(), "nowhere")
         """
     )
     missed = run(project)
-    missed.assert_outcomes(failed=1)
+    missed.assert_outcomes(failed=1, passed=1)
     missed.stdout.fnmatch_lines(
         [
             f"{kept} holds no answer to:",
@@ -129,6 +135,7 @@ def test_what_was_missed_is_told(kept: Path, project: pytest.Pytester) -> None:
         ]
     )
     missed.stdout.no_fnmatch_line("*no test asked for*")
+    missed.stdout.no_fnmatch_line("*test_own0 holds*")  # it went with its test
 
 
 def test_a_folder_can_be_named_in_the_settings(project: pytest.Pytester) -> None:
