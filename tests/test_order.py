@@ -603,15 +603,21 @@ def judged(
                     seen["large"] += len(group) > 5
                 mine_unsure = dict(zip(rows["event_id"], rows["unsure"], strict=True))
                 for field in {name for event in group for name in event.own()}:
-                    told = [event for event in group if field in event.own()]
-                    is_open = {field in mine_unsure[one.event_id] for one in told}
-                    left = {outcome(order, field) for order in consistent}
-                    seen["unsure"] += True in is_open
-                    seen["settled"] += len(told) > 1 and is_open == {False}
-                    if not best:  # each stage of creation has an outcome of its own
-                        assert (True in is_open) == (len(left) > 1)
-                    elif len(left) > 1:
-                        assert True in is_open
+                    # Creations come first, and leave an outcome of their own.
+                    for stage in (group_of(group, field, first) for first in (1, 0)):
+                        if not stage:
+                            continue
+                        is_open = {field in mine_unsure[one.event_id] for one in stage}
+                        left = {
+                            outcome([e for e in order if e in stage], field)
+                            for order in consistent
+                        }
+                        seen["unsure"] += True in is_open
+                        seen["settled"] += len(stage) > 1 and is_open == {False}
+                        if not best:
+                            assert (True in is_open) == (len(left) > 1)
+                        elif len(left) > 1:
+                            assert True in is_open
                 # Whatever the order is, the same events change places with each other.
                 for first in {tie[e.event_id] for e in group if not known[e.event_id]}:
                     sets = {
@@ -627,7 +633,13 @@ def judged(
     return seen
 
 
-def outcome(order: tuple[Event, ...], field: str) -> Told:
+def group_of(events: Sequence[Event], field: str, is_first: int) -> list[Event]:
+    """The events that tell a field: those that created the case, or those after."""
+    told = [event for event in events if field in event.own()]
+    return [event for event in told if (event.type == "Case.Created") == bool(is_first)]
+
+
+def outcome(order: Sequence[Event], field: str) -> Told:
     """What a field holds after events in this order."""
     return [event.own()[field][1] for event in order if field in event.own()][-1]
 
