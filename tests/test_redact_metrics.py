@@ -66,6 +66,20 @@ def pairs(raw: dict[str, Any], kept: dict[str, Any]) -> dict[str, str]:
     return found
 
 
+def by_instant(history: cn.History[Any]) -> pd.DataFrame:
+    """A thread's changes whose place is that of their instant: in it, ids decide."""
+
+    def key(frame: pd.DataFrame) -> list[pd.Series[Any]]:
+        ids = [frame[name].astype("str") for name in ("domain_id", "thread_id")]
+        return [*ids, frame["performed_at"]]
+
+    events = cn.threads.thread_events(history)
+    changes = cn.threads.thread_changes(history)
+    first = events["sequence"].groupby(key(events)).min()
+    places = first.reindex(pd.MultiIndex.from_arrays(key(changes)))
+    return changes.assign(sequence=places.to_numpy())
+
+
 MAY_BE_EMPTY = {"bursts", "continuity", "findings", "merges", "reopens"}
 # What the frames of an answer are put in order by is an id, and ids sort otherwise.
 COUNTED: dict[str, Callable[[dict[str, Any]], pd.DataFrame]] = {
@@ -97,7 +111,7 @@ COUNTED: dict[str, Callable[[dict[str, Any]], pd.DataFrame]] = {
     "bursts": lambda d: cn.actors.bursts(d["history"], min_cases=2),
     "merges": lambda d: cn.threads.merges(d["history"]),
     "thread_summary": lambda d: cn.threads.thread_summary(d["history"]),
-    "thread_changes": lambda d: cn.threads.thread_changes(d["history"]),
+    "thread_changes": lambda d: by_instant(d["history"]),
     "continuity": lambda d: cn.trust.continuity(d["history"]),
     "time_bounds": lambda d: cn.trust.time_bounds(d["history"]),
     "compare_with_current": lambda d: cn.trust.compare_with_current(
