@@ -17,7 +17,7 @@ from casesnb.view.plots.png import drawn_by
 from casesnb.view.report.again import ask_again
 from casesnb.view.report.manifest import TIME, said_in, without_pictures
 from casesnb.view.report.names import Names, each_name, names_in, with_names_of
-from casesnb.view.report.write import report_body, software
+from casesnb.view.report.write import each_of, report_body, software
 from casesnb.view.text import shortened, visible
 from casesnb.view.wording import counted
 from casesnb.wire.client import connect as connected
@@ -183,7 +183,7 @@ def verify_report(
     said = said_in(Path(path).expanduser().read_bytes(), path, here["casesnb"])
     signature = [*_signature(said, signed_by)]
     if any(part.certificate.redacted is not None for part in said.parts):
-        originals = [*against] if isinstance(against, list | tuple) else [against]
+        originals = each_of(against)
         if len(originals) != len(said.parts) or not all(map(is_history, originals)):
             raise ValueError(
                 f"{shortened(str(path), 200)} tells pseudonyms, and its original alone "
@@ -195,14 +195,15 @@ def verify_report(
         against if hasattr(against, "get_case_audit_events") else connected(against)
     )
     found = [ask_again(client, part) for part in said.parts]
-    then = _body(said, [each.then for each in found])
+    then = _body(said, _named(said, [each.then for each in found]))
     new = [event_id for each in found for event_id in each.came_since]
-    full = _body(said, [each.now for each in found]) if new else then
+    full = _body(said, _named(said, [each.now for each in found])) if new else then
     names = [*_names(said.parts, found, client, connect)]
     claims = [*_claims(said, found), *_pictures(said)]
     bare = then
     if unnamed := [each for each in names if each.verdict == NOT_VERIFIED]:
-        bare = _body(said, [each.then for each in found], are_named=False)
+        nameless = _named(said, [each.then for each in found], are_named=False)
+        bare = _body(said, nameless)
         claims += unnamed
     pages = [said.body, then, full, bare]
     if any(each.item == _PICTURES for each in claims):
@@ -233,13 +234,7 @@ def _of_pseudonyms(
         policy = part.certificate.redacted or {}
         redactor = redactor_of(redaction_of(policy, key, free_text))
         made.append(in_pseudonyms(original, redactor))
-    page = report_body(
-        made,
-        title=said.title,
-        full=said.full,
-        written_at=said.written_at,
-        made_by=said.software,
-    )
+    page = _body(said, made)
     claims = [*_claims(said, []), *_pictures(said)]
     pages = [said.body, page]
     if any(each.item == _PICTURES for each in claims):
@@ -250,15 +245,19 @@ def _of_pseudonyms(
     return Verification(tuple(checks), tuple(claims))
 
 
-def _body(
+def _named(
     said: Said, histories: Sequence[History[Any]], *, are_named: bool = True
-) -> bytes:
-    named = [
+) -> list[History[Any]]:
+    return [
         with_names_of(history, part.names if are_named else _NOBODY)
         for history, part in zip(histories, said.parts, strict=True)
     ]
+
+
+def _body(said: Said, histories: Sequence[History[Any]]) -> bytes:
+    """Return the report that a file says it is, of other histories."""
     return report_body(
-        named,
+        histories,
         title=said.title,
         full=said.full,
         notes=said.notes,

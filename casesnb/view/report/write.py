@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import platform
-from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -26,7 +25,12 @@ from casesnb.view.report.manifest import (
     manifest,
     without_pictures,
 )
-from casesnb.view.report.names import names_in, with_nameless, with_names_of_many
+from casesnb.view.report.names import (
+    names_in,
+    with_nameless,
+    with_names_of,
+    with_names_of_many,
+)
 from casesnb.view.report.sections import chapter, is_summed
 from casesnb.view.text import visible
 from casesnb.view.timeline.page import script, script_source
@@ -116,8 +120,7 @@ def write_report(
             raise ValueError(
                 "No rule says what notes tell of whom. Leave `notes` or `redact` out."
             )
-        parts: Any = [*history] if isinstance(history, list | tuple) else [history]
-        history = [in_pseudonyms(each, redactor) for each in parts]
+        history = [in_pseudonyms(each, redactor) for each in each_of(history)]
         for each in history:
             refuse_leaks(each, redactor)
         redactor.leaks.check("the title or the file's name", [title or "", target.name])
@@ -135,6 +138,11 @@ def write_report(
     return target
 
 
+def each_of(history: Any) -> list[Any]:
+    """Return the histories of which a report is given one or several."""
+    return [*history] if isinstance(history, list | tuple) else [history]
+
+
 def report_body(
     history: History[Any] | Sequence[History[Any]],
     *,
@@ -145,7 +153,7 @@ def report_body(
     made_by: Mapping[str, str] | None = None,
 ) -> bytes:
     """Return a report but for its last line: the same for the same arguments."""
-    histories: Any = [*history] if isinstance(history, list | tuple) else [history]
+    histories = each_of(history)
     if not histories:
         raise ValueError("There is no history to report. Give one that was loaded.")
     need_history(*histories)
@@ -178,12 +186,10 @@ def report_body(
 
 
 def _named(history: History[Any], *, full: bool | None) -> History[Any]:
-    """Return a history with what a report may show and its verification can repeat."""
-    # No manifest tells the order of a field's options, after which values are coloured.
-    changes = history.changes.drop(columns="new_option", errors="ignore")
-    history = replace(history, changes=changes)
-    is_short = is_summed(history, full=full) and not full
-    return with_names_of_many(history) if is_short else history
+    """Return a history with what a manifest tells of it, and so a verification too."""
+    if is_summed(history, full=full) and not full:
+        return with_names_of_many(history)
+    return with_names_of(history, names_in(history))
 
 
 def _written(text: str) -> Markup:
