@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import duckdb
+import narwhals as nw
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -13,6 +14,7 @@ from engines import assert_same, rows
 from test_spells import MISSING, changes_of, text
 
 import casesnb as cn
+from casesnb.tables.frames import rows_of
 from casesnb.tables.schema import TEXT_TYPE
 
 OPEN = (0, "status", MISSING, text("open"))
@@ -127,3 +129,13 @@ def test_before_anything_happened_a_table_of_states_has_no_rows(engine: str) -> 
     found = cn.state_table(ENGINES[engine](), as_of=before)
     found = found.collect() if isinstance(found, pl.LazyFrame) else found
     assert rows(found) == (["domain_id", "case_id"], [])
+
+
+@pytest.mark.parametrize("of", [pd.DataFrame, pl.from_pandas, pa.Table.from_pandas])
+def test_rows_tell_what_is_missing_and_no_word_is(of: Any) -> None:
+    at = pd.to_datetime(["2026-03-01T09:00Z", None], utc=True)
+    frame = of(pd.DataFrame({"text": ["NaT", None], "n": [1.5, None], "at": at}))
+    one, other = rows_of(nw.from_native(frame))
+    assert (one["text"], one["n"]) == ("NaT", 1.5)
+    assert one["at"].isoformat() == "2026-03-01T09:00:00+00:00"
+    assert list(other.values()) == [None, None, None]

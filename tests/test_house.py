@@ -129,7 +129,7 @@ FLOORS = {
         ("timezones", "closing", "threads", "uncertainty"),
         ("calendar", "windows", "trust"),
         ("spells", "actors"),
-        ("state", "durations", "flow", "overlap", "slas", "conformance"),
+        ("state", "durations", "flow", "overlap", "slas", "sla_ledger", "conformance"),
         ("checks",),
         ("summary", "rates", "tail", "triage", "why"),
         ("cohorts", "rework", "weekly"),

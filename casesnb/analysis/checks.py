@@ -23,7 +23,7 @@ import narwhals as nw
 
 from casesnb.analysis.actors import attributed, in_bursts
 from casesnb.analysis.closing import CLOSED, closed_values, is_closed
-from casesnb.analysis.slas import ledger
+from casesnb.analysis.sla_ledger import ledger
 from casesnb.analysis.timezones import micros_between
 from casesnb.tables.arguments import as_ids, need_history
 from casesnb.tables.field_chain import Chains, chained, differs, field_ids_of, is_new

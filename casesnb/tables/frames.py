@@ -471,17 +471,16 @@ def rows_like(rows: Sequence[Mapping[str, Any]], table: Table, like: Any) -> Any
 
 
 def rows_of(frame: Any) -> list[dict[str, Any]]:
-    """Return a small frame's rows as dictionaries, whatever the engine."""
+    """Return a frame's rows as dictionaries, whatever the engine."""
     if isinstance(frame, nw.LazyFrame):
         frame = frame.collect("pyarrow")
-    return [
-        {name: _plain(value) for name, value in row.items()}
-        for row in frame.iter_rows(named=True)
-    ]
+    names = frame.columns
+    columns = (map(_plain, frame[name].to_list()) for name in names)
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _plain(value: Any) -> Any:
-    if value is None or value != value or str(value) == "NaT":
+    if value is None or value != value:
         return None
     # Some engines tell UTC times without saying so.
     if isinstance(value, dt.datetime) and value.tzinfo is None:
