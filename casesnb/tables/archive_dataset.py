@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from casesnb.tables.arrow import TEXT, as_frame, as_table, with_texts
-from casesnb.tables.certificate import Certificate
+from casesnb.tables.certificate import Certificate, case_keys
 from casesnb.tables.history import belonging, breaks_of
 from casesnb.tables.history_builder import HistoryBuilder
 from casesnb.tables.schema import CAPTURES, CHANGES, EVENTS, UNLOADED
@@ -103,7 +103,7 @@ class Dataset:
             self._make(store, chosen)
             return
         captures = _captures_in(self._captures)
-        keys = zip(captures["domain_id"], captures["case_id"], strict=True)
+        keys = case_keys(captures)
         known = dict(zip(keys, captures["capture_id"].tolist(), strict=True))
         known.update({(d, c): number for d, c, number in told["odd"]})
         fresh = {key: n for key, n in chosen.items() if known.get(key) != n}
@@ -163,10 +163,7 @@ class Dataset:
     ) -> None:
         """Put the cases that were kept since in the place of what was there."""
         is_old = np.array(
-            [
-                key in fresh
-                for key in zip(captures["domain_id"], captures["case_id"], strict=True)
-            ],
+            [key in fresh for key in case_keys(captures)],
             dtype=bool,
         )
         # A kill from here on leaves none, and all is made again.
@@ -296,7 +293,7 @@ class _Part:
         self, history: History[pd.DataFrame], chosen: Mapping[Key, int]
     ) -> None:
         captures = history.certificate.captures
-        keys = [*zip(captures["domain_id"], captures["case_id"], strict=True)]
+        keys = [*case_keys(captures)]
         breaks = breaks_of(history.changes)
         self.captures = captures.assign(
             capture_id=np.array([chosen[key] for key in keys], dtype="int64"),
@@ -359,7 +356,7 @@ def history_of(store: Store, chosen: Mapping[Key, int]) -> History[pd.DataFrame]
     if store.redacted is None:
         return history
     proofs, captures = store.originals, history.certificate.captures
-    keys = zip(captures["domain_id"], captures["case_id"], strict=True)
+    keys = case_keys(captures)
     captures["sha256"] = [proofs.get(chosen[key], "") for key in keys]
     certificate = replace(history.certificate, redacted=store.redacted)
     return belonging(history.events, history.changes, certificate)

@@ -497,6 +497,11 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
+def case_keys(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    """Return the domain and the id of the case of each row."""
+    return zip(frame["domain_id"], frame["case_id"], strict=True)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         return value.isoformat()

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from casesnb.tables.arguments import as_ids, moment, need_history
-from casesnb.tables.certificate import Certificate, Content, counted
+from casesnb.tables.certificate import Certificate, Content, case_keys, counted
 from casesnb.tables.field_chain import (
     chains,
     field_ids_of,
@@ -241,10 +241,10 @@ class History(InFiles, Generic[FrameT]):
         """Return the history of the cases whose domain and id are to be kept."""
         certificate = self.certificate
         captures, unloaded = (
-            _rows_of_keys(frame, is_kept).reset_index(drop=True)
+            _rows_ofcase_keys(frame, is_kept).reset_index(drop=True)
             for frame in (certificate.captures, certificate.unloaded)
         )
-        kept = [*_keys(captures)]
+        kept = [*case_keys(captures)]
         n_left_out = certificate.n_cases - len(kept) + certificate.n_left_out
         own = replace(
             certificate,
@@ -325,12 +325,12 @@ def concat(histories: Iterable[History[FrameT]]) -> History[FrameT]:
     fetched: dict[tuple[str, str], Any] = {}
     for n, part in enumerate(parts):
         captures = part.certificate.captures
-        for key, at in zip(_keys(captures), captures["fetched_at"], strict=True):
+        for key, at in zip(case_keys(captures), captures["fetched_at"], strict=True):
             if key not in best or not at < fetched[key]:
                 best[key], fetched[key] = n, at
     kept = [[key for key in best if best[key] == n] for n in range(len(parts))]
     again = [
-        (part, [k for k in _keys(part.certificate.captures) if best[k] != n])
+        (part, [k for k in case_keys(part.certificate.captures) if best[k] != n])
         for n, part in enumerate(parts)
     ]
     frames = [
@@ -344,11 +344,11 @@ def concat(histories: Iterable[History[FrameT]]) -> History[FrameT]:
         for name, table in (("events", EVENTS), ("changes", CHANGES))
     ]
     captures = pd.concat(
-        _rows_of_keys(part.certificate.captures, {*keys}.__contains__)
+        _rows_ofcase_keys(part.certificate.captures, {*keys}.__contains__)
         for part, keys in zip(parts, kept, strict=True)
     )
     unloaded = pd.concat([part.certificate.unloaded for part in parts])
-    unloaded = _rows_of_keys(unloaded, lambda key: key not in best)
+    unloaded = _rows_ofcase_keys(unloaded, lambda key: key not in best)
     unloaded = unloaded.drop_duplicates(_CASE, keep="last")
     contradictions = [c for part in parts for c in part.certificate.contradictions]
     contradictions += _contradictions(again, frames[0], frames[1])
@@ -367,15 +367,11 @@ def concat(histories: Iterable[History[FrameT]]) -> History[FrameT]:
 # ---------------------------------------------------------------- what it counts
 
 
-def _rows_of_keys(
+def _rows_ofcase_keys(
     frame: pd.DataFrame, is_kept: Callable[[tuple[str, str]], bool]
 ) -> pd.DataFrame:
     """Return the rows of a frame whose domain and case are to be kept."""
-    return frame[np.array([is_kept(key) for key in _keys(frame)], dtype=bool)]
-
-
-def _keys(frame: pd.DataFrame) -> Iterable[tuple[str, str]]:
-    return zip(frame["domain_id"], frame["case_id"], strict=True)
+    return frame[np.array([is_kept(key) for key in case_keys(frame)], dtype=bool)]
 
 
 def _held(events: object, changes: object) -> dict[tuple[str, str], list[int]]:
@@ -398,7 +394,10 @@ def _need_belonging(
     told = {
         key: [int(n_events), int(n_changes)]
         for key, n_events, n_changes in zip(
-            _keys(captures), captures["n_events"], captures["n_changes"], strict=True
+            case_keys(captures),
+            captures["n_events"],
+            captures["n_changes"],
+            strict=True,
         )
         if n_events or n_changes
     }
@@ -462,8 +461,8 @@ def recounted(captures: pd.DataFrame, events: object, changes: object) -> pd.Dat
     )
     of = {(row["domain_id"], row["case_id"]): row for row in rows_of(sums)}
     none: dict[str, Any] = {"first": None, "last": None, "created": 0, "ties": 0}
-    found = [of.get(key, none) for key in _keys(captures)]
-    counts = [held.get(key, [0, 0]) for key in _keys(captures)]
+    found = [of.get(key, none) for key in case_keys(captures)]
+    counts = [held.get(key, [0, 0]) for key in case_keys(captures)]
     return CAPTURES.cast(
         captures.assign(
             n_events=[n for n, _ in counts],

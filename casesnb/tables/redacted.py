@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from casesnb.tables.arguments import need_history
-from casesnb.tables.certificate import Certificate, counted
+from casesnb.tables.certificate import Certificate, case_keys, counted
 from casesnb.tables.decode import ESCAPED
 from casesnb.tables.history import History
 from casesnb.tables.names import tail
@@ -468,9 +468,9 @@ def _differences(
 ) -> Iterator[str]:
     """Yield what of a redacted history its original does not make."""
     captures = again.certificate.captures
-    known = {*zip(captures["domain_id"], captures["case_id"], strict=True)}
+    known = {*case_keys(captures)}
     said = given.certificate.captures
-    cases = [*zip(said["domain_id"], said["case_id"], strict=True)]
+    cases = [*case_keys(said)]
     for _, case_id in (case for case in cases if case not in known):
         yield f"case {case_id} is of no case of the original"
     for name, one, other, by in (

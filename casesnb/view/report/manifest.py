@@ -12,16 +12,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from casesnb.tables.certificate import Certificate
+from casesnb.tables.certificate import Certificate, case_keys
 from casesnb.tables.notes import Note, notes_from, notes_to
 from casesnb.view.report.names import Names, names_in
 from casesnb.view.text import shortened, visible
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Mapping, Sequence
-
-    import pandas as pd
+    from collections.abc import Mapping, Sequence
 
     from casesnb.tables.history import History
 
@@ -68,7 +66,7 @@ class Part:
     @property
     def cases(self) -> list[tuple[str, str]]:
         """Those, and the cases that could not be read."""
-        return [*self.captured, *_keys(self.certificate.unloaded)]
+        return [*self.captured, *case_keys(self.certificate.unloaded)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +85,7 @@ class Said:
 
 def cases_in(certificate: Certificate) -> list[tuple[str, str]]:
     """Return the domain and the id of each case that was read, in their order."""
-    return [*_keys(certificate.captures)]
-
-
-def _keys(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
-    return zip(frame["domain_id"], frame["case_id"], strict=True)
+    return [*case_keys(certificate.captures)]
 
 
 def without_pictures(page: bytes) -> bytes:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from casesnb.analysis.weekly import key_figures
+from casesnb.tables.certificate import case_keys
 from casesnb.view.plots.flow import plot_backlog
 from casesnb.view.report.pictures import picture_of, picture_of_activity
 from casesnb.view.wording import counted, hours_text
@@ -44,7 +45,7 @@ def overview(
         told["pictures"] = [*_pictures(history)]
         told["triage"] = [*_triage(top, about)]
     captures = history.certificate.captures
-    cases = zip(captures["domain_id"], captures["case_id"], strict=True)
+    cases = case_keys(captures)
     return told | {"rules": [*_by_rule(found)], "cases": [*cases]}
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from casesnb.analysis.checks import findings
 from casesnb.analysis.summary import case_summary
 from casesnb.analysis.triage import triage
+from casesnb.tables.certificate import case_keys
 from casesnb.tables.frames import as_of_of
 from casesnb.tables.notes import notes_of
 from casesnb.tables.schema import CHANGES, EVENTS
@@ -116,7 +117,7 @@ def chapter(
         found.setdefault((row["domain_id"], row["case_id"]), []).append(row)
     n_found = sum(row["verdict"] == "found" for rows in found.values() for row in rows)
     captures = history.certificate.captures
-    keys = zip(captures["domain_id"], captures["case_id"], strict=True)
+    keys = case_keys(captures)
     places = {case: place for place, case in enumerate(keys)}
     sections = [Section("verdict.html", _verdict(history, key))]
     n_asked = len(captures) + len(history.unloaded)
@@ -127,7 +128,7 @@ def chapter(
             noted = (note.case_id for note in notes)
             in_full = history.only(case_ids={*top["case_id"], *noted})
     cases = {
-        (str(case.domain_id), str(case.case_id)): case
+        (case.domain_id, case.case_id): case
         for events, changes in cases_of(in_full)
         for case in [
             _Case(history, events, changes, found, numbers, key, places, notes)
@@ -135,7 +136,7 @@ def chapter(
     }
     with colours_of(Colours()):  # not those of the session: a report is made again
         if is_many:
-            about_top = {each: cases[each].headline for each in _keys(top)}
+            about_top = {each: cases[each].headline for each in case_keys(top)}
             summed = overview(history, key, told, top, about_top)
             sections.append(Section("overview.html", summed))
             if not full:
@@ -156,11 +157,6 @@ def is_summed(history: History[Any], *, full: bool | None) -> bool:
     """Return whether a history's cases are told together, by key figures."""
     n_asked = len(history.certificate.captures) + len(history.unloaded)
     return n_asked > _FULL or (full is False and n_asked > 1)
-
-
-def _keys(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
-    pairs = zip(frame["domain_id"], frame["case_id"], strict=True)
-    return ((str(domain_id), str(case_id)) for domain_id, case_id in pairs)
 
 
 def _verdict(history: History[Any], key: str) -> dict[str, Any]:
@@ -198,7 +194,7 @@ def _of_many(
     empty = empty[empty["n_events"] == 0]
     ids = {
         "unloaded": unloaded,
-        "empty": [*zip(empty["domain_id"], empty["case_id"], strict=True)],
+        "empty": [*case_keys(empty)],
     }
     is_bare = is_many or not len(history.events)  # an overview has pictures of its own
     pictures = [] if is_bare else [picture_of_activity(history)]
