@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.collections import PolyCollection
 
 from casesnb.analysis.timezones import zone
-from casesnb.tables.frames import to_pandas
+from casesnb.tables.frames import is_history, to_pandas
 from casesnb.tables.schema import CHANGES
 from casesnb.view.plots.axis import span, time_axis
 from casesnb.view.plots.colours import TINTS
@@ -127,8 +127,10 @@ def plot_changes(
     zone_ = zone(tz)
     if top < 1:
         raise ValueError(f"top={top} leaves nothing to draw. Give 1 or more.")
-    _refuse_many(history, fields, top)
-    lanes = lanes_of(history, events=events, as_of=as_of, fields=fields, top=top)
+    given: Any = history  # a lazy frame is asked once
+    shown = given.to_pandas() if is_history(given) else to_pandas(given, CHANGES)
+    _refuse_many(to_pandas(shown, CHANGES), fields, top)
+    lanes = lanes_of(shown, events=events, as_of=as_of, fields=fields, top=top)
     absent = f"no change of {', '.join(lanes.absent)}" if lanes.absent else ""
     n = max(len(lanes.names), 1)
     ax = page(
@@ -182,9 +184,8 @@ def plot_changes(
     return finish(ax, drawing, title=title, below=below)
 
 
-def _refuse_many(history: object, fields: Sequence[str] | None, top: int) -> None:
+def _refuse_many(changes: pd.DataFrame, fields: Sequence[str] | None, top: int) -> None:
     """Refuse the lanes of so many cases that most would not be seen."""
-    changes = to_pandas(history, CHANGES)
     n_cases = changes["case_id"].nunique()
     if n_cases <= _MOST_CASES or (fields is not None and n_cases * len(fields) <= top):
         return

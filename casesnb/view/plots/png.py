@@ -14,6 +14,7 @@ from matplotlib import ft2font
 from matplotlib.font_manager import FontProperties, findfont
 
 from casesnb.view.plots.labels import other_fonts
+from casesnb.view.plots.style import figure_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,9 +39,7 @@ def default_style() -> Iterator[None]:
 def png(ax: Axes, *, dpi: float) -> bytes:
     """Return the figure of a plot as a PNG file."""
     file = io.BytesIO()
-    figure = ax.get_figure(root=True)
-    assert figure is not None  # noqa: S101 - it was drawn a moment ago
-    figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
+    figure_of(ax).savefig(file, format="png", dpi=dpi, metadata={"Software": None})
     return file.getvalue()
 
 

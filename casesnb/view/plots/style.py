@@ -127,8 +127,7 @@ class _Picture(Axes):
 
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         buffer = io.BytesIO()
-        figure = self.get_figure(root=True)
-        assert figure is not None  # noqa: S101 - an Axes of ours always has one
+        figure = figure_of(self)
         figure.savefig(buffer, format="png", dpi=_SHOWN_DPI)
         width, height = (round(inches * 100) for inches in figure.get_size_inches())
         seen = {"width": width, "height": height, "alt": plot_text(self)}
@@ -235,10 +234,16 @@ def page(
     return ax
 
 
+def figure_of(ax: Axes) -> Figure:
+    """Return the figure that a plot is drawn on."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None  # noqa: S101 - what is drawn on has one
+    return figure
+
+
 def _is_alone(ax: Axes) -> bool:
     """Say whether a plot has a page of the caller's for itself, as nothing laid it out."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None  # noqa: S101 - what is drawn on has a figure
+    figure = figure_of(ax)
     is_ours = isinstance(ax, _Picture) or ax.get_subplotspec() is None
     return not is_ours and len(figure.axes) == 1 and not figure.get_layout_engine()
 
@@ -253,16 +258,14 @@ def scale(ax: Axes) -> float:
 
 def _cell(ax: Axes) -> tuple[float, float]:
     """Return the size in pixels of the page that a plot has for itself."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None  # noqa: S101 - what is drawn on has a figure
+    figure = figure_of(ax)
     whole = figure.bbox if len(figure.axes) == 1 else ax.bbox
     return whole.width, whole.height
 
 
 def paper(ax: Axes) -> Paper:
     """Return what can be read on a plot's figure, which a style may have darkened."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None  # noqa: S101 - what is drawn on has a figure
+    figure = figure_of(ax)
     red, green, blue, alpha = to_rgba(figure.get_facecolor())
     light = alpha * (0.2126 * red + 0.7152 * green + 0.0722 * blue) + 1 - alpha
     if light > 0.45:
@@ -279,11 +282,8 @@ def finish(
     if not isinstance(ax, _Picture):
         _make_room(ax, drawing, below * scale(ax))
     below *= scale(ax)
-    called = _wrapped(
-        ax, shortened(drawing.title, 160), _TITLE * 0.64 * scale(ax), _HEAD
-    )
+    called, lines = _words(ax, drawing)
     above = _above(ax, called)
-    lines = _wrapped(ax, drawing.footer, _SMALL * 0.56 * scale(ax), _FOOT)
     head_words, foot_words = (drawable("\n".join(part)) for part in (called, lines))
     if BOX in "".join([head_words, foot_words, *(t.get_text() for t in _texts(ax))]):
         lines = [*lines, f"{BOX} stands for what no font of this machine has."]
@@ -327,8 +327,8 @@ def finish(
 
 def _make_room(ax: Axes, drawing: Drawing, below: float) -> None:
     """Move the edges of a plot that is alone on a page of the caller's."""
-    figure = ax.get_figure(root=True)
-    if figure is None or not _is_alone(ax):
+    figure = figure_of(ax)
+    if not _is_alone(ax):
         return
     width, height = (
         figure.bbox.width / figure.dpi * 72,
@@ -342,10 +342,7 @@ def _make_room(ax: Axes, drawing: Drawing, below: float) -> None:
         [0.0, *(float(t.xyann[0]) for t in ax.texts if isinstance(t, Annotation))]
     )
     ax.set_position((left / width, box.y0, 1 - (left + right) / width, box.height))
-    title = _wrapped(
-        ax, shortened(drawing.title, 160), _TITLE * 0.64 * scale(ax), _HEAD
-    )
-    lines = _wrapped(ax, drawing.footer, _SMALL * 0.56 * scale(ax), _FOOT)
+    title, lines = _words(ax, drawing)
     size = scale(ax)
     head = _above(ax, title) + (len(title) + 0.4) * _TITLE * _LEADING * size
     foot = below + (len(lines) + 1) * _LEADING * _SMALL * size
@@ -368,10 +365,19 @@ def _texts(ax: Axes) -> list[Text]:
     return shown if box is None else [*shown, *box.get_texts()]
 
 
+def _words(ax: Axes, drawing: Drawing) -> tuple[list[str], list[str]]:
+    """Return the lines of a picture's title and of its footer, as wide as it is now."""
+    size = scale(ax)
+    title = shortened(drawing.title, 160)
+    return (
+        _wrapped(ax, title, _TITLE * 0.64 * size, _HEAD),
+        _wrapped(ax, drawing.footer, _SMALL * 0.56 * size, _FOOT),
+    )
+
+
 def _wrapped(ax: Axes, text: str, letter: float, most: int) -> list[str]:
     """Return a text in lines that end before the page does; a letter takes points."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None  # noqa: S101 - what is drawn on has a figure
+    figure = figure_of(ax)
     wide = ax.bbox.width  # beside others a plot has no more
     if len(figure.axes) == 1:
         wide = (1 - ax.get_position().x0) * figure.bbox.width
@@ -413,8 +419,8 @@ def _columns(labels: Sequence[str], room: float, size: float) -> tuple[int, floa
 
 def _heighten(ax: Axes, foot: float, head: float) -> None:
     """Make the page of a fresh plot higher by inches; the plot stays as it is."""
-    figure = ax.get_figure(root=True)
-    if figure is None or not (foot or head):
+    figure = figure_of(ax)
+    if not (foot or head):
         return
     box = ax.get_position()
     width, height = figure.get_size_inches()
