@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import getpass
-from collections import Counter
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +12,7 @@ import msgspec
 import pandas as pd
 
 from casesnb.tables.arguments import as_ids, moment
+from casesnb.tables.certificate import counted
 from casesnb.tables.files import write_csv
 from casesnb.tables.schema import NOTES
 from casesnb.wire.whole_file import alone, whole_file
@@ -249,10 +249,10 @@ class Notes:
 
     def __repr__(self) -> str:
         """Say how many there are, on how many cases, and where."""
-        n, n_cases = len(self), len(Counter(note.case_id for note in self))
+        n_cases = len({(note.domain_id, note.case_id) for note in self})
         where = "" if self.path is None else f" in {self.path}"
-        plural = "s" if n != 1 else "", "s" if n_cases != 1 else ""
-        return f"Notes: {n:,} note{plural[0]} on {n_cases:,} case{plural[1]}{where}"
+        of = counted(len(self), "note"), counted(n_cases, "case")
+        return f"Notes: {of[0]} on {of[1]}{where}"
 
 
 def notes_of(
