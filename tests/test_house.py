@@ -108,7 +108,7 @@ FLOORS = {
         ("errors",),
         ("calls", "redact"),
         ("pages", "recording"),
-        ("store",),
+        ("store", "store_rows"),
         ("store_copy",),
         ("client",),
     ),

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from casesnb.wire.pages import Page
     from casesnb.wire.redact.redaction import Redaction
     from casesnb.wire.responder import Request, Response
-    from casesnb.wire.store import KeptCase
+    from casesnb.wire.store_rows import KeptCase
 
     Key = tuple[str, str]
     Given = CaseFilter | Mapping[str, Any] | None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from casesnb.wire.limits import Pace
     from casesnb.wire.pages import Page
-    from casesnb.wire.store import KeptCase
+    from casesnb.wire.store_rows import KeptCase
 
 AUDIT = "GetCaseAuditEvents"
 SEARCH = "SearchCases"

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from casesnb.wire.client import Client
     from casesnb.wire.pages import Page
-    from casesnb.wire.store import KeptCase, Store
+    from casesnb.wire.store import Store
+    from casesnb.wire.store_rows import KeptCase
 
 DAY = 86_400.0
 _SEARCH_AGE = 3600.0  # seconds for which a search is not asked again after a kill

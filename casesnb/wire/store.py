@@ -19,7 +19,6 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import chain, groupby, islice, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,7 +31,25 @@ from filelock import FileLock, Timeout
 from casesnb.wire.errors import CasesError, error_code
 from casesnb.wire.pages import Page, iter_pages, read_token
 from casesnb.wire.recording import RecordingNotFound
-from casesnb.wire.responder import TOKENS, Request, Response, less_of, token_of
+from casesnb.wire.responder import TOKENS, Request, Response
+from casesnb.wire.store_rows import (
+    KEPT,
+    PAGES_OF,
+    ROW,
+    SCHEMA,
+    WHOLE,
+    KeptCapture,
+    KeptCase,
+    Row,
+    asked_for,
+    head_of,
+    kept_capture,
+    listing_of,
+    page_of,
+    proof_of,
+    split_params,
+    sum_of,
+)
 from casesnb.wire.text import shortened
 
 if TYPE_CHECKING:
@@ -53,7 +70,6 @@ if TYPE_CHECKING:
 AUDIT = "GetCaseAuditEvents"
 FORMAT = 1
 _APPLICATION = 0x63617365  # "case", in the file's header
-_PAGING = (*TOKENS, "maxResults", "MaxResults")
 _HOUR = 3600.0
 _MOST = 1 << 28  # bytes of one answer: more is a damaged length
 _NO_FIELDS = b'{"fields": [], "errors": []}'
@@ -61,50 +77,6 @@ _N_SAMPLES = 200  # pages from which the dictionary is made, once they are there
 _DICTIONARY = 65_536
 _BATCH = 256  # pages read at a time
 _WORKERS = 2
-
-_SCHEMA = """
-CREATE TABLE meta (
-    name TEXT PRIMARY KEY, value TEXT NOT NULL, hash BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE dictionary (id INTEGER PRIMARY KEY, hash BLOB NOT NULL, data BLOB NOT NULL);
-CREATE TABLE capture (
-    id INTEGER PRIMARY KEY,
-    operation TEXT NOT NULL,
-    domain_id TEXT,
-    case_id TEXT,
-    asked TEXT NOT NULL,      -- the other parameters, as JSON
-    last_updated TEXT,        -- the case's, when it was asked for
-    begun_at INTEGER NOT NULL,  -- microseconds since 1970
-    ended_at INTEGER,
-    n_pages INTEGER,
-    earlier INTEGER,          -- the capture of the same listing before it
-    listing BLOB,             -- which request it answers
-    proof BLOB,               -- a hash over its pages
-    head BLOB                 -- one over all of it; there as soon as it is whole
-);
-CREATE INDEX capture_of ON capture (listing, id);
-CREATE INDEX capture_open ON capture (operation, domain_id, case_id) WHERE head IS NULL;
-CREATE TABLE page (
-    capture_id INTEGER NOT NULL,
-    number INTEGER NOT NULL,
-    received_at INTEGER NOT NULL,
-    date TEXT,
-    retries INTEGER NOT NULL,
-    throttles INTEGER NOT NULL,
-    token INTEGER,            -- a hash of the one that it was asked with
-    hash BLOB NOT NULL,
-    dictionary INTEGER,
-    body BLOB NOT NULL,
-    UNIQUE (capture_id, number)
-);
-CREATE TABLE deleted (
-    domain_id TEXT NOT NULL,
-    case_id TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    hash BLOB NOT NULL,
-    PRIMARY KEY (domain_id, case_id)
-) WITHOUT ROWID;
-"""
 
 
 class ArchiveError(CasesError):
@@ -115,56 +87,10 @@ class ArchiveBusy(ArchiveError):  # noqa: N818 - it is not wrong, only busy
     """Another process writes to the archive."""
 
 
-class KeptCapture(NamedTuple):
-    """A listing that was kept whole."""
-
-    id: int
-    operation: str
-    domain_id: str | None
-    case_id: str | None
-    params: Mapping[str, Any]
-    last_updated: str | None
-    begun_at: int
-    ended_at: int
-    n_pages: int
-    earlier: int | None
-    listing: bytes
-    proof: bytes
-    head: bytes
-
-
-class KeptCase(NamedTuple):
-    """A case whose history was kept, and the newest capture of it."""
-
-    domain_id: str
-    case_id: str
-    capture_id: int
-    last_updated: str | None
-    captured_at: int
-    n_pages: int
-    n_captures: int
-    deleted_at: int | None
-
-
-class _Row(NamedTuple):
-    """A page as it is kept."""
-
-    capture_id: int
-    number: int
-    received_at: int
-    date: str | None
-    retries: int
-    throttles: int
-    token: int | None
-    hash: bytes
-    dictionary: int | None
-    body: bytes
-
-
 class _Read(NamedTuple):
     """A page as it came, or why it is not there any more."""
 
-    row: _Row
+    row: Row
     body: bytes = b""
     error: ArchiveError | None = None
 
@@ -172,16 +98,6 @@ class _Read(NamedTuple):
 def now() -> int:
     """Return microseconds since 1970."""
     return time.time_ns() // 1000
-
-
-def _names(table: str, kind: type[NamedTuple], **others: str) -> str:
-    return ", ".join(f"{table}.{others.get(n, n)}" for n in kind._fields)
-
-
-_ROW = _names("page", _Row)
-_KEPT = _names("capture", KeptCapture, params="asked")
-_PAGES_OF = f"SELECT {_ROW} FROM page WHERE capture_id = ? ORDER BY number"
-_WHOLE = f"SELECT {_KEPT} FROM capture NOT INDEXED WHERE head IS NOT NULL "
 
 
 class Store:
@@ -311,7 +227,7 @@ class Store:
             ):
                 db.executescript(
                     "PRAGMA page_size = 8192; PRAGMA journal_mode = MEMORY;"
-                    f"PRAGMA synchronous = FULL; BEGIN; {_SCHEMA}"
+                    f"PRAGMA synchronous = FULL; BEGIN; {SCHEMA}"
                     f"PRAGMA application_id = {_APPLICATION};"
                     f"PRAGMA user_version = {FORMAT};"
                 )
@@ -422,13 +338,13 @@ class Store:
         n = 0
         with self._lock, self._told():
             rows = self._open.execute(
-                f"SELECT {_KEPT}, earlier.head FROM capture NOT INDEXED "
+                f"SELECT {KEPT}, earlier.head FROM capture NOT INDEXED "
                 "LEFT JOIN capture AS earlier ON earlier.id = capture.earlier "
                 "WHERE capture.head IS NOT NULL"
             )
             for *told, before in rows:
                 n += 1
-                if _head(told, before) != told[-1]:
+                if head_of(told, before) != told[-1]:
                     raise ArchiveError(self._not_as_kept(told[0]))
         if str(n) != self.meta.get("n_whole"):
             why = f"{n} captures are there, not as many as were kept"
@@ -444,7 +360,7 @@ class Store:
         """What is told of the archive as a whole, by name."""
         found = {}
         for name, value, told in self._rows("SELECT name, value, hash FROM meta"):
-            if _sum(name, value) != told:
+            if sum_of(name, value) != told:
                 raise ArchiveError(self._damaged("what is told of it as a whole"))
             found[name] = value
         return found
@@ -483,7 +399,7 @@ class Store:
     ) -> Capture:
         """Begin a capture, or go on with the one that was left open, if it is not old."""
         self._need_write()
-        subject, asked = _split(params)
+        subject, asked = split_params(params)
         capture = Capture(self, operation, params, last_updated)
         found = self._rows(
             "SELECT id, begun_at FROM capture WHERE head IS NULL AND operation = ? "
@@ -497,10 +413,10 @@ class Store:
                 capture.abandon()
                 continue
             token = None
-            for row in starmap(_Row, self._rows(_PAGES_OF, capture.id)):
+            for row in starmap(Row, self._rows(PAGES_OF, capture.id)):
                 body = self._body(row)
                 following = read_token(body)
-                capture.last = _page(row, body, operation, params, token, following)
+                capture.last = page_of(row, body, operation, params, token, following)
                 token = following
         return capture
 
@@ -538,7 +454,7 @@ class Store:
     ) -> None:
         """Note that a case is there no more; what was kept of it stays."""
         at = now() if at is None else at
-        row = (domain_id, case_id, at, _sum(domain_id, case_id, at))
+        row = (domain_id, case_id, at, sum_of(domain_id, case_id, at))
         with self._transaction() as db:
             db.execute("INSERT OR IGNORE INTO deleted VALUES (?, ?, ?, ?)", row)
 
@@ -553,14 +469,14 @@ class Store:
         with self._transaction() as db:
             capture_id = capture.id
             if capture_id is None:
-                subject, asked = _split(capture.params)
+                subject, asked = split_params(capture.params)
                 begun = (listing, capture.last_updated, capture.begun_at)
                 ((capture_id,),) = db.execute(
                     "INSERT INTO capture (operation, domain_id, case_id, asked, listing, "
                     "last_updated, begun_at) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
                     (capture.operation, *subject, asked, *begun),
                 )
-            row = _Row(
+            row = Row(
                 capture_id,
                 page.number,
                 at,
@@ -588,7 +504,7 @@ class Store:
             "(SELECT listing FROM capture WHERE id = ?) ORDER BY id DESC LIMIT 1",
             (capture_id,),
         ).fetchone() or (None, None)
-        proof = _proof(
+        proof = proof_of(
             db.execute(
                 "SELECT number, received_at, date, retries, throttles, token, hash "
                 "FROM page WHERE capture_id = ? ORDER BY number",
@@ -600,8 +516,8 @@ class Store:
             "WHERE id = ?",
             (at, n_pages, earlier, proof, capture_id),
         )
-        told = db.execute(f"SELECT {_KEPT} FROM capture WHERE id = ?", (capture_id,))
-        head = _head(told.fetchone(), before)
+        told = db.execute(f"SELECT {KEPT} FROM capture WHERE id = ?", (capture_id,))
+        head = head_of(told.fetchone(), before)
         db.execute("UPDATE capture SET head = ? WHERE id = ?", (head, capture_id))
         ((n_whole,),) = db.execute("SELECT value FROM meta WHERE name = 'n_whole'")
         _tell(db, "n_whole", str(int(n_whole) + 1))
@@ -620,8 +536,8 @@ class Store:
             if n is None or n < self._train_at:
                 return
             self._train_at *= 4
-            newest = f"SELECT {_ROW} FROM page ORDER BY rowid DESC LIMIT {_N_SAMPLES}"
-            samples = [self._body(_Row(*row)) for row in self._rows(newest)]
+            newest = f"SELECT {ROW} FROM page ORDER BY rowid DESC LIMIT {_N_SAMPLES}"
+            samples = [self._body(Row(*row)) for row in self._rows(newest)]
             try:
                 data = zstandard.train_dictionary(_DICTIONARY, [*samples]).as_bytes()
             except zstandard.ZstdError:  # too little to learn from
@@ -652,7 +568,7 @@ class Store:
             found = self._here.codecs = _Codecs(self._dictionary)
         return found
 
-    def _body(self, row: _Row) -> bytes:
+    def _body(self, row: Row) -> bytes:
         """Return a page's bytes as they came, or raise if they are not."""
         if row.dictionary is not None and self._dictionary is None:
             # It was made after this was opened.
@@ -671,7 +587,7 @@ class Store:
         where = f"page {row.number} of capture {row.capture_id}"
         raise ArchiveError(self._damaged(f"{where} is not as it was kept ({why})"))
 
-    def _as_it_came(self, row: _Row) -> _Read:
+    def _as_it_came(self, row: Row) -> _Read:
         try:
             return _Read(row, self._body(row))
         except ArchiveError as error:
@@ -689,12 +605,12 @@ class Store:
         """Return the whole captures of a case, or of all, oldest first."""
         wanted = "AND (?1 IS NULL OR operation = ?1) AND (?2 IS NULL OR case_id = ?2) "
         found = self._rows(
-            f"{_WHOLE} {wanted} AND (?3 IS NULL OR domain_id = ?3) ORDER BY id",
+            f"{WHOLE} {wanted} AND (?3 IS NULL OR domain_id = ?3) ORDER BY id",
             operation,
             case_id,
             domain_id,
         )
-        return [_kept(row) for row in found]
+        return [kept_capture(row) for row in found]
 
     def cases(self, domain_id: str | None = None) -> list[KeptCase]:
         """Return the cases whose history was kept, in the order they first were."""
@@ -709,7 +625,7 @@ class Store:
         )
         deleted = {}
         for *case, at, told in self._rows("SELECT * FROM deleted"):
-            if _sum(*case, at) != told:
+            if sum_of(*case, at) != told:
                 raise ArchiveError(self._damaged("the mark of a deleted case differs"))
             deleted[tuple(case)] = at
         return [KeptCase._make((*row, deleted.get(row[:2]))) for row in found]
@@ -782,13 +698,13 @@ class Store:
                         "for. Give ids that captures() or cases() told."
                     )
             kept = db.execute(
-                f"SELECT {_KEPT}, earlier.head FROM wanted "
+                f"SELECT {KEPT}, earlier.head FROM wanted "
                 "CROSS JOIN capture ON capture.id = wanted.id "
                 "LEFT JOIN capture AS earlier ON earlier.id = capture.earlier "
                 "ORDER BY wanted.place"
             )
             rows = db.execute(
-                f"SELECT {_ROW} FROM wanted CROSS JOIN page "
+                f"SELECT {ROW} FROM wanted CROSS JOIN page "
                 "ON page.capture_id = wanted.id ORDER BY wanted.place, page.number"
             )
             with closing(self._ahead(rows)) as ahead:
@@ -805,7 +721,7 @@ class Store:
         """Yield each page as it came, the next ones being read meanwhile."""
 
         def read(batch: list[Any]) -> list[_Read]:
-            return [self._as_it_came(_Row(*row)) for row in batch]
+            return [self._as_it_came(Row(*row)) for row in batch]
 
         batches = iter(lambda: list(islice(rows, _BATCH)), [])
         first = list(islice(batches, 2))
@@ -826,10 +742,10 @@ class Store:
         self, told: Sequence[Any], before: bytes | None, reads: Sequence[_Read]
     ) -> list[Page] | ArchiveError:
         """Return a capture's pages, if all of it is as it was kept."""
-        proof = _proof(read.row[1:8] for read in reads)
-        if _head(told, before) != told[-1] or proof != told[-2]:
+        proof = proof_of(read.row[1:8] for read in reads)
+        if head_of(told, before) != told[-1] or proof != told[-2]:
             return ArchiveError(self._not_as_kept(told[0]))
-        operation, params = told[1], _params(told)
+        operation, params = told[1], asked_for(told)
         pages: list[Page] = []
         token = following = None
         for row, body, error in reads:
@@ -837,7 +753,7 @@ class Store:
                 return error
             if len(pages) < len(reads) - 1:  # the last has none, or it were not whole
                 following = read_token(body)
-            pages.append(_page(row, body, operation, params, token, following))
+            pages.append(page_of(row, body, operation, params, token, following))
             token, following = following, None
         return pages
 
@@ -847,7 +763,7 @@ class Store:
         found = None
         for how in ("", "NOT INDEXED"):  # a damaged index may hide what is there
             found = found or self._rows(
-                f"SELECT {_ROW} FROM capture {how} CROSS JOIN page {how} "
+                f"SELECT {ROW} FROM capture {how} CROSS JOIN page {how} "
                 "ON page.capture_id = capture.id WHERE listing = ? "
                 "AND head IS NOT NULL AND token IS ? ORDER BY capture.id DESC LIMIT 1",
                 listing,
@@ -861,7 +777,7 @@ class Store:
                 f"{self.path} holds no answer to {request.operation} "
                 f"({shortened(request.path, 200)}). Keep it first: update the archive."
             )
-        row = _Row(*found[0])
+        row = Row(*found[0])
         if row.capture_id not in self._proven:
             for _ in self.pages([row.capture_id]):
                 pass
@@ -921,78 +837,6 @@ class _Codecs:
         self.shared = zstandard.ZstdDecompressor(dict_data=dictionary)
 
 
-def _split(params: Mapping[str, Any]) -> tuple[tuple[Any, Any], str]:
-    """Return what a listing is about, and what else is asked of it, as JSON."""
-    rest = {k: v for k, v in params.items() if k not in {"domainId", "caseId"}}
-    subject = params.get("domainId"), params.get("caseId")
-    return subject, json.dumps(rest, sort_keys=True)
-
-
-def _kept(told: Sequence[Any]) -> KeptCapture:
-    return KeptCapture(*told)._replace(params=_params(told))
-
-
-def _params(told: Sequence[Any]) -> dict[str, Any]:
-    """Return what was asked for a capture, without a token."""
-    _, _, domain_id, case_id, asked, *_ = told
-    about = {"domainId": domain_id, "caseId": case_id}
-    return {k: v for k, v in about.items() if v is not None} | _asked(asked)
-
-
-@lru_cache
-def _asked(text: str) -> dict[str, Any]:
-    return dict(json.loads(text))
-
-
-def _page(
-    row: _Row,
-    body: bytes,
-    operation: str,
-    params: Mapping[str, Any],
-    token: str | None,
-    following: str | None,
-) -> Page:
-    """Return a page as `iter_pages` gave it, asked for with a token."""
-    named = "NextToken" if "MaxResults" in params else "nextToken"
-    return Page(
-        operation,
-        params if token is None else {**params, named: token},
-        row.number,
-        body,
-        following,
-        row.date,
-        row.retries,
-        row.throttles,
-    )
-
-
-def listing_of(request: Request) -> tuple[bytes, int | None]:
-    """Return which listing a request asks for, and a number for its token."""
-    plain = less_of(request, _PAGING)
-    listing = hashlib.sha256(plain.canonical().encode()).digest()[:16]
-    if (token := token_of(request)) is None:
-        return listing, None
-    number = hashlib.sha256(str(token).encode()).digest()[:8]
-    return listing, int.from_bytes(number, "big", signed=True)
-
-
-def _proof(facts: Iterable[Sequence[Any]]) -> bytes:
-    """Return a hash over all that is told of a capture's pages, their hashes too."""
-    found = hashlib.sha256()
-    for fact in facts:
-        found.update(repr(tuple(fact)).encode())
-    return found.digest()
-
-
-def _head(told: Sequence[Any], before: bytes | None) -> bytes:
-    """Return a hash over a capture and the one of its listing before it."""
-    return hashlib.sha256((before or b"") + repr(tuple(told[:-1])).encode()).digest()
-
-
 def _tell(db: sqlite3.Connection, name: str, value: str) -> None:
-    row = (name, value, _sum(name, value))
+    row = (name, value, sum_of(name, value))
     db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", row)
-
-
-def _sum(*values: Any) -> bytes:
-    return hashlib.sha256(repr(values).encode()).digest()[:8]

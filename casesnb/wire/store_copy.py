@@ -17,14 +17,15 @@ from botocore.serialize import create_serializer
 
 from casesnb.wire.pages import Page, read_token
 from casesnb.wire.responder import Request, Response
-from casesnb.wire.store import AUDIT, ArchiveError, Capture, Store, listing_of
+from casesnb.wire.store import AUDIT, ArchiveError, Capture, Store
+from casesnb.wire.store_rows import listing_of
 from casesnb.wire.whole_file import make_folder, whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from casesnb.wire.redact.redactor import Redactor
-    from casesnb.wire.store import KeptCapture
+    from casesnb.wire.store_rows import KeptCapture
 
 _SERVICE = "connectcases"
 _KINDS = frozenset({"live", "sandbox"})
