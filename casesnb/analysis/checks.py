@@ -26,7 +26,14 @@ from casesnb.analysis.closing import CLOSED, closed_values, is_closed
 from casesnb.analysis.sla_ledger import ledger
 from casesnb.analysis.timezones import micros_between
 from casesnb.tables.arguments import as_ids, need_history
-from casesnb.tables.field_chain import Chains, chained, differs, field_ids_of, is_new
+from casesnb.tables.field_chain import (
+    Chains,
+    chained,
+    differs,
+    field_ids_of,
+    is_creation,
+    is_new,
+)
 from casesnb.tables.frames import (
     NO_TEXT,
     as_given,
@@ -491,7 +498,7 @@ def _without(frame: Any, cases: Any) -> Any:
 
 
 def _created(context: RuleContext) -> Any:
-    return context._events.filter(nw.col("event_type") == "Case.Created")
+    return context._events.filter(is_creation())
 
 
 def _closes(context: RuleContext) -> Any:

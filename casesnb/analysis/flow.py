@@ -406,9 +406,9 @@ def reopens(
 
 def reopenings(linked: Chains) -> Any:
     """Return of what `closings` does the changes that open a case again."""
-    moves = linked.filter(nw.col("was_closed") & nw.col("is_told"))
-    moves = moves.filter(~nw.col("now_closed")).told(*_CASE, "sequence", "event_type")
-    return moves.frame.filter((nw.col("event_type") != "Case.Created").fill_null(True))
+    is_again = nw.col("was_closed") & nw.col("is_told") & ~nw.col("now_closed")
+    moves = linked.filter(is_again & ~nw.col("is_creation"))
+    return moves.told(*_CASE, "sequence").frame
 
 
 def closings(

@@ -496,7 +496,7 @@ def _holders(cases: Any, changes: Any) -> Any:
 
 def _touchless(cases: Any, events: Any) -> Any:
     """Return each case with whether an agent did anything until its first close."""
-    is_after = (nw.col("event_type") != "Case.Created").fill_null(True)
+    is_after = ~is_creation()
     done = events.filter(is_after).select(
         *_CASE,
         then=nw.col("sequence").cast(nw.Int64),

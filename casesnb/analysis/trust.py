@@ -13,6 +13,7 @@ from casesnb.tables.field_chain import (
     chained,
     field_ids_of,
     in_thread,
+    is_creation,
     is_unexplained,
 )
 from casesnb.tables.frames import (
@@ -184,7 +185,7 @@ def continuity(
 
 def _with_birth(frame: Any) -> Any:
     """Return changes beside when their case was created, where the history says."""
-    born = nw.when(nw.col("event_type") == "Case.Created").then("performed_at")
+    born = nw.when(is_creation()).then("performed_at")
     return frame.with_columns(born=born).with_columns(
         born=nw.col("born").min().over("domain_id", "case_id")
     )
