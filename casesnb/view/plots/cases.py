@@ -38,7 +38,7 @@ from casesnb.view.plots.style import (
     sentences,
     top_or_other,
 )
-from casesnb.view.plots.swarm import swarm
+from casesnb.view.plots.swarm import draw_swarm
 from casesnb.view.text import shortened
 from casesnb.view.wording import (
     counted,
@@ -289,7 +289,17 @@ def plot_aging(
     about += f"{oldest} old" if is_one else f"the oldest {oldest} old"
     ax.set_xlim(-0.6, len(names) - 0.25)
     ax.set_ylim(0, max(age.max(), 1 / 24) * 1.08)
-    n_each = _draw_ages(ax, age, column, known)
+    n_each = draw_swarm(
+        ax,
+        age,
+        column,
+        ~known,
+        place=age / ax.get_ylim()[1],
+        along="y",
+        size=4.8,
+        gap=0.8,
+        wide=2 * _WIDE,
+    )
     middle = [float(np.median(age[column == i])) for i in range(len(names))]
     at, on = np.arange(len(names)), paper(ax)
     ax.hlines(middle, at - _WIDE, at + _WIDE, color=on.ink, linewidth=1.8, zorder=4)
@@ -377,32 +387,6 @@ def _ages(
     )
     order = np.lexsort((ages["case_id"].to_numpy(dtype=object), -ages["age_hours"]))
     return ages.iloc[order].reset_index(drop=True)
-
-
-def _draw_ages(ax: Axes, age: Numbers, column: Numbers, known: Numbers) -> int:
-    """Draw a dot for each case, or for some of them; return for how many."""
-    on, size = paper(ax), 4.8
-    high = ax.get_ylim()[1]
-    points = ax.bbox.height / ax.figure.dpi * 72
-    across = ax.bbox.width / ax.figure.dpi * 72 / abs(np.diff(ax.get_xlim()))[0]
-    room = max(int(2 * _WIDE * across / size), 3)
-    dots = swarm(age / high * points / size, column, (~known).astype(int), room=room)
-    x = column[dots.row] + dots.aside * size / across
-    colour = KINDS["agent"].colour
-    for which, face in ((known[dots.row], colour), (~known[dots.row], on.ground)):
-        ax.plot(
-            x[which],
-            age[dots.row][which],
-            linestyle="",
-            marker="o",
-            markersize=size - 0.8,
-            markerfacecolor=face,
-            markeredgecolor=colour,
-            markeredgewidth=0.8,
-            rasterized=len(x) > _DOTS,
-            zorder=3,
-        )
-    return dots.n_each
 
 
 def _cases(events: pd.DataFrame) -> tuple[Numbers, list[Any]]:

@@ -25,7 +25,6 @@ from casesnb.view.plots.colours import inks_of, options_of
 from casesnb.view.plots.labels import drawable
 from casesnb.view.plots.people import grid_of
 from casesnb.view.plots.style import (
-    KINDS,
     OTHER,
     Drawing,
     area,
@@ -43,7 +42,7 @@ from casesnb.view.plots.style import (
     sentences,
     top_or_other,
 )
-from casesnb.view.plots.swarm import swarm
+from casesnb.view.plots.swarm import draw_swarm
 from casesnb.view.text import shortened
 from casesnb.view.wording import (
     actor_names,
@@ -291,7 +290,18 @@ def plot_time_in(
     grid(ax, "x")
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_yticks(range(len(rows)), [drawable(shortened(name, 22)) for name in rows])
-    n_each = _draw_stays(ax, hours, row, is_open)
+    begin, end = np.log(ax.get_xlim())
+    n_each = draw_swarm(
+        ax,
+        hours,
+        row,
+        is_open,
+        place=(np.log(hours) - begin) / (end - begin),
+        along="x",
+        size=4.4 if len(hours) <= _FEW else 3.2,
+        gap=0.7,
+        wide=0.84,
+    )
     quantiles = _quantiles(found, row, len(rows))
     _write_quantiles(ax, quantiles)
     counts = np.bincount(row, minlength=len(rows))
@@ -320,33 +330,6 @@ def plot_time_in(
         "count with the time so far",
     )
     return finish(ax, Drawing(about, lambda: found, lines, footer), title=title)
-
-
-def _draw_stays(ax: Axes, hours: Numbers, row: Numbers, is_open: Numbers) -> int:
-    """Draw a dot for each stay, or for some of them; return for how many."""
-    on, size = paper(ax), 4.4 if len(hours) <= _FEW else 3.2
-    low, high = np.log(ax.get_xlim())
-    points = ax.bbox.width / ax.figure.dpi * 72
-    across = ax.bbox.height / ax.figure.dpi * 72 / abs(np.diff(ax.get_ylim()))[0]
-    at = (np.log(hours) - low) / (high - low) * points / size
-    room = max(int(0.84 * across / size), 3)
-    dots = swarm(at, row, is_open.astype(int), room=room)
-    y = row[dots.row] + dots.aside * size / across
-    colour = KINDS["agent"].colour
-    for which, face in ((~is_open[dots.row], colour), (is_open[dots.row], on.ground)):
-        ax.plot(
-            hours[dots.row][which],
-            y[which],
-            linestyle="",
-            marker="o",
-            markersize=size - 0.7,
-            markerfacecolor=face,
-            markeredgecolor=colour,
-            markeredgewidth=0.8,
-            rasterized=len(y) > 3_000,
-            zorder=3,
-        )
-    return dots.n_each
 
 
 def _quantiles(found: pd.DataFrame, row: Numbers, n: int) -> list[tuple[float, float]]:

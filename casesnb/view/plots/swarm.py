@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from casesnb.view.plots.style import KINDS, paper
+
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     Numbers = np.ndarray[Any, Any]
 
 _STEPS = (1, 2, 5)  # and their tens: what one dot may stand for
+_DOTS = 3_000  # more are pixels, in a file of lines too
 
 
 class Swarm(NamedTuple):
@@ -71,3 +76,46 @@ def _slots(at: Numbers, group: Numbers) -> tuple[Numbers, int]:
         slots[i] = slot
         most = max(most, slot + 1)
     return slots, most
+
+
+def draw_swarm(
+    ax: Axes,
+    values: Numbers,
+    group: Numbers,
+    is_hollow: Numbers,
+    *,
+    place: Numbers,
+    along: Literal["x", "y"],
+    size: float,
+    gap: float,
+    wide: float,
+) -> int:
+    """Draw a dot for each value, or for some of them; return for how many.
+
+    Values lie `along` an axis, each at its `place` on it, from 0 to 1, and groups
+    along the other. A dot takes `size` points and leaves a `gap` of them; the dots
+    of a group take at most so `wide` a part of its place.
+    """
+    box, limits = ax.bbox, ax.get_xlim() if along == "y" else ax.get_ylim()
+    sizes = (box.height, box.width) if along == "y" else (box.width, box.height)
+    points, others = (each / ax.figure.dpi * 72 for each in sizes)
+    across = others / abs(np.diff(limits))[0]
+    room = max(int(wide * across / size), 3)
+    dots = swarm(place * points / size, group, is_hollow.astype(int), room=room)
+    aside = group[dots.row] + dots.aside * size / across
+    ink, ground = KINDS["agent"].colour, paper(ax).ground
+    of_dots = is_hollow[dots.row]
+    for which, face in ((~of_dots, ink), (of_dots, ground)):
+        value, beside = values[dots.row][which], aside[which]
+        ax.plot(
+            *((beside, value) if along == "y" else (value, beside)),
+            linestyle="",
+            marker="o",
+            markersize=size - gap,
+            markerfacecolor=face,
+            markeredgecolor=ink,
+            markeredgewidth=0.8,
+            rasterized=len(aside) > _DOTS,
+            zorder=3,
+        )
+    return dots.n_each
