@@ -20,14 +20,16 @@ from casesnb.tables.history import History
 from casesnb.tables.names import tail
 from casesnb.tables.order import ORDER_BY
 from casesnb.tables.schema import (
+    ACTOR_KINDS,
     CAPTURES,
     CHANGES,
     EVENTS,
     TEXT_TYPE,
     TIME,
     UNLOADED,
+    VALUE_KINDS,
 )
-from casesnb.tables.values import KINDS, json_text
+from casesnb.tables.values import json_text
 from casesnb.wire.redact.redaction import Redaction
 from casesnb.wire.redact.redactor import Redactor
 
@@ -59,10 +61,10 @@ _RULES = {
 """The rule of each column whose values need nothing from beside them."""
 
 _OURS = {
-    "actor_kind": {"agent", "custom", "service", "role", "unknown"},
+    "actor_kind": {*ACTOR_KINDS},
     "order_by": {*ORDER_BY},
-    "old_kind": {*KINDS, "unknown"},
-    "new_kind": {*KINDS, "unknown"},
+    "old_kind": {*VALUE_KINDS},
+    "new_kind": {*VALUE_KINDS},
     "order_seen": {"newest first", "oldest first", "mixed", "not told"},
 }
 """Columns of casesnb's own words, which stay; any other text in them goes."""
