@@ -90,12 +90,8 @@ def draw_swarm(
     gap: float,
     wide: float,
 ) -> int:
-    """Draw a dot for each value, or for some of them; return for how many.
-
-    Values lie `along` an axis, each at its `place` on it, from 0 to 1, and groups
-    along the other. A dot takes `size` points and leaves a `gap` of them; the dots
-    of a group take at most so `wide` a part of its place.
-    """
+    """Draw a dot for each value, or for each `n_each` of them, which is returned."""
+    # Places go from 0 to 1 along the axis of the values; sizes and gaps are points.
     box, limits = ax.bbox, ax.get_xlim() if along == "y" else ax.get_ylim()
     sizes = (box.height, box.width) if along == "y" else (box.width, box.height)
     points, others = (each / ax.figure.dpi * 72 for each in sizes)
