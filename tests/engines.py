@@ -50,7 +50,10 @@ def assert_same(found: Any, expected: tuple[list[str], list[Row]]) -> None:
     """The same columns, rows and order; engines divide with other last digits."""
     columns, told = rows(found)
     assert columns == expected[0]
-    assert len(told) == len(expected[1])
+    if len(told) != len(expected[1]):
+        left = [repr(row) for row in told], [repr(row) for row in expected[1]]
+        more, fewer = (sorted({*a} - {*b})[:9] for a, b in (left, left[::-1]))
+        raise AssertionError(f"more: {more}; fewer: {fewer}")
     for row, other in zip(told, expected[1], strict=True):
         for name, value, wanted in zip(columns, row, other, strict=True):
             if isinstance(value, float) and isinstance(wanted, float):

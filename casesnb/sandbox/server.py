@@ -272,12 +272,13 @@ class SandboxServer:
         from tornado.iostream import StreamClosedError
 
         if fault == "refused":
-            _reset(stream)
             if self._is_refusing:  # two were asked for at the same time
+                _reset(stream)
                 return
             assert self._http is not None  # noqa: S101 - it listens
             self._is_refusing = True
-            self._http.stop()
+            self._http.stop()  # first, for whoever is reset may ask again at once
+            _reset(stream)
             await self._http.close_all_connections()
             await asyncio.sleep(_REFUSING)
             self._is_refusing = False
