@@ -102,6 +102,17 @@ def test_holders_and_touchless_cases_are_the_worlds(seeds: range) -> None:
     assert {"one", "two or more", "touched"} <= seen
 
 
+def test_a_case_that_does_not_conform_cites_its_first_wrong_move() -> None:
+    world, history = world_and_history(3, 30, reopen=0.6)
+    flow = {"open": ["in_progress"], "in_progress": ["closed"]}
+    wrong = cn.conformance(history, flow).query("verdict == 'not_allowed'")
+    found = cn.outcomes(history, "conforming", flow=flow).set_index("case_id")
+    first = wrong.groupby("case_id")["event_id"].first()
+    assert found["event_ids"].dropna().to_dict() == first.to_dict()
+    # Ids are no order: the first by id is another one of some case.
+    assert not first.equals(wrong.groupby("case_id")["event_id"].min())
+
+
 def test_what_is_left_out_is_told_with_its_reason() -> None:
     history = history_of(
         {

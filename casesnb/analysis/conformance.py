@@ -36,7 +36,7 @@ from casesnb.tables.schema import (
 if TYPE_CHECKING:
     import datetime as dt
 
-    from narwhals.typing import IntoFrameT
+    from narwhals.typing import IntoFrame, IntoFrameT
 
     from casesnb.tables.history import History
 
@@ -123,6 +123,20 @@ def conformance(
     >>> conformance(history, flow)["message"].tolist()
     ['in_progress → escalated is not allowed', 'escalated → closed is not allowed']
     """
+    found = judged(history, flow, field_id=field_id, start=start, as_of=as_of)
+    order = (*_CASE, "sequence", "event_id", "message")
+    return handed_back(found, history, order, CONFORMANCE.names)
+
+
+def judged(
+    history: History[Any] | IntoFrame,
+    flow: Flow,
+    *,
+    field_id: str = "status",
+    start: str | Iterable[str] | None = None,
+    as_of: dt.datetime | None = None,
+) -> Any:
+    """Return what `conformance` does and the place of each move, in no order."""
     allowed = moves_of_flow(flow)
     first = start_of(allowed, start)
     (field_id,) = field_ids_of(history, [field_id])
@@ -207,9 +221,7 @@ def conformance(
             (untold, "no event tells the field"),
         )
     ]
-    order = (*_CASE, "sequence", "event_id", "message")
-    columns = CONFORMANCE.names
-    return handed_back(stacked([found, *unsure]), history, order, columns)
+    return stacked([found, *unsure])
 
 
 def moves_of_flow(flow: Flow) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ import narwhals as nw
 
 from casesnb.analysis.actors import spans_of_users
 from casesnb.analysis.closing import CLOSED, closed_values
-from casesnb.analysis.conformance import Flow, conformance
+from casesnb.analysis.conformance import Flow, judged
 from casesnb.analysis.flow import closings
 from casesnb.analysis.slas import ledger_rows
 from casesnb.analysis.timezones import with_period
@@ -533,17 +533,15 @@ def _conforming(changes: Any, events: Any, closed: Sequence[str], flow: Any) -> 
     closes = closes_of(changes, events, closed)
     closes = closes.unique(_KEY, keep="last", order_by=["sequence"])
     closes = _with_holders(closes, changes)
-    found = windowed(opened(conformance(changes.to_native(), flow)))
+    found = windowed(judged(changes.to_native(), flow))
     is_wrong = nw.col("verdict") == "not_allowed"
+    wrong = found.filter(is_wrong).unique(_KEY, keep="first", order_by=["sequence"])
     of_case = found.select(
-        *_CASE,
-        n_wrong=is_wrong.cast(nw.Int64),
-        n_unsure=(~is_wrong).cast(nw.Int64),
-        event_id=nw.when(is_wrong).then("event_id"),
+        *_CASE, n_wrong=is_wrong.cast(nw.Int64), n_unsure=(~is_wrong).cast(nw.Int64)
     )
-    of_case = of_case.group_by(*_CASE).agg(
-        nw.col("n_wrong", "n_unsure").sum(), event_ids=nw.col("event_id").min()
-    )
+    of_case = of_case.group_by(*_CASE).agg(nw.col("n_wrong", "n_unsure").sum())
+    wrong = wrong.select(*_CASE, event_ids=nw.col("event_id"))
+    of_case = of_case.join(wrong, on=_KEY, how="left")
     cases = events.select(*_CASE).unique().join(of_case, on=_KEY, how="left")
     closes = closes.select(*_CASE, "at", "closer", "holder", "queue")
     cases = cases.join(closes, on=_KEY, how="left")
