@@ -6,6 +6,7 @@ what a redacted recording gives, and `redacted` gives the same frames.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -66,21 +67,73 @@ def pairs(raw: dict[str, Any], kept: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def by_instant(history: cn.History[Any]) -> pd.DataFrame:
-    """A thread's changes whose place is that of their instant: in it, ids decide."""
+def by_instant(history: cn.History[Any], *, changes: bool) -> pd.DataFrame:
+    """A thread's rows whose place is that of their instant: in it, ids decide."""
 
     def key(frame: pd.DataFrame) -> list[pd.Series[Any]]:
         ids = [frame[name].astype("str") for name in ("domain_id", "thread_id")]
         return [*ids, frame["performed_at"]]
 
     events = cn.threads.thread_events(history)
-    changes = cn.threads.thread_changes(history)
+    rows = cn.threads.thread_changes(history) if changes else events
     first = events["sequence"].groupby(key(events)).min()
-    places = first.reindex(pd.MultiIndex.from_arrays(key(changes)))
-    return changes.assign(sequence=places.to_numpy())
+    places = first.reindex(pd.MultiIndex.from_arrays(key(rows)))
+    return rows.assign(sequence=places.to_numpy())
 
 
-MAY_BE_EMPTY = {"bursts", "continuity", "findings", "merges", "reopens"}
+def window(d: dict[str, Any]) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """The middle half of what happened."""
+    at = d["history"].events["performed_at"]
+    return at.quantile(0.25, "lower"), at.quantile(0.75, "lower")
+
+
+def teams(d: dict[str, Any]) -> pd.DataFrame:
+    """Users who all change from one team to another in the middle."""
+    users = d["history"].events["actor"].dropna().astype("str").unique()
+    moved, never = window(d)[0], pd.NaT
+    rows = [(user, "a", never, moved) for user in users]
+    rows += [(user, "b", moved, never) for user in users]
+    names = ["actor", "team", "valid_from_at", "valid_to_at"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def halves(history: cn.History[Any]) -> tuple[cn.History[Any], cn.History[Any]]:
+    ids = history.events["case_id"].astype("str").unique()
+    return history.only(case_ids=ids[::2]), history.only(case_ids=ids[1::2])
+
+
+def both_ways(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Pairs as if each of the two came first by name, which depends on the names."""
+    names = {"one": "other", "other": "one", "n_forth": "n_back", "n_back": "n_forth"}
+    return pd.concat([pairs, pairs.rename(columns=names)])
+
+
+def told(compared: cn.cohorts.Comparison) -> pd.DataFrame:
+    """A comparison without the intervals that are drawn by lot, case by case."""
+    drawn = ["low", "high"] if compared.horizon is not None else []
+    frame = pd.DataFrame(compared.effects).drop(columns=drawn)
+    for name in ("p_value", "horizon", "n_shared", "n_straddling"):
+        frame[name] = getattr(compared, name)
+    return frame.assign(cohorts=str(compared.cohorts))
+
+
+WORK = cn.Calendar(dict.fromkeys(range(1, 6), ("08:00", "18:00")))
+FLOW = """
+open → in_progress → closed → open
+in_progress → waiting_on_customer → in_progress → escalated → in_progress
+"""
+MAY_BE_EMPTY = {
+    *(
+        "bursts",
+        "continuity",
+        "findings",
+        "merges",
+        "reopens",
+        "diff",
+        "backward_moves",
+    ),
+    *("slas", "sla_edits", "sla_holders", "tail", "pairs"),
+}
 # What the frames of an answer are put in order by is an id, and ids sort otherwise.
 COUNTED: dict[str, Callable[[dict[str, Any]], pd.DataFrame]] = {
     "spells": lambda d: cn.spells(d["history"]),
@@ -104,21 +157,94 @@ COUNTED: dict[str, Callable[[dict[str, Any]], pd.DataFrame]] = {
     "rhythm": lambda d: cn.actors.rhythm(d["history"]),
     "attribution": lambda d: cn.actors.attribution(d["history"]),
     "work_share": lambda d: cn.actors.work_share(d["history"]),
-    "off_hours": lambda d: cn.actors.off_hours(
-        d["history"],
-        calendar=cn.Calendar(dict.fromkeys(range(1, 6), ("08:00", "18:00"))),
-    ),
+    "off_hours": lambda d: cn.actors.off_hours(d["history"], calendar=WORK),
     "bursts": lambda d: cn.actors.bursts(d["history"], min_cases=2),
     "merges": lambda d: cn.threads.merges(d["history"]),
     "thread_summary": lambda d: cn.threads.thread_summary(d["history"]),
-    "thread_changes": lambda d: by_instant(d["history"]),
+    "thread_changes": lambda d: by_instant(d["history"], changes=True),
     "continuity": lambda d: cn.trust.continuity(d["history"]),
     "time_bounds": lambda d: cn.trust.time_bounds(d["history"]),
     "compare_with_current": lambda d: cn.trust.compare_with_current(
         d["one"], d["current"]
     ),
     "findings": lambda d: cn.findings(d["history"]).drop(columns="message"),
+    "compare_captures": lambda d: cn.trust.compare_captures(
+        cn.History(
+            d["history"].events.drop(index=[2, 9]),
+            d["history"].changes[
+                ~d["history"]
+                .changes["event_id"]
+                .isin(d["history"].events["event_id"].iloc[[2, 9]])
+            ],
+        ),
+        d["history"],
+    ),
+    "thread_events": lambda d: by_instant(d["history"], changes=False),
+    "with_users": lambda d: cn.actors.with_users(d["history"].events, teams(d)),
+    "survival": lambda d: cn.survival(cn.spells(d["history"], "status")),
+    "between": lambda d: cn.between(cn.spells(d["history"]), window=window(d)),
+    "under_way": lambda d: cn.under_way(
+        cn.spells(d["history"], "status"), window=window(d), freq="1d"
+    ),
+    "overlap": lambda d: cn.overlap(
+        d["history"], "status", "assigned_queue", window=window(d)
+    ),
+    "overlap by team": lambda d: cn.overlap(
+        d["history"], "status", "team", users=teams(d)
+    ),
+    "outcomes": lambda d: cn.outcomes(d["history"]),
+    "outcomes of a flow": lambda d: cn.outcomes(d["history"], "conforming", flow=FLOW),
+    **{
+        f"rates: {measure}": lambda d, measure=measure: cn.rates(d["history"], measure)
+        for measure in ("reopened", "touchless", "holders", "sla_met")
+    },
+    "rates by queue": lambda d: cn.rates(d["history"], by=["queue"]),
+    "slas": lambda d: cn.slas(d["history"]),
+    "sla_edits": lambda d: cn.sla_edits(d["history"]),
+    "sla_holders": lambda d: cn.sla_holders(d["history"]),
+    "conformance": lambda d: cn.conformance(d["history"], FLOW),
+    "with_working_hours": lambda d: cn.with_working_hours(
+        cn.case_summary(d["history"]), WORK, start="created_at", end="first_touch_at"
+    ),
+    "diff": lambda d: cn.diff(d["history"], start=window(d)[0], end=window(d)[1]),
+    "state_table": lambda d: (
+        cn.state_table(d["history"]).astype("str").melt(["domain_id", "case_id"])
+    ),
+    "triage": lambda d: cn.triage(d["history"], top=100).drop(
+        columns=["rank", "reasons", "event_ids"]
+    ),
+    "why": lambda d: cn.why(d["one"]).drop(columns="message"),
+    "backward_moves": lambda d: cn.rework.backward_moves(
+        d["history"], ["open", "in_progress", "escalated", "closed"]
+    ),
+    "effort": lambda d: cn.rework.effort(d["history"], calendar=WORK),
+    "pairs": lambda d: both_ways(cn.rework.pairs(d["history"])),
+    "tail": lambda d: cn.rework.tail(d["history"], n_resamples=20).drop(
+        columns=["low", "high", "whole_low", "whole_high"]
+    ),
+    "compare": lambda d: told(cn.compare(*halves(d["history"]), n_resamples=50)),
+    "compare rates": lambda d: told(cn.compare(*halves(d["history"]), "reopened")),
+    "compare_before_after": lambda d: told(
+        cn.cohorts.compare_before_after(d["history"], at=window(d)[0], n_resamples=50)
+    ),
 }
+
+
+NO_HISTORY = {"rule"}  # it makes a rule
+
+
+def test_every_function_of_the_analysis_is_counted() -> None:
+    families = [getattr(cn, name) for name in cn._FAMILIES if name != "schema"]
+    functions = {
+        name
+        for home in (cn, *families)
+        for name in home.__all__
+        for there in [getattr(home, name)]
+        if inspect.isfunction(there)
+        and there.__module__.startswith("casesnb.analysis.")
+    }
+    asked = {re.split("[: ]", name)[0] for name in COUNTED}
+    assert functions - asked == NO_HISTORY
 
 
 def number_of(text: str) -> str:
