@@ -103,7 +103,7 @@ def test_holders_and_touchless_cases_are_the_worlds(seeds: range) -> None:
 
 
 def test_a_case_that_does_not_conform_cites_its_first_wrong_move() -> None:
-    world, history = world_and_history(3, 30, reopen=0.6)
+    _, history = world_and_history(3, 30, reopen=0.6)
     flow = {"open": ["in_progress"], "in_progress": ["closed"]}
     wrong = cn.conformance(history, flow).query("verdict == 'not_allowed'")
     found = cn.outcomes(history, "conforming", flow=flow).set_index("case_id")
