@@ -6,7 +6,7 @@ CONSTRAINTS := binder/constraints.txt
 TIMELINE := casesnb/view/timeline
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
-.PHONY: help demo lab test lint check timeline timeline-check timeline-modules slow browser spark awscli pm4py lowest newest bench drill \
+.PHONY: help demo lab test lint check timeline timeline-check timeline-modules slow browser spark spark-nightly awscli pm4py lowest newest bench drill \
   nightly mutants binder notebooks pictures readme clean
 
 help:  ## show what there is to do
@@ -41,7 +41,7 @@ test: $(VENV)/.test  ## every test, the notebooks included
 	$(BIN)/pytest -n 2 --dist loadscope
 
 slow: $(VENV)/.test  ## the tests of many seeds
-	$(BIN)/pytest tests -m "slow and not spark" -n 2
+	$(BIN)/pytest tests -m "slow and not spark and not nightly" -n 2
 
 # npm is needed only to change the timeline's script, and for the browser tests' axe-core.
 $(TIMELINE)/node_modules/.package-lock.json: $(TIMELINE)/package-lock.json
@@ -66,7 +66,10 @@ $(VENV)/.spark: $(VENV)/.test
 	@touch $@
 
 spark: $(VENV)/.spark  ## the analysis on a Spark master and two workers (Java 17)
-	$(BIN)/pytest tests -m spark
+	$(BIN)/pytest tests -m "spark and not nightly"
+
+spark-nightly: $(VENV)/.spark  ## the same on 200 worlds at once
+	$(BIN)/pytest tests -m "spark and nightly"
 
 drill: $(VENV)/.test  ## attacks and faults by the thousand, in five minutes, as a table
 	$(BIN)/python tests/drill.py
@@ -74,8 +77,8 @@ drill: $(VENV)/.test  ## attacks and faults by the thousand, in five minutes, as
 bench: $(VENV)/.test  ## the speed ratios, each measured in one run
 	$(BIN)/pytest tests/benchmarks -m bench -s
 
-nightly: $(VENV)/.test  ## ten thousand fuzzed pages, a thousand simulated comparisons
-	$(BIN)/pytest tests -m nightly
+nightly: $(VENV)/.test  ## ten thousand fuzzed pages, 200 worlds on every engine, a thousand simulated comparisons
+	$(BIN)/pytest tests -m "nightly and not spark" -n 2
 
 # The AWS CLI wants a docutils of its own; pm4py is AGPL, so it stays out of ours.
 $(VENV)-awscli/bin/aws:

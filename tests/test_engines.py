@@ -195,20 +195,30 @@ def test_every_function_of_the_analysis_is_asked() -> None:
     assert functions - {name.split(" ")[0] for name in QUESTIONS} == NO_QUESTION
 
 
-@pytest.fixture(scope="module")
-def frames() -> Frames:
-    """Two centres' histories, some of their events lost."""
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param([5], id="few"),
+        pytest.param(range(200), id="200 worlds", marks=pytest.mark.nightly),
+    ],
+)
+def frames(request: pytest.FixtureRequest) -> Frames:
+    """Centres' histories, some of their events lost."""
     rates = cn.sandbox.Rates(merge=0.3, sla_edit=0.5, sla_without_fields=0.2)
-    world = cn.sandbox.World(seed=5, cases=24, rates=rates)
-    client = cn.connect(world)
     current = []
     found: dict[str, list[pd.DataFrame]] = {"events": [], "changes": []}
-    for domain in world.domains:
-        ids = list(world.case_ids(domain.domain_id))
-        history = cn.load_histories(client, domain.domain_id, ids)
-        for name, parts in found.items():
-            parts.append(getattr(history, name).astype({"domain_id": TEXT_TYPE}))
-        current += [cn.load_case_fields(client, domain.domain_id, each) for each in ids]
+    for seed in request.param:
+        n = 24 if len(request.param) == 1 else 6
+        world = cn.sandbox.World(seed=seed, cases=n, rates=rates)
+        client = cn.connect(world)
+        for domain in world.domains:
+            ids = list(world.case_ids(domain.domain_id))
+            history = cn.load_histories(client, domain.domain_id, ids)
+            for name, parts in found.items():
+                parts.append(getattr(history, name).astype({"domain_id": TEXT_TYPE}))
+            current += [
+                cn.load_case_fields(client, domain.domain_id, each) for each in ids
+            ]
     whole = {name: pd.concat(parts, ignore_index=True) for name, parts in found.items()}
     lost = whole["events"]["event_id"].iloc[7::11]
     left = {

@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 import narwhals as nw
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -14,7 +15,7 @@ from engines import assert_same, rows
 from test_spells import MISSING, changes_of, text
 
 import casesnb as cn
-from casesnb.tables.frames import rows_of
+from casesnb.tables.frames import beside_all, rows_of
 from casesnb.tables.schema import TEXT_TYPE
 
 OPEN = (0, "status", MISSING, text("open"))
@@ -139,3 +140,28 @@ def test_rows_tell_what_is_missing_and_no_word_is(of: Any) -> None:
     assert (one["text"], one["n"]) == ("NaT", 1.5)
     assert one["at"].isoformat() == "2026-03-01T09:00:00+00:00"
     assert list(other.values()) == [None, None, None]
+
+
+@pytest.mark.parametrize("n_chunks", [1, 1000])
+@pytest.mark.parametrize("missing", [None, "k7"])
+def test_what_all_rows_of_a_key_come_to_stands_beside_each(
+    missing: str | None, n_chunks: int
+) -> None:
+    # Arrow's threads take some rows each and join what they have in any order.
+    n = 100_000
+    rng = np.random.default_rng(0)
+    numbers = rng.integers(0, 5_000, n)
+    key = [missing if number == 7 else f"k{number}" for number in numbers]
+    other = [missing if number % 3 == 0 else "b" for number in numbers]
+    table = pa.table({"key": key, "other": other, "at": rng.permutation(n)})
+    step = n // n_chunks
+    chunks = pa.concat_tables(table.slice(i, step) for i in range(0, n, step))
+    wanted = pd.Series(table["at"].to_numpy()).groupby(numbers).transform("max")
+    for _ in range(3):
+        found = beside_all(
+            nw.from_native(chunks), ("key", "other"), last=nw.col("at").max()
+        ).to_native()
+        assert found["at"].equals(chunks["at"])
+        assert (found["last"].to_numpy() == wanted).all()
+    none = beside_all(nw.from_native(table[:0]), ("key",), last=nw.col("at").max())
+    assert none.shape == (0, 4)

@@ -192,6 +192,19 @@ def test_a_library_enters_by_its_own_door(module: Path) -> None:
         assert typing_only or allowed, f"{here} imports {name}"
 
 
+def test_what_all_rows_of_a_key_come_to_is_asked_in_one_place() -> None:
+    # Narwhals answers this by a join, after which Arrow's rows are in any order.
+    found = [
+        module.relative_to(PACKAGE).as_posix()
+        for module in MODULES
+        for node in ast.walk(ast.parse(module.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "attr", "") == "over"
+        and "order_by" not in {each.arg for each in node.keywords}
+    ]
+    assert found == ["tables/frames.py"]  # in beside_all
+
+
 def test_no_module_is_a_drawer() -> None:
     drawers = {"utils", "core", "base", "helpers", "common", "manager", "misc"}
     assert not drawers & {module.stem.strip("_") for module in MODULES}

@@ -13,6 +13,7 @@ from casesnb.analysis.timezones import micros_between, wall, weekday, with_perio
 from casesnb.tables.frames import (
     NO_TEXT,
     as_given,
+    beside_all,
     handed_back,
     instant,
     is_zoned,
@@ -725,8 +726,8 @@ def spans_of_users(users: object) -> Any:
     told = told.with_columns(has_start=(~since.is_null()).cast(nw.Int64)).with_columns(
         before=until.shift(1).over("actor", order_by=order),
         place=nw.col("has_start").cum_count().over("actor", order_by=order),
-        n=nw.len().over("actor"),
     )
+    told = beside_all(told, ["actor"], n=nw.len())
     nothing = {name: NO_TEXT.alias(name) for name in names}
     columns = ("actor", *names, "since", "until")
     is_gap = ~since.is_null() & ((nw.col("place") == 1) | (nw.col("before") < since))

@@ -38,6 +38,7 @@ from casesnb.tables.frames import (
     NO_TEXT,
     as_given,
     as_of_of,
+    beside_all,
     handed_back,
     instant,
     opened,
@@ -169,9 +170,9 @@ class RuleContext:
         frame = frame.with_columns(
             holder=nw.coalesce("holder", "left"),
             had_=_set("status", nw.coalesce(told, before)),
-        ).with_columns(
-            sets=nw.col("status_").max().over(*_EVENT),
-            had=nw.col("had_").max().over(*_EVENT),
+        )
+        frame = beside_all(
+            frame, _EVENT, sets=nw.col("status_").max(), had=nw.col("had_").max()
         )
         is_set = ~nw.col("sets").is_null()
         frame = frame.with_columns(was=nw.when(is_set).then("had").otherwise("status"))
@@ -749,7 +750,8 @@ def stale(context: RuleContext, *, days: float = 7) -> Any:
     """Find open cases to which nothing has been done for some days."""
     since = _earlier(context.as_of, days)
     events = context._events
-    last = events.filter(nw.col("sequence") == nw.col("sequence").max().over(*_CASE))
+    last = beside_all(events, _CASE, last_=nw.col("sequence").max())
+    last = last.filter(nw.col("sequence") == nw.col("last_"))
     states = context._chained.frame.filter(
         nw.col("is_last") & (nw.col("field_id") == "status")
     )

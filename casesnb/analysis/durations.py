@@ -10,7 +10,7 @@ import narwhals as nw
 from casesnb.analysis.spells import SPELLS
 from casesnb.analysis.uncertainty import Z
 from casesnb.tables.arguments import as_ids, need_columns
-from casesnb.tables.frames import handed_back, opened, windowed
+from casesnb.tables.frames import beside_all, handed_back, opened, windowed
 from casesnb.tables.schema import HELD, TEXT, Column, Table
 
 if TYPE_CHECKING:
@@ -265,9 +265,9 @@ def _steps(rows: Any, by: Sequence[str]) -> Any:
     steps = rows.filter(nw.col("unknown") == 0).group_by(*by, "group_", "hours")
     steps = steps.agg(ended=nw.col("ended").sum(), left_here=nw.col("one").sum())
     steps = steps.with_columns(
-        gone=nw.col("left_here").cum_sum().over("group_", order_by="hours"),
-        total=nw.col("left_here").sum().over("group_"),
-    ).with_columns(
+        gone=nw.col("left_here").cum_sum().over("group_", order_by="hours")
+    )
+    steps = beside_all(steps, ["group_"], total=nw.col("left_here").sum()).with_columns(
         at_risk=(nw.col("total") - nw.col("gone") + nw.col("left_here")).cast(
             nw.Float64
         ),

@@ -16,6 +16,7 @@ from casesnb.tables.frames import (
     NO_TEXT,
     as_given,
     as_of_of,
+    beside_all,
     handed_back,
     instant,
     stacked,
@@ -247,9 +248,10 @@ def _stretches(
         **filled,
         **back,
         next_at=nw.col("performed_at").shift(-1).over(*part, order_by=CHAIN_ORDER),
-        has_birth=is_born.max().over(*part),
-        gone=nw.col("gone").max().over(*part),
+        has_birth=is_born,
     )
+    all_of = {name: nw.col(name).max() for name in ("has_birth", "gone")}
+    rows = beside_all(rows, part, **all_of)
     for n, _ in enumerate(fields):
         born = nw.when(nw.col("has_birth") == 1).then(f"born_{n}")
         rows = rows.with_columns(

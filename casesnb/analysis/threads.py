@@ -9,6 +9,7 @@ import narwhals as nw
 from casesnb.tables.frames import (
     THREAD,
     beside,
+    beside_all,
     handed_back,
     instant,
     opened,
@@ -228,9 +229,9 @@ def _in_their_places(frame: Any) -> Any:
     is_moved = (nw.col("case_id") != nw.col("thread_id")).cast(nw.Int64)
     frame = frame.with_columns(one_=nw.lit(1, nw.Int64), moved_=is_moved)
     frame = frame.with_columns(
-        place_=nw.col("one_").cum_sum().over(*thread, order_by=order) - 1,
-        moved_=nw.col("moved_").max().over(*thread),
+        place_=nw.col("one_").cum_sum().over(*thread, order_by=order) - 1
     )
+    frame = beside_all(frame, thread, moved_=nw.col("moved_").max())
     place = nw.when(nw.col("moved_") > 0).then("place_").otherwise("sequence")
     return frame.with_columns(sequence=place.cast(nw.Int32))
 

@@ -19,6 +19,7 @@ from casesnb.tables.field_chain import (
 from casesnb.tables.frames import (
     NO_TEXT,
     as_of_of,
+    beside_all,
     handed_back,
     instant,
     opened,
@@ -186,9 +187,8 @@ def continuity(
 def _with_birth(frame: Any) -> Any:
     """Return changes beside when their case was created, where the history says."""
     born = nw.when(is_creation()).then("performed_at")
-    return frame.with_columns(born=born).with_columns(
-        born=nw.col("born").min().over("domain_id", "case_id")
-    )
+    frame = frame.with_columns(born=born)
+    return beside_all(frame, ("domain_id", "case_id"), born=nw.col("born").min())
 
 
 def time_bounds(
@@ -440,8 +440,8 @@ def compare_with_current(
     ['match', 'unverifiable']
     """
     frame = chained(history).frame
-    n_breaks = nw.col("is_break").cast(nw.Int64).sum().over(*CHAIN)
-    frame = frame.with_columns(n_breaks=n_breaks)
+    frame = frame.with_columns(n_breaks=nw.col("is_break").cast(nw.Int64))
+    frame = beside_all(frame, CHAIN, n_breaks=nw.col("n_breaks").sum())
     key = list(CHAIN)
     folded = frame.filter(nw.col("is_last")).select(
         *key,

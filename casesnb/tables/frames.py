@@ -10,6 +10,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import narwhals as nw
+import numpy as np
 import pandas as pd
 
 from casesnb.tables.arguments import moment, need_columns, need_table
@@ -371,8 +372,19 @@ def told_apart(frame: Any, name: str, columns: Sequence[str]) -> Any:
     number: Any = 0
     for column in columns:
         codes, known = coded(native[column])
-        number = number * len(known) + codes
+        number = number * (len(known) + 1) + codes + 1  # 0 is none
     return frame.with_columns(nw.new_series(name, number, backend=frame.implementation))
+
+
+def beside_all(frame: Any, key: Sequence[str], **told: Any) -> Any:
+    """Return rows beside what all rows of their key come to."""
+    if not frame.implementation.is_pyarrow():
+        return frame.with_columns(**{n: each.over(*key) for n, each in told.items()})
+    # Narwhals joins for this, and Arrow's joins give a table's rows in any order.
+    rows = told_apart(frame, "group_", key)
+    found = rows.group_by("group_").agg(**told).sort("group_")
+    place = np.searchsorted(found["group_"].to_numpy(), rows["group_"].to_numpy())
+    return frame.with_columns(*(found[name][place] for name in told))
 
 
 def summed_by(frame: Any, columns: Sequence[str], *sums: Any, **named: Any) -> Any:
