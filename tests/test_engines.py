@@ -171,6 +171,7 @@ HEAVY = {
     *("outcomes of a flow", "effort in working hours", "pairs", "tail", "triage"),
     "case_summary of threads",
 }
+SLOW = pytest.mark.slow
 ASKED = [
     pytest.param(name, marks=pytest.mark.slow) if name in HEAVY else name
     for name in QUESTIONS
@@ -339,7 +340,10 @@ STEPS = [
 ]
 
 
-@pytest.mark.parametrize("engine", ["pandas", "Polars", "lazy Polars"])
+@pytest.mark.parametrize(
+    "engine",
+    ["pandas", *(pytest.param(n, marks=SLOW) for n in ("Polars", "lazy Polars"))],
+)
 @pytest.mark.parametrize(
     "name",
     [
@@ -403,11 +407,10 @@ def test_lazy_polars_gives_what_pandas_gives(
 @pytest.mark.parametrize(
     "zone",
     [
-        "Etc/UTC",
         "Europe/London",
         *(
-            pytest.param(zone, marks=pytest.mark.slow)
-            for zone in ("UTC", "GMT", "Asia/Kolkata")
+            pytest.param(zone, marks=SLOW)
+            for zone in ("Etc/UTC", "UTC", "GMT", "Asia/Kolkata")
         ),
     ],
 )
@@ -431,7 +434,13 @@ OF_SOME = {"tail", "why"}
 OF_NONE = {"rates", "rates of SLAs", "rates within"}
 
 
-@pytest.mark.parametrize("engine", ["pandas", "Arrow", "Polars", "lazy", "DuckDB"])
+@pytest.mark.parametrize(
+    "engine",
+    [
+        *("pandas", "DuckDB"),
+        *(pytest.param(n, marks=SLOW) for n in ("Arrow", "Polars", "lazy")),
+    ],
+)
 @pytest.mark.parametrize(
     "names",
     [

@@ -64,7 +64,13 @@ def check(folder: Path, name: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("name", ["01_quickstart.ipynb", "02_investigate_a_case.ipynb"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "01_quickstart.ipynb",
+        pytest.param("02_investigate_a_case.ipynb", marks=pytest.mark.slow),
+    ],
+)
 def test_one_changed_value_in_a_recording_turns_a_notebook_red(
     name: str, tmp_path: Path
 ) -> None:

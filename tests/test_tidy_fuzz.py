@@ -592,7 +592,7 @@ def timed(when: Any) -> list[Page]:
 @example(pages=timed("2026-03-01"))
 @example(pages=timed(10**20))
 @example(pages=timed(True))
-@settings(SETTINGS, max_examples=500)
+@settings(SETTINGS, max_examples=250)
 @given(pages=listings())
 def test_any_page_is_exact_or_counted_or_a_clear_error(pages: list[Page]) -> None:
     check(pages)
