@@ -131,7 +131,7 @@ FLOORS = {
         ("spells", "actors"),
         ("state", "durations", "flow", "overlap", "slas", "sla_ledger", "conformance"),
         ("checks",),
-        ("summary", "rates", "tail", "triage", "why"),
+        ("summary", "rates", "tail", "triage", "why", "comparison"),
         ("cohorts", "rework", "weekly"),
     ),
     "view": (

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from casesnb.analysis.cohorts import WAITS, Comparison, rate_interval
+from casesnb.analysis.cohorts import rate_interval
+from casesnb.analysis.comparison import WAITS, Comparison
 from casesnb.analysis.durations import SURVIVAL
 from casesnb.view.plots.labels import drawable
 from casesnb.view.plots.style import (
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from casesnb.analysis.cohorts import Effect, Step
+    from casesnb.analysis.comparison import Effect, Step
 
 _NAME = 28  # characters of a cohort's name
 _LINES: tuple[Literal["-"], Literal["--"]] = ("-", "--")
