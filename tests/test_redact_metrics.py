@@ -109,9 +109,7 @@ def both_ways(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def told(compared: cn.cohorts.Comparison) -> pd.DataFrame:
-    """A comparison without the intervals that are drawn by lot, case by case."""
-    drawn = ["low", "high"] if compared.horizon is not None else []
-    frame = pd.DataFrame(compared.effects).drop(columns=drawn)
+    frame = pd.DataFrame(compared.effects)
     for name in ("p_value", "horizon", "n_shared", "n_straddling"):
         frame[name] = getattr(compared, name)
     return frame.assign(cohorts=str(compared.cohorts))
@@ -219,9 +217,7 @@ COUNTED: dict[str, Callable[[dict[str, Any]], pd.DataFrame]] = {
     ),
     "effort": lambda d: cn.rework.effort(d["history"], calendar=WORK),
     "pairs": lambda d: both_ways(cn.rework.pairs(d["history"])),
-    "tail": lambda d: cn.rework.tail(d["history"], n_resamples=20).drop(
-        columns=["low", "high", "whole_low", "whole_high"]
-    ),
+    "tail": lambda d: cn.rework.tail(d["history"], n_resamples=20),
     "compare": lambda d: told(cn.compare(*halves(d["history"]), n_resamples=50)),
     "compare rates": lambda d: told(cn.compare(*halves(d["history"]), "reopened")),
     "compare_before_after": lambda d: told(

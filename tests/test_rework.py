@@ -215,7 +215,7 @@ def covered(n_worlds: int, n: int) -> Any:
         lasted = np.minimum(stages.sum(axis=1), stop)
         is_over = (stages.sum(axis=1) <= followed) | (lasted >= HORIZON)
         split = Split(lasted, is_over, cut_at(stages, stop), 0.1)
-        draws = resampled(n, 600, number, split.gaps)
+        draws = resampled([lasted], 600, number, split.gaps)
         draws = np.concatenate([draws, draws.sum(axis=1, keepdims=True)], axis=1)
         low, high = interval(draws, 0.1 * n)
         found.append((low <= wanted) & (wanted <= high))

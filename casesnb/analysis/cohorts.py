@@ -71,6 +71,15 @@ class _Sample(NamedTuple):
     keys: list[Any]  # the cases
     excluded: dict[str, int]  # what is left out, and how many
 
+    def of_cases(self) -> list[Numbers]:
+        """Return numbers that tell cases apart: their longest duration, and the sum."""
+        n, found = len(self.keys), []
+        for each in (self.high, self.low, self.ended.astype(float)):
+            longest = np.full(n, -np.inf)
+            np.maximum.at(longest, self.case, each)
+            found += [longest, np.bincount(self.case, each, n)]
+        return found
+
 
 def compare(
     a: History[Any] | IntoFrame,
@@ -508,7 +517,9 @@ def _effects(
                 return curve.statistics(weights, horizon)
 
             told.append(statistic(np.ones((1, n)))[0])
-            draws.append(resampled(n, n_resamples, seed * 2 + number, statistic))
+            draws.append(
+                resampled(sample.of_cases(), n_resamples, seed * 2 + number, statistic)
+            )
         for place, effect in enumerate(("restricted mean hours", "median hours")):
             one, other = told[0][place], told[1][place]
             with np.errstate(invalid="ignore"):

@@ -157,7 +157,7 @@ def tail(
     split = Split(lasted, is_over, hours, slow)
     slow_hours, middle = split.parts(np.ones((1, len(lasted))))
     gaps = (slow_hours - middle)[0]
-    draws = resampled(len(lasted), n_resamples, seed, split.gaps)
+    draws = resampled([followed, lasted], n_resamples, seed, split.gaps)
     whole = float(gaps.sum())
     n_slow = slow * len(lasted)
     low, high = interval(draws, n_slow)

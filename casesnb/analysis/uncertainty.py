@@ -82,11 +82,16 @@ def expanded(n: float) -> tuple[float, float]:
 
 
 def resampled(
-    n: int, n_resamples: int, seed: int, statistic: Callable[[Numbers], Numbers]
+    cases: Sequence[Numbers],
+    n_resamples: int,
+    seed: int,
+    statistic: Callable[[Numbers], Numbers],
 ) -> Numbers:
-    """Return what a statistic is in each resample of the cases."""
-    parts = [statistic(weights) for weights in case_weights(n, n_resamples, seed)]
-    return np.concatenate(parts)
+    """Return what a statistic is in each resample of cases, told by their numbers."""
+    # In the order of these the draws are the same whatever the cases are called.
+    place = np.argsort(np.lexsort(cases[::-1]))
+    weights = case_weights(len(place), n_resamples, seed)
+    return np.concatenate([statistic(each[:, place]) for each in weights])
 
 
 class Curve:
@@ -164,7 +169,7 @@ def period_quantiles(
         return np.stack(found, axis=1)
 
     (value,) = quantiles(np.ones((1, len(hours))))
-    draws = resampled(len(hours), n_resamples, seed, quantiles)
+    draws = resampled([entry, hours, ended], n_resamples, seed, quantiles)
     low, high = interval(draws, len(hours))
     return [
         (float(each), float(low[i]), float(high[i])) for i, each in enumerate(value)

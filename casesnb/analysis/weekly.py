@@ -193,7 +193,7 @@ class _Told:
             )
             return found
 
-        draws = resampled(len(counts), _RESAMPLES, _SEED, share)
+        draws = resampled([*counts.T], _RESAMPLES, _SEED, share)
         low, high = interval(draws, len(counts))
         of = f"of {int(counts[:, 1].sum()):,} events"
         return Estimate(float(value), float(low), float(high), of)
