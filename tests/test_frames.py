@@ -15,7 +15,7 @@ from engines import assert_same, rows
 from test_spells import MISSING, changes_of, text
 
 import casesnb as cn
-from casesnb.tables.frames import beside_all, rows_of
+from casesnb.tables.frames import beside_all, rows_of, told_apart
 from casesnb.tables.schema import TEXT_TYPE
 
 OPEN = (0, "status", MISSING, text("open"))
@@ -165,3 +165,19 @@ def test_what_all_rows_of_a_key_come_to_stands_beside_each(
         assert (found["last"].to_numpy() == wanted).all()
     none = beside_all(nw.from_native(table[:0]), ("key",), last=nw.col("at").max())
     assert none.shape == (0, 4)
+
+
+def test_what_is_missing_is_another_thing_than_the_last_one() -> None:
+    kinds, values = ["string", "string", "empty"], ["a", None, None]
+    table = pa.table({"kind": kinds, "value": values})
+    found = told_apart(nw.from_native(table), "number", ["kind", "value"])
+    assert found["number"].n_unique() == 3
+    found = told_apart(nw.from_native(table), "number", ["value", "kind"])
+    assert found["number"].n_unique() == 3
+
+
+def test_rows_of_many_large_columns_are_told_apart() -> None:
+    ids = [f"{n}" for n in range(4_095)]  # whose numbers end at 4,096 ** 7 = 2 ** 84
+    columns = {f"{n}": [*ids, "0" if n else "1"] for n in range(7)}
+    number = told_apart(nw.from_native(pa.table(columns)), "number", [*columns])
+    assert number["number"].n_unique() == 4_096

@@ -361,6 +361,23 @@ def test_open_spells_make_a_median_longer_not_shorter() -> None:
         cn.durations(waits, by=())
 
 
+def test_only_of_what_ended_in_a_break_are_two_times_told() -> None:
+    rows = pd.DataFrame(
+        {
+            "value": ["a", "a", "b", "b"],
+            "hours": [2.0, 1.0, 3.0, 4.0],
+            "is_open": [False, True, False, False],
+            "is_known": [False, True, True, True],
+        }
+    )
+    found = cn.durations(rows, by=["value"])
+    assert found["n_broken"].tolist() == [1, 0]
+    assert found["q90_hours"].tolist() == [2.0, 4.0]
+    # Had it ended at once, the other one, still open, would be all that is left.
+    assert found["q90_hours_min"].isna().tolist() == [True, False]
+    assert found["median_hours_min"].tolist() == [0.0, 3.0]
+
+
 def test_what_ended_in_a_break_ended_some_time_before() -> None:
     changes = [
         changes_of((0, "status", MISSING, text("open")), (hours, *ends), case_id=case)

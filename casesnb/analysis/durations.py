@@ -10,7 +10,13 @@ import narwhals as nw
 from casesnb.analysis.spells import SPELLS
 from casesnb.analysis.uncertainty import Z
 from casesnb.tables.arguments import as_ids, need_columns
-from casesnb.tables.frames import beside_all, handed_back, opened, windowed
+from casesnb.tables.frames import (
+    beside_all,
+    handed_back,
+    opened,
+    told_apart,
+    windowed,
+)
 from casesnb.tables.schema import HELD, TEXT, Column, Table
 
 if TYPE_CHECKING:
@@ -134,9 +140,16 @@ def durations(
         n_broken=nw.col("broken").sum(),
     )
     most = _quantiles(rows, _QUANTILES)
-    least = _quantiles(rows.with_columns(hours=nw.col("least")), _LEAST)
+    least = beside_all(rows, ["group_"], n_broken=nw.col("broken").sum())
+    least = least.filter(nw.col("n_broken") > 0).with_columns(hours=nw.col("least"))
     both = groups.join(most, on="group_", how="left")
-    both = both.join(least, on="group_", how="left").with_columns(
+    both = both.join(_quantiles(least, _LEAST), on="group_", how="left")
+    both = both.with_columns(
+        # Where no spell ended in a break, the quantiles at least are those at most.
+        **{
+            name: nw.when(nw.col("n_broken") > 0).then(name).otherwise(most_name)
+            for name, most_name in zip(_LEAST, _QUANTILES, strict=True)
+        },
         n=nw.col("n").cast(nw.Int64),
         n_open=(nw.col("n") - nw.col("n_ended")).cast(nw.Int64),
         n_unknown=nw.col("n_unknown").cast(nw.Int64),
@@ -198,7 +211,7 @@ def survival(
     n, d = nw.col("at_risk"), nw.col("ended")
     left = nw.when(n > d).then(d / (n * (n - d))).otherwise(nw.lit(0.0))
     steps = steps.with_columns(left=left).with_columns(
-        variance=nw.col("left").cum_sum().over("group_", order_by="hours"),
+        variance=_summed_up(steps, "left"),
         share=nw.when(nw.col("survived") < 1e-300)
         .then(nw.lit(0.0))
         .otherwise("survived"),
@@ -226,26 +239,27 @@ def _told(frame: object, by: Sequence[str], hours: str) -> tuple[tuple[str, ...]
     by = tuple(as_ids(by))
     if not by:
         raise ValueError("by=() makes no group. Name at least one column.")
-    rows = windowed(opened(frame))
+    rows = opened(frame)
     there = rows.collect_schema().names()
     need_columns(there, replace(SPELLS, needs=(*by, hours, "is_open")))
+    if rows.implementation.is_pyarrow():  # a number is quicker than texts each time
+        rows = told_apart(rows, "group_", by)
+    else:
+        filled = (nw.col(name).cast(nw.String).fill_null("\x1e") for name in by)
+        rows = rows.with_columns(group_=nw.concat_str(*filled, separator="\x1f"))
     is_known = nw.col("is_known") if "is_known" in there else nw.lit(True)
     is_broken = ~is_known & ~nw.col("is_open") & ~nw.col(hours).is_null()
-    group = nw.concat_str(
-        *(nw.col(name).cast(nw.String).fill_null("\x1e") for name in by),
-        separator="\x1f",
-    )
-    one = nw.lit(1, nw.Int64)
-    return by, rows.select(
+    told = rows.select(
         *by,
-        group_=group,
+        "group_",
         hours=nw.col(hours),
         least=nw.when(is_broken).then(nw.lit(0.0)).otherwise(nw.col(hours)),
         broken=is_broken.cast(nw.Int64),
         ended=(~nw.col("is_open")).cast(nw.Int64),
-        one=one,
+        one=nw.lit(1, nw.Int64),
         unknown=nw.col(hours).is_null().cast(nw.Int64),
     )
+    return by, windowed(told)
 
 
 def _quantiles(rows: Any, shares: Mapping[str, float]) -> Any:
@@ -264,9 +278,9 @@ def _steps(rows: Any, by: Sequence[str]) -> Any:
     """Return the steps of each group's curve, by Kaplan and Meier."""
     steps = rows.filter(nw.col("unknown") == 0).group_by(*by, "group_", "hours")
     steps = steps.agg(ended=nw.col("ended").sum(), left_here=nw.col("one").sum())
-    steps = steps.with_columns(
-        gone=nw.col("left_here").cum_sum().over("group_", order_by="hours")
-    )
+    if isinstance(steps, nw.DataFrame):  # in order once, not for every sum
+        steps = steps.sort("group_", "hours")
+    steps = steps.with_columns(gone=_summed_up(steps, "left_here"))
     steps = beside_all(steps, ["group_"], total=nw.col("left_here").sum()).with_columns(
         at_risk=(nw.col("total") - nw.col("gone") + nw.col("left_here")).cast(
             nw.Float64
@@ -283,6 +297,10 @@ def _steps(rows: Any, by: Sequence[str]) -> Any:
     steps = steps.with_columns(safe=safe).with_columns(
         part=nw.when(is_last).then(nw.lit(-1e6)).otherwise(nw.col("safe").log())
     )
-    return steps.with_columns(
-        survived=nw.col("part").cum_sum().over("group_", order_by="hours").exp()
-    )
+    return steps.with_columns(survived=_summed_up(steps, "part").exp())
+
+
+def _summed_up(steps: Any, name: str) -> nw.Expr:
+    """Return what a column of a group's steps comes to up to each of them."""
+    order = None if isinstance(steps, nw.DataFrame) else "hours"
+    return nw.col(name).cum_sum().over("group_", order_by=order)

@@ -35,6 +35,7 @@ from casesnb.tables.frames import (
     handed_back,
     instant,
     stacked,
+    summed_by,
     windowed,
 )
 from casesnb.tables.schema import (
@@ -242,7 +243,7 @@ def replaced(linked: Chains) -> Chains:
     )
 
 
-def _held(linked: Chains, *names: str) -> Chains:
+def _held(linked: Chains, *names: str, of: Sequence[str] = CHAIN) -> Chains:
     """Return the spells that `begun` changes begin, and those before the first."""
     linked = living(linked)
     is_sure = ~nw.col("is_same")
@@ -263,7 +264,7 @@ def _held(linked: Chains, *names: str) -> Chains:
         is_open=nw.col("until_at").is_null(),
         is_known=is_known_spell(),
     )
-    found = found.told(*CHAIN).told(*names, where=is_sure)
+    found = found.told(*of).told(*names, where=is_sure)
     return found.with_columns(hours=hours_between(found.frame, "start_at", "end_at"))
 
 
@@ -354,7 +355,9 @@ def time_in(
         unsure=(~nw.col("is_known")).cast(nw.Int64),
     )
     held = held.with_columns(nw.col(name).fill_null(0) for name in sums)
-    found = held.group_by(*key).agg(
+    found = summed_by(
+        held,
+        key,
         *(nw.col(name).sum() for name in sums),
         n_spells=nw.col("one").sum(),
         n_open=nw.col("open").sum(),
@@ -427,7 +430,9 @@ def backlog(
     1
     """
     (field_id,) = field_ids_of(history, [field_id])
-    held = _held(begun(history, field_id, as_of=as_of)).frame
+    held = _held(begun(history, field_id, as_of=as_of), of=()).frame
+    # A filter takes every column there is.
+    held = held.select("kind", "value", "start_at", "end_at", "is_open")
     held = held.filter(~nw.col("start_at").is_null())
     one, none = nw.lit(1, nw.Int64), nw.lit(0, nw.Int64)
     came = held.select("kind", "value", at=nw.col("start_at"), n_in=one, n_out=none)

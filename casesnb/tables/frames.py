@@ -211,8 +211,11 @@ def _typed(given: Any, table: Table) -> Any:
 def _need_ids(given: Any, table: Table) -> None:
     """Refuse rows that do not say whose they are: cases would be mixed in silence."""
     names = [name for name in IDS if name in table.needs]
-    is_missing = {name: nw.col(name).is_null().any() for name in names}
-    (row,) = rows_of(given.select(**is_missing))
+    if isinstance(given, nw.DataFrame):  # which counts them without a plan
+        row = {name: given[name].null_count() > 0 for name in names}
+    else:
+        is_missing = {name: nw.col(name).is_null().any() for name in names}
+        (row,) = rows_of(given.select(**is_missing))
     for name in names:
         if row[name]:
             raise ValueError(
@@ -369,10 +372,14 @@ def told_apart(frame: Any, name: str, columns: Sequence[str]) -> Any:
         told = nw.concat_str(*others, last, separator="\n") if others else nw.col(last)
         return frame.with_columns(told.alias(name))
     native = frame.to_native()
-    number: Any = 0
+    number, count = np.zeros(len(native), "int64"), 1
     for column in columns:
         codes, known = coded(native[column])
+        if count * (len(known) + 1) >= 2**63:
+            number = np.unique(number, return_inverse=True)[1]
+            count = len(native)
         number = number * (len(known) + 1) + codes + 1  # 0 is none
+        count *= len(known) + 1
     return frame.with_columns(nw.new_series(name, number, backend=frame.implementation))
 
 

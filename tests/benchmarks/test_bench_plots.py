@@ -105,10 +105,16 @@ def test_a_million_events_take_a_few_empty_figures() -> None:
 
 
 @pytest.mark.parametrize(
-    "plot", [cn.plot_backlog, cn.plot_handoffs, cn.plot_aging, cn.plot_time_in]
+    ("plot", "limit"),
+    [
+        (cn.plot_backlog, 15),
+        (cn.plot_handoffs, 15),
+        (cn.plot_aging, 15),
+        (cn.plot_time_in, 19),
+    ],
 )
 def test_a_million_changes_take_less_than_twenty_empty_figures(
-    plot: Callable[..., Axes],
+    plot: Callable[..., Axes], limit: float
 ) -> None:
     frame = changes(1_000_000, n_cases=100_000, n_fields=3)
     names = {"0": "status", "1": "assigned_user", "2": "priority"}
@@ -116,9 +122,10 @@ def test_a_million_changes_take_less_than_twenty_empty_figures(
     for column in ("old", "new"):  # one status in six means closed
         frame[column] = frame[column].replace({"3": "closed"})
     frame = CHANGES.cast(frame)
-    whole = ratio(lambda: saved(plot(frame)), times=3)
-    print(f"{plot.__name__} of 1,000,000 changes: {whole:.1f} empty figures, below 20")
-    assert whole < 20
+    whole = ratio(lambda: saved(plot(frame)), times=5)
+    name = plot.__name__
+    print(f"{name} of 1,000,000 changes: {whole:.1f} empty figures, below {limit}")
+    assert whole < limit
 
 
 def test_a_vector_file_of_ten_thousand_spans_is_small() -> None:

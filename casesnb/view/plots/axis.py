@@ -66,9 +66,22 @@ def _parts(freq: str) -> tuple[int, str]:
     return int(found[1]), units[found[2]]
 
 
+class _Calendar(AutoDateLocator):
+    """Ticks of a view, found once: a picture asks for them seven times."""
+
+    _found: tuple[tuple[float, ...], Any] = ((), ())
+
+    def __call__(self) -> Any:
+        """Return the places of the ticks."""
+        view = tuple(map(float, self.axis.get_view_interval()))  # type: ignore[union-attr]
+        if self._found[0] != view:
+            self._found = view, super().__call__()  # type: ignore[no-untyped-call]
+        return self._found[1]
+
+
 def time_axis(ax: Axes, tz: dt.tzinfo) -> None:
     """Give a plot a calendar along its foot."""
-    locator = AutoDateLocator(tz=tz, minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
+    locator = _Calendar(tz=tz, minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
     dates = ConciseDateFormatter(locator, tz=tz)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(dates)

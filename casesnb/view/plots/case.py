@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.collections import PolyCollection
+from matplotlib.transforms import TransformedPatchPath
 
 from casesnb.analysis.timezones import zone
-from casesnb.tables.frames import is_history, to_pandas
+from casesnb.tables.frames import is_history, table_of, to_pandas
 from casesnb.tables.schema import CHANGES
 from casesnb.view.plots.axis import span, time_axis
 from casesnb.view.plots.colours import TINTS
@@ -129,7 +130,7 @@ def plot_changes(
         raise ValueError(f"top={top} leaves nothing to draw. Give 1 or more.")
     given: Any = history  # a lazy frame is asked once
     shown = given.to_pandas() if is_history(given) else to_pandas(given, CHANGES)
-    _refuse_many(to_pandas(shown, CHANGES), fields, top)
+    _refuse_many(table_of(shown, CHANGES), fields, top)
     lanes = lanes_of(shown, events=events, as_of=as_of, fields=fields, top=top)
     absent = f"no change of {', '.join(lanes.absent)}" if lanes.absent else ""
     n = max(len(lanes.names), 1)
@@ -165,8 +166,9 @@ def plot_changes(
     ax.set_ylim(n - 0.45, -0.6)
     ax.set_yticks(range(n), [drawable(shortened(name, 26)) for name in lanes.names])
     pixel = (high - low) / ax.bbox.width
-    bare = np.arange(n - lanes.n_bare, n)
-    ax.hlines(bare, low, high, color=on.grid, linewidth=0.8, zorder=1)
+    if lanes.n_bare:
+        bare = np.arange(n - lanes.n_bare, n)
+        ax.hlines(bare, low, high, color=on.grid, linewidth=0.8, zorder=1)
     _draw_spans(ax, lanes, left, right, pixel, high, room)
     kinds = _draw_marks(ax, rows, left, pixel)
     legend(ax, [KINDS[kind] for kind in KINDS if kind in kinds], lanes.statuses())
@@ -294,6 +296,8 @@ def _write_values(
     room = (right - left) / pixel - 9 * per_point
     rows = np.flatnonzero(shown & (room > 3 * letter))
     rows = rows[np.argsort(-room[rows], kind="stable")[:_LABELS]]
+    # One clip for all: a text makes four transforms for one of its own.
+    clip = TransformedPatchPath(ax.patch)
     for row in rows:
         word, most = str(words[row]), int(room[row] / letter)
         if most < n_letters(word):
@@ -310,6 +314,8 @@ def _write_values(
             style="italic" if missing[row] else "normal",
             va="center",
             clip_on=True,
+            clip_box=ax.bbox,
+            clip_path=clip,
             parse_math=False,
             zorder=4,
             bbox=None if known[row] else _PATCH,  # words on a hatch need a ground

@@ -344,56 +344,48 @@ def _ages(
     changes: pd.DataFrame, done: Sequence[str], as_of: dt.datetime | None
 ) -> pd.DataFrame:
     """Return one row per open case: its status and how old it is, the oldest first."""
-    of_status = changes[(changes["field_id"] == "status").to_numpy(dtype=bool)]
-    held = spells(of_status, "status", as_of=as_of)
-    is_open = held["is_open"] & ~held["value"].str.lower().isin(done).fillna(False)
-    held = held[is_open.to_numpy(dtype=bool)]
+    held = spells(changes, "status", as_of=as_of)
+    held = held[held["is_open"].to_numpy(dtype=bool)]
+    is_closed = held["value"].str.lower().isin(done).fillna(False)
+    held = held[~is_closed.to_numpy(dtype=bool)]
+    names = value_names(changes[(changes["field_id"] == "status").to_numpy(dtype=bool)])
     code, values = factorized(held["value"])
-    names = value_names(of_status)
     called = [
         "not told" if is_missing(value) else value_name(names, "status", value)
         for value in values
     ]
-    key = ["domain_id", "case_id"]
-    both = like(
-        changes,
-        {
-            name: np.concatenate(
-                [f[name].to_numpy(dtype=object) for f in (held, changes)]
-            )
-            for name in key
-        },
-    )
-    case, _ = _cases(both)
-    own, of_change = case[: len(held)], case[len(held) :]
-    n_cases = int(case.max(initial=-1)) + 1
-    at = plain_times(changes["performed_at"]).astype("int64")
-    begun = np.full(n_cases, np.iinfo("int64").max)
-    np.minimum.at(begun, of_change, at)
-    created = np.zeros(n_cases, dtype=bool)
-    created[
-        of_change[(changes["event_type"] == "Case.Created").to_numpy(dtype=bool)]
-    ] = True
+    case, pairs = _cases(changes)
+    number = {pair: i for i, pair in enumerate(pairs)}
+    cases = zip(held["domain_id"].tolist(), held["case_id"].tolist(), strict=True)
+    own = np.array([number[pair] for pair in cases], dtype=int)
+    begun = np.full(len(pairs), np.iinfo("int64").max)
+    np.minimum.at(begun, case, plain_times(changes["performed_at"]).astype("int64"))
+    is_creation = (changes["event_type"] == "Case.Created").to_numpy(dtype=bool)
+    created = np.zeros(len(pairs), dtype=bool)
+    created[case[is_creation]] = True
     now = 0 if as_of is None else (as_of - _EPOCH) // dt.timedelta(microseconds=1)
     ages = like(
         changes,
         {
-            "case_id": held["case_id"].to_numpy(dtype=object),
-            "status": np.array([*called, ""], dtype=object)[code],
+            "case_id": held["case_id"].array,
+            "status": like(changes, {"status": called})["status"].array.take(code),
             "age_hours": (now - begun[own]) / 3_600e6,
             "status_hours": held["hours"].to_numpy(dtype=float),
             "has_creation": created[own],
         },
     )
-    order = np.lexsort((ages["case_id"].to_numpy(dtype=object), -ages["age_hours"]))
-    return ages.iloc[order].reset_index(drop=True)
+    by = {"age_hours": False, "case_id": True}
+    return ages.sort_values([*by], ascending=[*by.values()], ignore_index=True)
 
 
 def _cases(events: pd.DataFrame) -> tuple[Numbers, list[Any]]:
     """Return a number for each case, and the domain and id that it stands for."""
     domain, domains = factorized(events["domain_id"])
     case, ids = factorized(events["case_id"])
-    found, codes = np.unique(domain * len(ids) + case, return_inverse=True)
+    pair = domain * len(ids) + case
+    if len(domains) == 1:  # each of the ids is there
+        return pair, [(domains[0], case_id) for case_id in ids]
+    found, codes = np.unique(pair, return_inverse=True)
     return codes, [(domains[n // len(ids)], ids[n % len(ids)]) for n in found]
 
 

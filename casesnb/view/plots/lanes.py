@@ -137,7 +137,7 @@ class Lanes:
         own = ~of_item
         if fields is not None:
             own &= changes["field_id"].isin(list(fields)).to_numpy(dtype=bool)
-        of_case = changes[own]
+        of_case = changes if own.all() else changes[own]
         # Of all changes: the fields that are drawn may have ended before.
         newest = changes["performed_at"].max() if len(changes) else None
         until = as_of or newest
@@ -371,17 +371,13 @@ def _spans(
 
 def _actor_kinds(found: pd.DataFrame, of_case: pd.DataFrame) -> Numbers:
     """Return the kind of actor whose event began each spell."""
-    names = ("case_id", "event_id")
-    both = {
-        name: np.concatenate([f[name].to_numpy(dtype=object) for f in (found, of_case)])
-        for name in names
-    }
-    case, _ = factorized(like(of_case, both)["case_id"])
-    event, ids = factorized(like(of_case, both)["event_id"])
-    numbers, place = np.unique(case * max(len(ids), 1) + event, return_inverse=True)
-    kinds = np.full(len(numbers), None, dtype=object)
-    kinds[place[len(found) :]] = of_case["actor_kind"].to_numpy(dtype=object)
-    began: Numbers = kinds[place[: len(found)]]
+    told, events = (
+        [*zip(frame["case_id"].tolist(), frame["event_id"].tolist(), strict=True)]
+        for frame in (found, of_case)
+    )
+    kinds = dict(zip(events, of_case["actor_kind"].tolist(), strict=True))
+    began = np.empty(len(told), dtype=object)
+    began[:] = [kinds.get(event) for event in told]
     return began
 
 

@@ -285,7 +285,8 @@ def finish(
     called, lines = _words(ax, drawing)
     above = _above(ax, called)
     head_words, foot_words = (drawable("\n".join(part)) for part in (called, lines))
-    if BOX in "".join([head_words, foot_words, *(t.get_text() for t in _texts(ax))]):
+    texts = _texts(ax)  # which asks both axes for their ticks
+    if BOX in "".join([head_words, foot_words, *(t.get_text() for t in texts)]):
         lines = [*lines, f"{BOX} stands for what no font of this machine has."]
         foot_words = drawable("\n".join(lines))
     if isinstance(ax, _Picture):
@@ -319,7 +320,7 @@ def finish(
         color=on.alarm if is_partial else on.quiet,
         annotation_clip=False,
     )
-    literal([head_text, foot_text, *_texts(ax)])
+    literal([head_text, foot_text, *texts])
     # An Axes of the caller's own carries it as well as ours does.
     ax.casesnb_drawing = drawing  # type: ignore[attr-defined]
     return ax
@@ -486,10 +487,10 @@ def factorized(values: pd.Series[Any]) -> tuple[Numbers, list[Any]]:
     """Return a number for each value, and the values that they stand for."""
     if hasattr(values, "cat"):  # what is a category has its number already
         codes = values.cat.codes.to_numpy(dtype="int64")
-        found = [*values.cat.categories]
+        found = values.cat.categories.tolist()
     else:
         codes, uniques = values.factorize()
-        found = [*uniques]
+        found = uniques.tolist()
     missing = codes < 0
     if missing.any():
         codes = np.where(missing, len(found), codes)

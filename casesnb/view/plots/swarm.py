@@ -29,14 +29,21 @@ def swarm(at: Numbers, group: Numbers, kind: Numbers, *, room: int) -> Swarm:
     """Place dots at `at`, told in dots, at most `room` of them side by side."""
     if not len(at):
         return Swarm(np.arange(0), np.zeros(0), 1)
-    order = np.lexsort((at, kind, group))
-    parts = group[order] * (int(kind.max()) + 1) + kind[order]
-    starts = np.flatnonzero(np.diff(parts, prepend=-1))
+    part = group * (int(kind.max()) + 1) + kind
+    order = np.argsort(at, kind="stable")
+    # Of short numbers numpy sorts millions at once.
+    short = part[order].astype(np.min_scalar_type(int(part.max())))
+    order = order[np.argsort(short, kind="stable")]
+    starts = np.flatnonzero(np.diff(part[order], prepend=-1))
     sizes = np.diff(np.append(starts, len(at)))
+    owner = group[order[starts]]
+    most = room * (int(at.max() - at.min()) + 2)
     power = 0
     while True:
         n_each = _STEPS[power % 3] * 10 ** (power // 3)
         power += 1
+        if np.bincount(owner, weights=_counts(sizes, n_each)).max() > most:
+            continue
         row = order if n_each == 1 else order[_quantiles(starts, sizes, n_each)]
         row = row[np.lexsort((at[row], group[row]))]
         low = at[row] - at[row].min()
@@ -52,13 +59,19 @@ def swarm(at: Numbers, group: Numbers, kind: Numbers, *, room: int) -> Swarm:
 
 def _quantiles(starts: Numbers, sizes: Numbers, n_each: int) -> Numbers:
     """Return evenly spread places of each part, one for every `n_each` of it."""
-    n = np.maximum(np.round(sizes / n_each).astype(int), 1)
+    n = _counts(sizes, n_each)
     part = np.repeat(np.arange(len(n)), n)
     within = np.arange(len(part)) - np.repeat(np.cumsum(n) - n, n)
     places: Numbers = starts[part] + ((within + 0.5) * sizes[part] / n[part]).astype(
         int
     )
     return places
+
+
+def _counts(sizes: Numbers, n_each: int) -> Numbers:
+    """Return how many dots each part has, if one stands for `n_each` of it."""
+    counts: Numbers = np.maximum(np.round(sizes / n_each).astype(int), 1)
+    return counts
 
 
 def _slots(at: Numbers, group: Numbers) -> tuple[Numbers, int]:
