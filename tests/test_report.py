@@ -318,6 +318,9 @@ def test_many_cases_open_with_the_figures_of_the_week_and_of_the_one_before() ->
     )
     summary = cn.case_summary(many)
     assert told["backlog"].startswith(f"{int((~summary['is_closed']).sum())} counted")
+    (old,) = re.findall(r'data-item="h0 aging in words">(.*?)</div>', page, re.DOTALL)
+    n_open = int((~summary["is_closed"]).sum())
+    assert f"{n_open} open cases as of {world.now:%Y-%m-%d %H:%M} UTC" in old
     rate = cn.rates(many, "sla_met", window=week).to_dict("records")[0]
     assert f"{rate['n']} of {rate['n_of']} SLAs" in told["sla_met"]
     assert len(told) == 10

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from casesnb.analysis.weekly import key_figures
 from casesnb.tables.certificate import case_keys
+from casesnb.view.plots.cases import plot_aging
 from casesnb.view.plots.flow import plot_backlog
 from casesnb.view.report.pictures import picture_of, picture_of_activity
 from casesnb.view.wording import counted, hours_text
@@ -82,6 +83,9 @@ def _amount(value: float, unit: str) -> str:
 
 def _pictures(history: History[Any]) -> Iterator[Picture]:
     yield picture_of("backlog", lambda ax: plot_backlog(history, ax=ax), left=0.5)
+    yield picture_of(
+        "aging", lambda ax: plot_aging(history, ax=ax), left=0.6, right=0.3
+    )
     yield picture_of_activity(history)
 
 

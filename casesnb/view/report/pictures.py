@@ -80,11 +80,15 @@ def picture_of_activity(history: History[Any]) -> Picture:
 
 
 def picture_of(
-    name: str, draw: Callable[[Axes | None], Axes], *, left: float
+    name: str,
+    draw: Callable[[Axes | None], Axes],
+    *,
+    left: float,
+    right: float = 0.12,
 ) -> Picture:
-    """Draw a picture in both widths, with so many inches left of the narrow one."""
+    """Draw a picture in both widths, with so many inches beside the narrow one."""
     with default_style():
-        narrow = page(None, width=_NARROW, height=3.3, left=left, right=0.12)
+        narrow = page(None, width=_NARROW, height=3.3, left=left, right=right)
         return _picture(name, draw(None), draw(narrow))
 
 
