@@ -319,7 +319,10 @@ def side_by_side(tasks: Sequence[Callable[[], Any]], *, n_rows: int) -> list[Any
 
 def _first_of_each(case: Array, event_id: pa.Array) -> Array:
     """Return the first place of each (case, event id), in order."""
-    codes = pc.dictionary_encode(event_id).indices.to_numpy(zero_copy_only=False)
+    encoded = pc.dictionary_encode(event_id)
+    if len(encoded.dictionary) == len(case):  # none came twice
+        return np.arange(len(case))
+    codes = encoded.indices.to_numpy(zero_copy_only=False)
     keys = case * (int(codes.max(initial=0)) + 1) + codes
     _, first = np.unique(keys, return_index=True)
     return np.sort(first)

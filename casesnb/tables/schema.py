@@ -147,19 +147,25 @@ class Table:
             If a column is missing.
         """
         out = frame.loc[:, self.names]
-        plain = {
-            name: dtype
-            for name, dtype in self.dtypes.items()
-            if dtype != ID or not isinstance(out[name].dtype, pd.CategoricalDtype)
-        }
+        types = {name: out[name].dtype for name in self.names}
         # Categories are text whatever the values came as, and with none at all.
-        coded = [name for name, dtype in plain.items() if dtype == ID]
-        text = {name: TEXT_TYPE for name, dtype in plain.items() if dtype in {ID, TEXT}}
-        return (
-            out.astype({**plain, **text})
-            .astype(dict.fromkeys(coded, ID))
-            .reset_index(drop=True)
-        )
+        coded = [
+            name
+            for name, dtype in self.dtypes.items()
+            if dtype == ID and not isinstance(types[name], pd.CategoricalDtype)
+        ]
+        wanted: dict[str, Any] = {
+            name: TEXT_TYPE if dtype == TEXT else dtype
+            for name, dtype in self.dtypes.items()
+            if dtype != ID
+        } | dict.fromkeys(coded, TEXT_TYPE)
+        # A cast copies the whole frame, whatever it casts.
+        changed = {name: to for name, to in wanted.items() if types[name] != to}
+        if changed:
+            out = out.astype(changed)
+        if coded:
+            out = out.astype(dict.fromkeys(coded, ID))
+        return out.reset_index(drop=True)
 
 
 CASE = (
