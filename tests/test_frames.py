@@ -15,7 +15,7 @@ from engines import assert_same, rows
 from test_spells import MISSING, changes_of, text
 
 import casesnb as cn
-from casesnb.tables.frames import beside_all, rows_of, told_apart
+from casesnb.tables.frames import beside_all, carried_by, looked_up, rows_of, told_apart
 from casesnb.tables.schema import TEXT_TYPE
 
 OPEN = (0, "status", MISSING, text("open"))
@@ -61,8 +61,17 @@ ENGINES: dict[str, Any] = {
 PLAIN = pd.concat(PARTS, ignore_index=True).astype(dict.fromkeys(CATEGORIES, TEXT_TYPE))
 
 
+ASKED: list[Any] = [
+    cn.spells,
+    cn.transitions,
+    cn.trust.continuity,
+    lambda changes: cn.conformance(changes, "open → closed"),
+    lambda changes: cn.overlap(changes, "status", "assigned_user"),
+]
+
+
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("ask", [cn.spells, cn.transitions, cn.trust.continuity])
+@pytest.mark.parametrize("ask", ASKED)
 def test_two_domains_and_two_numberings_never_mix_cases(ask: Any, engine: str) -> None:
     found = ask(ENGINES[engine]())
     if isinstance(found, pl.LazyFrame):
@@ -176,8 +185,59 @@ def test_what_is_missing_is_another_thing_than_the_last_one() -> None:
     assert found["number"].n_unique() == 3
 
 
-def test_rows_of_many_large_columns_are_told_apart() -> None:
-    ids = [f"{n}" for n in range(4_095)]  # whose numbers end at 4,096 ** 7 = 2 ** 84
-    columns = {f"{n}": [*ids, "0" if n else "1"] for n in range(7)}
-    number = told_apart(nw.from_native(pa.table(columns)), "number", [*columns])
-    assert number["number"].n_unique() == 4_096
+EAGER: list[Any] = [pa.Table.from_pylist, pl.DataFrame, pd.DataFrame]
+
+
+def listed(frame: Any) -> list[dict[str, Any]]:
+    return rows_of(nw.from_native(nw.to_native(frame)))
+
+
+@pytest.mark.parametrize("of", EAGER)
+def test_what_is_told_once_of_a_key_stands_beside_its_rows_in_their_order(
+    of: Any,
+) -> None:
+    asked = [("x", "b"), ("y", "a"), ("x", "a"), ("x", None), ("x", "b")]
+    told = [("x", "b", 1), ("y", "b", 2), ("x", "c", 3), ("x", "a", None)]
+    frame = of([{"domain": one, "case": two} for one, two in asked])
+    other = of([dict(zip(("domain", "case", "n"), row, strict=True)) for row in told])
+    found = looked_up(*map(nw.from_native, (frame, other)), ("domain", "case"))
+    assert [(row["domain"], row["case"]) for row in listed(found)] == asked
+    assert [row["n"] for row in listed(found)] == [1, None, None, None, 1]
+
+
+@pytest.mark.parametrize("of", EAGER)
+def test_a_gap_is_filled_from_its_own_case_alone(of: Any) -> None:
+    given = [
+        *(("b", 0, None, None), ("b", 1, "open", "u"), ("b", 2, None, None)),
+        *(("a", 1, None, "v"), ("a", 0, "new", None), ("c", 0, None, None)),
+    ]
+    names = ("case", "sequence", "status", "user")
+    frame = of([dict(zip(names, row, strict=True)) for row in given])
+    found = carried_by(
+        nw.from_native(frame),
+        ("case",),
+        ("sequence",),
+        on=["status"],
+        back=["user"],
+        then="sequence",
+    )
+    order = sorted(listed(found), key=lambda row: (row["case"], row["sequence"]))
+    assert [(*row.values(),) for row in order] == [
+        *(("a", 0, "new", "v", 1), ("a", 1, "new", "v", None)),
+        *(
+            ("b", 0, None, "u", 1),
+            ("b", 1, "open", "u", 2),
+            ("b", 2, "open", None, None),
+        ),
+        ("c", 0, None, None, None),
+    ]
+
+
+def test_rows_of_many_keys_are_told_apart_where_no_number_is_large_enough() -> None:
+    rng = np.random.default_rng(0)
+    n, names = 300, [f"key_{place}" for place in range(9)]
+    keys = {name: [f"k{number}" for number in rng.permutation(n)] for name in names}
+    both = pa.table({name: values + values for name, values in keys.items()})
+    found = told_apart(nw.from_native(both), "who", names)["who"].to_numpy()
+    assert (found[:n] == found[n:]).all()
+    assert len({*found[:n].tolist()}) == n

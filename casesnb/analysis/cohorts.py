@@ -11,7 +11,7 @@ import numpy as np
 
 from casesnb.analysis.closing import CLOSED, closed_values
 from casesnb.analysis.comparison import WAITS, Cohort, Comparison, Effect, Step
-from casesnb.analysis.flow import first_times_of
+from casesnb.analysis.flow import TIMED, first_times_of
 from casesnb.analysis.rates import MEASURES, closes_of, outcomes_of
 from casesnb.analysis.uncertainty import (
     Curve,
@@ -22,14 +22,13 @@ from casesnb.analysis.uncertainty import (
     wilson,
 )
 from casesnb.tables.arguments import moment, need_columns, need_history
-from casesnb.tables.field_chain import is_creation
+from casesnb.tables.field_chain import chains, is_creation
 from casesnb.tables.frames import (
     as_of_of,
     is_history,
     opened,
     rows_of,
     up_to,
-    windowed,
 )
 from casesnb.tables.schema import CHANGES, EVENTS, Table
 
@@ -331,11 +330,12 @@ def _waits(
     column = WAITS[measure][0]
     values = closed_values(history, closed)
     # In one order, so that every engine draws the same cases again.
-    times = sorted(rows_of(first_times_of(events, changes, values)), key=_key_of)
+    found = first_times_of(events, chains(changes, *TIMED), values)
+    times = sorted(rows_of(found), key=_key_of)
     gaps: dict[Any, tuple[Any, Any]] = {}
     merged: dict[Any, Any] = {}
     if measure == "closed_hours":
-        for row in rows_of(closes_of(windowed(changes), windowed(events), values)):
+        for row in rows_of(closes_of(changes, events, values)):
             key = _key_of(row)
             if row["is_merge"]:
                 merged.setdefault(key, row["at"])

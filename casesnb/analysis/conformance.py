@@ -16,11 +16,15 @@ from casesnb.tables.field_chain import differs, field_ids_of
 from casesnb.tables.frames import (
     NO_TEXT,
     as_given,
+    as_of_of,
     handed_back,
     instant,
+    looked_up,
     rows_of,
     stacked,
+    summed_by,
     texts,
+    with_numbers,
 )
 from casesnb.tables.schema import (
     BY,
@@ -140,11 +144,11 @@ def judged(
     allowed = moves_of_flow(flow)
     first = start_of(allowed, start)
     (field_id,) = field_ids_of(history, [field_id])
-    linked = living(replaced(begun(history, field_id, as_of=as_of)))
-    linked = linked.told(*CHAIN, "sequence", "slot", "event_id", "actor")
-    frame = linked.frame
+    as_of = as_of_of(history, as_of)
+    (changes,), with_ids = with_numbers(as_given(history, CHANGES))
+    linked = living(replaced(begun(changes, field_id, as_of=as_of))).told()
     # "" is not yet a value where a case begins, and an empty one anywhere else.
-    frame = frame.with_columns(
+    linked = linked.with_columns(
         before=nw.when(nw.col("is_creation") & nw.col("is_first"))
         .then(nw.lit(_BEGIN))
         .otherwise(nw.col("previous").fill_null("(empty)")),
@@ -152,15 +156,16 @@ def judged(
         is_told=nw.col("is_creation") | ~nw.col("previous_kind").is_null(),
         is_late=nw.col("is_first") & ~nw.col("is_creation"),
     )
-    _need_some(frame, allowed, first)
+    _need_some(linked.frame, allowed, first)
     is_untold = nw.col("new_kind").is_null()
     is_move = differs("new", "previous") | (nw.col("before") == _BEGIN)
     is_move = nw.col("is_told") & ~is_untold & is_move
     pair = nw.concat_str("before", "after", separator="\n")
     known = [f"{one}\n{other}" for one, others in allowed.items() for other in others]
     known += [f"{_BEGIN}\n{value}" for value in first]
-    moves = frame.filter(is_move).with_columns(pair=pair)
-    moves = moves.filter(~nw.col("pair").is_in(known))
+    wrong = linked.with_columns(pair=pair)
+    wrong = wrong.filter(is_move, ~nw.col("pair").is_in(known))
+    moves = wrong.told(*CHAIN, "sequence", "event_id", "actor").frame
     skipped, n_skipped = NO_TEXT, nw.lit(0, nw.Int64)
     for row in rows_of(moves.select("before", "after").unique()):
         way = _between(allowed, first, row["before"], row["after"])
@@ -193,18 +198,25 @@ def judged(
         message=message,
         sequence=nw.col("sequence").cast(nw.Int64),
     )
-    late = frame.filter(nw.col("is_late")).select(*_CASE).unique()
-    broken = frame.filter(nw.col("is_break")).select(*_CASE).unique()
-    broken = broken.join(late, on=list(_CASE), how="anti")
-    unsent = frame.filter(is_untold).select(*_CASE).unique()
-    everywhere = texts(as_given(history, CHANGES).select(*_CASE)).unique()
-    untold = everywhere.join(frame.select(*_CASE).unique(), on=list(_CASE), how="anti")
+    flags = {
+        "late": nw.col("is_late"),
+        "broken": nw.col("is_break"),
+        "unsent": is_untold,
+        "told": nw.lit(True),
+    }
+    flags = {name: each.cast(nw.Int64) for name, each in flags.items()}
+    of_case = linked.told(*_CASE).frame.select(*_CASE, **flags)
+    of_case = summed_by(of_case, _CASE, nw.col(*flags).max())
+    cases = texts(changes.select(*_CASE)).with_columns(one=nw.lit(1, nw.Int64))
+    cases = summed_by(cases, _CASE, nw.col("one").max())
+    cases = looked_up(cases, of_case, _CASE)
+    late, broken, unsent, told = (nw.col(name) == 1 for name in flags)
     unsure = [
-        cases.select(
+        cases.filter(is_so.fill_null(False)).select(
             *_CASE,
             field_id=nw.lit(field_id),
             verdict=nw.lit("not_checkable"),
-            at=instant(frame, None),
+            at=instant(linked.frame, None),
             from_value=NO_TEXT,
             to_value=NO_TEXT,
             n_skipped=nw.lit(0, nw.Int64),
@@ -214,14 +226,14 @@ def judged(
             message=nw.lit(why),
             sequence=nw.lit(-1, nw.Int64),
         )
-        for cases, why in (
+        for is_so, why in (
             (late, "the field's history begins after the case did"),
-            (broken, "the history has a break"),
+            (broken & ~late, "the history has a break"),
             (unsent, "an event does not tell the value that it sets"),
-            (untold, "no event tells the field"),
+            (~told.fill_null(False), "no event tells the field"),
         )
     ]
-    return stacked([found, *unsure])
+    return with_ids(stacked([found, *unsure]))
 
 
 def moves_of_flow(flow: Flow) -> dict[str, list[str]]:

@@ -24,6 +24,7 @@ from casesnb.tables.frames import (
     beside,
     handed_back,
     is_history,
+    looked_up,
     opened,
     rows_like,
     rows_of,
@@ -59,6 +60,9 @@ if TYPE_CHECKING:
 
 HOLDERS = ("assigned_user", "assigned_queue")
 """The fields that say who holds a case."""
+
+TIMED = ("status", "assigned_user")
+"""The fields of which first times are told."""
 
 _CASE = ("domain_id", "case_id")
 _KEY = list(_CASE)
@@ -262,11 +266,8 @@ def handoffs(
         given, key = told_apart(given, "case", _CASE), ["case"]
     born = given.select(*key, "performed_at", "event_type").filter(is_creation())
     born = texts(born.group_by(*key).agg(born=nw.col("performed_at").min()))
-    linked = _named(begun(given, *HOLDERS, as_of=as_of))
-    linked = moves_of(linked).told(*CHAIN, *key, "event_id", "actor")
-    # To empty what never held anybody hands nothing over.
-    is_named = ~nw.col("from_value").is_null() | ~nw.col("to_value").is_null()
-    linked = linked.filter(is_named)
+    linked = handed_over(begun(given, *HOLDERS, as_of=as_of))
+    linked = linked.told(*CHAIN, *key, "event_id", "actor")
     moves = linked.joined(born, key).frame
     # Nobody held it since it was created, if its first change says so.
     from_birth = (
@@ -277,10 +278,7 @@ def handoffs(
     moves = moves.with_columns(
         since_at=nw.when(from_birth).then("born").otherwise("since_at")
     )
-    moves = moves.with_columns(
-        held_hours=hours_between(moves, "since_at", "at"),
-        is_ping_pong=nw.col("is_back"),
-    )
+    moves = moves.with_columns(held_hours=hours_between(moves, "since_at", "at"))
     columns: tuple[str, ...] = (
         *CHAIN,
         "from_value",
@@ -296,6 +294,14 @@ def handoffs(
         moves = moves.with_columns(held_working_hours=nw.col("working_hours"))
         columns = (*columns, "held_working_hours")
     return handed_back(moves, history, linked.order, columns)
+
+
+def handed_over(linked: Chains) -> Chains:
+    """Return of what `begun` does the changes of who holds a case."""
+    moves = moves_of(_named(linked))
+    # To empty what never held anybody hands nothing over.
+    is_named = ~nw.col("from_value").is_null() | ~nw.col("to_value").is_null()
+    return moves.filter(is_named).with_columns(is_ping_pong=nw.col("is_back"))
 
 
 def _named(linked: Chains) -> Chains:
@@ -360,7 +366,8 @@ def reopens(
     >>> reopens(history)["hours"].round(1).tolist()
     [53.1]
     """
-    linked = closings(history, closed_values(history, closed), as_of)
+    values = closed_values(history, closed)
+    linked = closings(begun(history, "status", as_of=as_of), values)
     moves = reopenings(linked)
     hours = hours_between(moves, "since_at", "performed_at")
     is_sure = nw.when(~nw.col("since_at").is_null())
@@ -411,16 +418,17 @@ def reopenings(linked: Chains) -> Any:
     return moves.told(*_CASE, "sequence").frame
 
 
-def closings(
-    changes: object, closed: Sequence[str], as_of: dt.datetime | None = None
-) -> Chains:
-    """Return the changes that close a case or open one, beside the one before."""
-    linked = replaced(begun(changes, "status", as_of=as_of))
-    linked = linked.with_columns(
-        was_closed=is_closed(nw.col("previous"), closed),
-        now_closed=is_closed(nw.col("new"), closed),
-        is_told=~nw.col("new_kind").is_null(),
-    ).beside(prior_at=("performed_at", 1))
+def closings(linked: Chains, closed: Sequence[str]) -> Chains:
+    """Return of what `begun` does with a status what closes a case or opens one."""
+    linked = (
+        replaced(linked)
+        .with_columns(
+            was_closed=is_closed(nw.col("previous"), closed),
+            now_closed=is_closed(nw.col("new"), closed),
+            is_told=~nw.col("new_kind").is_null(),
+        )
+        .beside(prior_at=("performed_at", 1))
+    )
     # What AWS did not send neither closes nor opens. What comes after it may tell
     # that something did, as what comes after a break does.
     is_after = nw.col("is_after_untold")
@@ -591,11 +599,12 @@ def first_times(
     """
     changed = beside(history, changes, CHANGES)
     values = closed_values(changed, closed)
-    return handed_back(first_times_of(history, changed, values), history, _CASE)
+    linked = chains(changed, *TIMED)
+    return handed_back(first_times_of(history, linked, values), history, _CASE)
 
 
-def first_times_of(events: object, changes: object, closed: Sequence[str]) -> Any:
-    """Return what `first_times` does, not yet handed back."""
+def first_times_of(events: object, linked: Chains, closed: Sequence[str]) -> Any:
+    """Return what `first_times` does, from chains of `TIMED`, not yet handed back."""
     kinds = ("event_type", "related_item_type", "actor_kind")
     frame = texts_of(as_given(events, EVENTS), *kinds)
     is_comment = (nw.col("event_type") == "RelatedItem.Created").fill_null(False) & (
@@ -615,21 +624,20 @@ def first_times_of(events: object, changes: object, closed: Sequence[str]) -> An
     is_assigned = (nw.col("field_id") == "assigned_user") & ~nw.col("new").is_null()
     was = nw.when(~nw.col("is_first")).then("prior")
     before = nw.when(nw.col("old_kind").is_null()).then(was).otherwise("old")
-    is_close = (
-        (nw.col("field_id") == "status")
-        & is_closed(nw.col("new"), closed)
-        & ~is_closed(before, closed)  # to close it again is no close
-    )
-    moves = chains(changes, "status", "assigned_user").told(*CHAIN)
+    moves = linked.told(*CHAIN)
     given = moves.filter(is_assigned).frame
     given = summed_by(given, _CASE, first_assigned_at=nw.col("performed_at").min())
     # A join takes all of both sides: merges are few, and so are closes.
     merges = frame.filter(~nw.col("merge_event_id").is_null())
     merges = texts(merges.select(*_CASE, "event_id")).unique()
-    ended = moves.filter(is_close).told("event_id").frame
+    ended = moves.filter(
+        nw.col("field_id") == "status", is_closed(nw.col("new"), closed)
+    )
+    ended = ended.filter(~is_closed(before, closed))  # to close it again is no close
+    ended = ended.told("event_id").frame
     ended = ended.join(merges, on=[*_KEY, "event_id"], how="anti")
     ended = summed_by(ended, _CASE, first_closed_at=nw.col("performed_at").min())
-    both = times.join(given, on=_KEY, how="left").join(ended, on=_KEY, how="left")
+    both = looked_up(looked_up(times, given, _CASE), ended, _CASE)
     spans = ("touch", "assigned", "comment", "closed")
     both = both.with_columns(
         **{

@@ -17,12 +17,14 @@ from casesnb.tables.frames import (
     as_given,
     as_of_of,
     beside_all,
+    carried_by,
     handed_back,
     instant,
     stacked,
+    summed_by,
     texts,
-    told_apart,
     windowed,
+    with_numbers,
 )
 from casesnb.tables.schema import CHAIN, CHAIN_ORDER, CHANGES
 
@@ -127,6 +129,8 @@ def overlap(
     tracked = [*ids, *([_USER] if of_users and _USER not in ids else [])]
     as_of = as_of_of(history, as_of)
     rows = _stretches(history, tracked, as_of)
+    if of_users or window is not None or freq is not None or calendar is not None:
+        rows = windowed(rows)
     if told is not None and of_users:
         rows = _of_users(rows, told, f"value_{tracked.index(_USER)}", of_users)
     if window is not None:
@@ -154,7 +158,7 @@ def overlap(
         n_open=nw.col("is_open").cast(nw.Int64),
         n_unsure=sum((nw.col(f"unsure_{n}") for n, _ in enumerate(tracked)), nw.lit(0)),
     )
-    found = rows.group_by(*key).agg(nw.col(*sums, "n_open", "n_unsure").sum())
+    found = summed_by(rows, key, nw.col(*sums, "n_open", "n_unsure").sum())
     found = found.with_columns(
         **{new: in_hours(nw.col(old)) for old, new in sums.items()},
         is_open=nw.col("n_open") > 0,
@@ -183,7 +187,7 @@ def _stretches(
     subject: object, fields: Sequence[str], as_of: dt.datetime | None
 ) -> Any:
     """Return the stretches of time in which none of several fields changed."""
-    given = as_given(subject, CHANGES)
+    (given,), with_ids = with_numbers(as_given(subject, CHANGES))
     linked = living(begun(given, *fields, as_of=as_of)).with_as_of()
     linked = linked.told(*CHAIN, *CHAIN_ORDER)
     in_threads = "merged_at" in linked.frame.collect_schema().names()
@@ -225,33 +229,18 @@ def _stretches(
         },
         gone=instant(births, None),
     ).select(*rows.collect_schema().names())
-    rows, part = stacked([rows, births]), _CASE
-    if rows.implementation.is_pyarrow():  # a number is quicker than texts each time
-        rows, part = told_apart(rows, "case_", _CASE), ("case_",)
-    rows = windowed(rows)
-    filled = {
-        name: nw.col(name)
-        .fill_null(strategy="forward")
-        .over(*part, order_by=CHAIN_ORDER)
-        for name in parts
-        if not name.startswith(("born", "gone"))
-    }
-    back = {
-        name: nw.col(name)
-        .fill_null(strategy="backward")
-        .over(*part, order_by=CHAIN_ORDER)
-        for name in parts
-        if name.startswith("born")
-    }
-    is_born = (nw.col("sequence") == -1).cast(nw.Int64)
-    rows = rows.with_columns(
-        **filled,
-        **back,
-        next_at=nw.col("performed_at").shift(-1).over(*part, order_by=CHAIN_ORDER),
-        has_birth=is_born,
+    # A birth is the first row of its case.
+    is_born = nw.when(nw.col("sequence") == -1).then(nw.lit(1, nw.Int64))
+    rows = carried_by(
+        stacked([rows, births]).with_columns(has_birth=is_born),
+        _CASE,
+        CHAIN_ORDER,
+        on=["has_birth", *(n for n in parts if not n.startswith(("born", "gone")))],
+        back=[name for name in parts if name.startswith("born")],
+        next_at="performed_at",
     )
-    all_of = {name: nw.col(name).max() for name in ("has_birth", "gone")}
-    rows = beside_all(rows, part, **all_of)
+    if in_threads:
+        rows = beside_all(rows, _CASE, gone=nw.col("gone").max())
     for n, _ in enumerate(fields):
         born = nw.when(nw.col("has_birth") == 1).then(f"born_{n}")
         rows = rows.with_columns(
@@ -273,7 +262,7 @@ def _stretches(
     lasts = nw.col("is_open") | (nw.col("start_at") < nw.col("end_at"))
     rows = rows.filter(lasts, nw.any_horizontal(*is_told, ignore_nulls=True))
     parts_ = [name for name in parts if not name.startswith(("born", "gone"))]
-    return rows.select(*_CASE, "start_at", "end_at", "is_open", *parts_)
+    return with_ids(rows.select(*_CASE, "start_at", "end_at", "is_open", *parts_))
 
 
 def _of_users(rows: Any, told: Any, holder: str, names: Sequence[str]) -> Any:

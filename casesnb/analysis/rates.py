@@ -12,6 +12,7 @@ from casesnb.analysis.closing import CLOSED, closed_values
 from casesnb.analysis.conformance import Flow, judged
 from casesnb.analysis.flow import closings
 from casesnb.analysis.slas import ledger_rows
+from casesnb.analysis.spells import begun
 from casesnb.analysis.timezones import with_period
 from casesnb.analysis.uncertainty import with_wilson
 from casesnb.analysis.windows import Window, span_of
@@ -22,15 +23,20 @@ from casesnb.tables.frames import (
     as_given,
     as_of_of,
     beside,
+    carried_by,
     frame_of,
     handed_back,
     instant,
+    looked_up,
     opened,
     rows_like,
     rows_of,
     stacked,
+    summed_by,
+    texts,
     up_to,
     windowed,
+    with_numbers,
 )
 from casesnb.tables.schema import CHANGES, EVENTS, OF_CASE, TEXT, TIME, Column, Table
 
@@ -77,18 +83,20 @@ RATES = Table(
     ),
 )
 
+TOO_YOUNG = "closed too short a time ago"
+"""Why a close is left out of which it is not told yet whether it will last."""
+
 _BY_MERGE = "closed by a merge"
 _EARLY = "the history begins after the case did"
 _OPEN = "not closed yet"
 _UNTOLD = "its close is not in the history"
 _UNSENT = "AWS did not send the status after it"
-_YOUNG = "closed too short a time ago"
 _NOBODY = "an event names nobody"
 _DECIDED = ("met", "missed")
 _UNCHECKED = "not checkable"
 
 MEASURES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "reopened": (("reopened",), (_BY_MERGE, _UNTOLD, _UNSENT, _YOUNG)),
+    "reopened": (("reopened",), (_BY_MERGE, _UNTOLD, _UNSENT, TOO_YOUNG)),
     "holders": (("none", "one", "two or more"), (_OPEN, _BY_MERGE, _EARLY, _UNTOLD)),
     "touchless": (("touchless",), (_OPEN, _BY_MERGE, _EARLY, _UNTOLD, _NOBODY)),
     "sla_met": (("met",), ("under way", _UNCHECKED, "not told")),
@@ -99,6 +107,7 @@ MEASURES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 _CASE = ("domain_id", "case_id")
 _KEY = list(_CASE)
 _OWN = ("closer", "holder", "queue")
+_NO_ONE = "\x1f"  # what is no id
 
 
 def rates(
@@ -328,16 +337,18 @@ def outcomes_of(
         )
     as_of = as_of_of(history, as_of)
     values = closed_values(history, closed)
-    changes = opened(history, CHANGES)
-    happened = opened(beside(history, events, EVENTS), EVENTS)
-    changes, happened = map(windowed, up_to(as_of, changes, happened))
+    changes = as_given(history, CHANGES)
+    happened = as_given(beside(history, events, EVENTS), EVENTS)
+    changes, happened = up_to(as_of, changes, happened)
     if measure == "sla_met":
-        found = _slas(changes, happened, as_of)
-    elif measure == "conforming":
-        found = _conforming(changes, happened, values, flow)
+        found = windowed(_slas(changes, happened, as_of))
     else:
-        closes = _with_holders(closes_of(changes, happened, values), changes)
-        if measure == "reopened":
+        (asked, told), with_ids = with_numbers(changes, happened)
+        closes = _with_holders(closes_of(asked, told, values), asked)
+        closes = windowed(with_ids(closes))
+        if measure == "conforming":
+            found = _conforming(closes, changes, happened, flow)
+        elif measure == "reopened":
             found = _reopened(closes, changes, within, as_of)
         elif measure == "holders":
             found = _holders(_first_closes(closes, happened), changes)
@@ -348,7 +359,7 @@ def outcomes_of(
 
 def closes_of(changes: Any, events: Any, closed: Sequence[str]) -> Any:
     """Return each close, and each that shows only by what follows it."""
-    linked = closings(changes, closed)
+    linked = closings(begun(changes, "status"), closed)
     was, is_new = nw.col("was_closed"), nw.col("now_closed")
     # A break after it may hide that it was opened, if it was not closed just before.
     opens = nw.col("is_told") & ~is_new | nw.col("is_break") & ~was
@@ -361,12 +372,9 @@ def closes_of(changes: Any, events: Any, closed: Sequence[str]) -> Any:
     )
     is_odd = was & (nw.col("is_first") | nw.col("is_break"))
     rows = linked.filter((is_new & ~was) | is_odd)
-    rows = windowed(rows.told(*_CASE, "sequence").frame)
-    merges = events.select(
-        *_CASE,
-        "event_id",
-        is_merge=(~nw.col("merge_event_id").is_null()).cast(nw.Int64),
-    )
+    rows = rows.told(*_CASE, "sequence").frame
+    merges = events.filter(~nw.col("merge_event_id").is_null())
+    merges = texts(merges.select(*_CASE, "event_id"))
     rows = rows.select(
         *_CASE,
         "event_id",
@@ -381,33 +389,42 @@ def closes_of(changes: Any, events: Any, closed: Sequence[str]) -> Any:
         since_at=nw.when(is_odd).then("prior_at"),
         closer=nw.when(~is_odd).then("actor"),
     )
-    rows = rows.join(merges, on=[*_KEY, "event_id"], how="left")
+    merges = merges.with_columns(is_merge=nw.lit(1, nw.Int64))
+    rows = looked_up(rows, merges, (*_CASE, "event_id"))
     return rows.with_columns(is_merge=nw.col("is_merge").fill_null(0))
 
 
 def _with_holders(rows: Any, changes: Any) -> Any:
     """Return rows with the user and the queue that held their case just before."""
     names = {"assigned_user": "holder", "assigned_queue": "queue"}
-    held = changes.filter(nw.col("field_id").is_in([*names]), is_of_case()).select(
+    is_it = {name: nw.col("field_id") == field_id for field_id, name in names.items()}
+    is_any = nw.any_horizontal(*is_it.values(), ignore_nulls=True).fill_null(False)
+    columns = (*_CASE, "event_type", "field_id", "sequence", "slot", "new")
+    held = texts(changes.filter(is_any).select(*columns)).filter(is_of_case())
+    # That nobody holds it is to be carried on too.
+    value = nw.col("new").fill_null(_NO_ONE)
+    held = held.select(
         *_CASE,
-        "field_id",
-        nw.col("slot").cast(nw.Int64),
-        then=nw.col("sequence").cast(nw.Int64),
-        held=nw.col("new"),
+        nw.col("sequence", "slot").cast(nw.Int64),
+        **{name: nw.when(each).then(value) for name, each in is_it.items()},
+        is_change=nw.lit(1, nw.Int64),
     )
-    key = [*_KEY, "sequence"]
-    both = rows.select(*key).join(held, on=_KEY, how="inner")
-    both = both.filter(nw.col("then") < nw.col("sequence"))
-    both = both.unique([*key, "field_id"], keep="last", order_by=["then", "slot"])
-    both = both.select(
+    # Of one event, what it closes comes before whom it gives the case to.
+    asked = rows.select(
+        *_CASE,
+        "sequence",
+        slot=nw.lit(-1, nw.Int64),
+        **dict.fromkeys(is_it, NO_TEXT),
+        is_change=nw.lit(0, nw.Int64),
+    )
+    order = ("sequence", "slot")
+    both = carried_by(stacked([held, asked]), _CASE, order, on=[*is_it], back=())
+    key = (*_CASE, "sequence")
+    both = both.filter(nw.col("is_change") == 0).select(
         *key,
-        **{
-            name: nw.when(nw.col("field_id") == field_id).then("held")
-            for field_id, name in names.items()
-        },
+        **{name: nw.when(nw.col(name) != _NO_ONE).then(name) for name in is_it},
     )
-    both = both.group_by(*key).agg(nw.col(*names.values()).max())
-    return rows.join(both, on=key, how="left")
+    return looked_up(rows, both.unique([*key]), key)  # an event may close it twice
 
 
 def _answered(rows: Any, outcome: nw.Expr, *excluded: tuple[nw.Expr, str]) -> Any:
@@ -442,7 +459,7 @@ def _reopened(
         (nw.col("is_told") == 0, _UNTOLD),
         (nw.col("is_merge") == 1, _BY_MERGE),
         (nw.col("then_unsent") == 1, _UNSENT),
-        (too_young.fill_null(False), _YOUNG),
+        (too_young.fill_null(False), TOO_YOUNG),
     )
     both = nw.concat_str("event_id", "next_id", separator=" ")
     return rows.with_columns(
@@ -455,8 +472,8 @@ def _first_closes(closes: Any, events: Any) -> Any:
     told = closes.filter((nw.col("is_merge") == 0) | (nw.col("is_told") == 0))
     first = told.unique(_KEY, keep="first", order_by=["sequence"])
     merged = closes.filter(nw.col("is_merge") == 1).select(*_CASE).unique()
-    cases = events.select(*_CASE, is_whole=is_creation().cast(nw.Int64))
-    cases = cases.group_by(*_CASE).agg(nw.col("is_whole").max())
+    cases = texts(events.select(*_CASE, is_whole=is_creation().cast(nw.Int64)))
+    cases = windowed(summed_by(cases, _CASE, nw.col("is_whole").max()))
     first = first.drop("is_merge", "until_at", "next_id", "gap_at", "since_at")
     cases = cases.join(first, on=_KEY, how="left")
     merged = merged.with_columns(in_merge=nw.lit(1, nw.Int64))
@@ -477,7 +494,9 @@ def _left_out() -> list[tuple[nw.Expr, str]]:
 
 def _holders(cases: Any, changes: Any) -> Any:
     """Return each case with how many people held it until its first close."""
-    held = changes.filter((nw.col("field_id") == "assigned_user") & is_of_case())
+    held = changes.filter(nw.col("field_id") == "assigned_user")
+    held = texts(held.select(*_CASE, "event_type", "sequence", "old", "new"))
+    held = windowed(held.filter(is_of_case()))
     names = [
         held.select(*_CASE, then=nw.col("sequence").cast(nw.Int64), name=nw.col(value))
         for value in ("old", "new")
@@ -497,7 +516,8 @@ def _holders(cases: Any, changes: Any) -> Any:
 def _touchless(cases: Any, events: Any) -> Any:
     """Return each case with whether an agent did anything until its first close."""
     is_after = ~is_creation()
-    done = events.filter(is_after).select(
+    done = events.filter(is_after).select(*_CASE, "sequence", "actor_kind")
+    done = windowed(texts(done)).select(
         *_CASE,
         then=nw.col("sequence").cast(nw.Int64),
         by_agent=(nw.col("actor_kind") == "agent").fill_null(False).cast(nw.Int64),
@@ -523,17 +543,15 @@ def _slas(changes: Any, events: Any, as_of: dt.datetime | None) -> Any:
             "excluded": None if row["verdict"] in _DECIDED else row["verdict"],
             "at": row["met_at"] or row["missed_at"],
         }
-        for row in ledger_rows(changes.to_native(), events.to_native(), as_of)
+        for row in ledger_rows(changes, events, as_of)
     ]
     return rows_like(rows, OUTCOMES, events)
 
 
-def _conforming(changes: Any, events: Any, closed: Sequence[str], flow: Any) -> Any:
+def _conforming(closes: Any, changes: Any, events: Any, flow: Any) -> Any:
     """Return each case with whether all its moves are allowed, and its last close."""
-    closes = closes_of(changes, events, closed)
     closes = closes.unique(_KEY, keep="last", order_by=["sequence"])
-    closes = _with_holders(closes, changes)
-    found = windowed(judged(changes.to_native(), flow))
+    found = windowed(judged(changes, flow))
     is_wrong = nw.col("verdict") == "not_allowed"
     wrong = found.filter(is_wrong).unique(_KEY, keep="first", order_by=["sequence"])
     of_case = found.select(
@@ -542,7 +560,8 @@ def _conforming(changes: Any, events: Any, closed: Sequence[str], flow: Any) -> 
     of_case = of_case.group_by(*_CASE).agg(nw.col("n_wrong", "n_unsure").sum())
     wrong = wrong.select(*_CASE, event_ids=nw.col("event_id"))
     of_case = of_case.join(wrong, on=_KEY, how="left")
-    cases = events.select(*_CASE).unique().join(of_case, on=_KEY, how="left")
+    cases = windowed(texts(events.select(*_CASE))).unique()
+    cases = cases.join(of_case, on=_KEY, how="left")
     closes = closes.select(*_CASE, "at", "closer", "holder", "queue")
     cases = cases.join(closes, on=_KEY, how="left")
     is_wrong = nw.col("n_wrong").fill_null(0) > 0

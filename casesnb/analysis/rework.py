@@ -8,12 +8,12 @@ import narwhals as nw
 
 from casesnb.analysis.calendar import with_work
 from casesnb.analysis.closing import CLOSED, closed_values
-from casesnb.analysis.flow import first_times_of, handoffs, moves_of
+from casesnb.analysis.flow import TIMED, first_times_of, handoffs, moves_of
 from casesnb.analysis.spells import begun, spells
 from casesnb.analysis.tail import tail as tail  # noqa: PLC0414 - of this family
 from casesnb.analysis.timezones import hours_between, in_hours, micros_between
 from casesnb.tables.arguments import as_ids, need_spelled
-from casesnb.tables.field_chain import field_ids_of, is_creation
+from casesnb.tables.field_chain import chains, field_ids_of, is_creation
 from casesnb.tables.frames import (
     as_of_of,
     beside,
@@ -224,7 +224,9 @@ def effort(
     if as_of is not None:
         until = until.with_columns(as_of=instant(happened, as_of))
     happened, changes, until = map(windowed, (happened, changes, until))
-    cases = first_times_of(happened.to_native(), changes.to_native(), values)
+    cases = first_times_of(
+        happened.to_native(), chains(changes.to_native(), *TIMED), values
+    )
     cases = windowed(cases).select(*_CASE, "created_at", "first_closed_at")
     cases = cases.join(until, how="cross").select(
         *_CASE,

@@ -17,10 +17,11 @@ from casesnb.tables.frames import (
     rows_of,
     texts,
     texts_of,
+    tuples_of,
     up_to,
 )
 from casesnb.tables.schema import CHANGES, EVENTS
-from casesnb.tables.values import utc_text
+from casesnb.tables.values import utc_moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -152,19 +153,22 @@ def ledger(
     if until is None:
         (last,) = rows_of(happened.select(at=nw.col("performed_at").max()))
         until = last["at"]
+    of_them = nw.col("case_id").is_in(sorted({row["case_id"] for row in about}))
+    changes, happened = (
+        texts_of(each, "case_id").filter(of_them) for each in (changes, happened)
+    )
     told = _told(changes)
     by_case: dict[Key, list[dict[str, Any]]] = defaultdict(list)
     for row in sorted(about, key=lambda row: row["sequence"]):
         by_case[row["domain_id"], row["case_id"]].append(row)
     books = [
         _Book(key, [(row, told.get((*key, row["event_id"]), {})) for row in rows])
-        for key, rows in sorted(by_case.items(), key=str)
+        for key, rows in sorted(by_case.items(), key=lambda each: str(each[0]))
     ]
     waited = {sla.field_id for book in books for sla in book.slas} - {None}
     values = {sla.value for book in books for sla in book.slas} - {None}
-    of_them = nw.col("case_id").is_in(sorted({key[1] for key in by_case}))
-    got = _got(changes, waited, values, of_them)
-    begun = _begun(happened, of_them)
+    got = _got(changes, waited, values)
+    begun = _begun(happened)
     for book in books:
         book.follow(got.get(book.key, {}), is_whole=book.key in begun)
     return [sla for book in books for sla in book.slas], until
@@ -176,14 +180,14 @@ def _told(changes: Any) -> dict[tuple[Any, Any, Any], Told]:
     rows = changes.filter(nw.any_horizontal(*is_sla, ignore_nulls=True))
     columns = ("domain_id", "case_id", "event_id", "field_id", "old", "new")
     told: dict[tuple[Any, Any, Any], Told] = defaultdict(dict)
-    for row in rows_of(texts(rows.select(*columns))):
-        domain_id, case_id, event_id, field_id, old, new = row.values()
+    for row in tuples_of(texts(rows.select(*columns))):
+        domain_id, case_id, event_id, field_id, old, new = row
         told[domain_id, case_id, event_id][field_id[4:]] = (old, new)
     return told
 
 
 def _got(
-    changes: Any, fields: set[Any], values: set[Any], of_them: nw.Expr
+    changes: Any, fields: set[Any], values: set[Any]
 ) -> dict[Key, dict[tuple[Any, Any], list[dt.datetime]]]:
     """Return when a case's fields got values that SLAs wait for."""
     got: dict[Key, dict[tuple[Any, Any], list[dt.datetime]]] = {}
@@ -194,17 +198,17 @@ def _got(
         "domain_id", "case_id", "field_id", "new", "performed_at", "event_type"
     )
     is_waited_for = nw.col("new").is_in(sorted(values))
-    for row in rows_of(texts(rows).filter(is_of_case(), is_waited_for, of_them)):
-        domain_id, case_id, name, value, at, _ = row.values()
+    for row in tuples_of(texts(rows).filter(is_of_case(), is_waited_for)):
+        domain_id, case_id, name, value, at, _ = row
         of_case = got.setdefault((domain_id, case_id), {})
         of_case.setdefault((name, value), []).append(at)
     return got
 
 
-def _begun(happened: Any, of_them: nw.Expr) -> set[Key]:
+def _begun(happened: Any) -> set[Key]:
     """Return the cases whose creation is told."""
-    made = texts(happened.filter(is_creation()).select("domain_id", "case_id"))
-    return {(*row.values(),) for row in rows_of(made.filter(of_them))}
+    made = happened.filter(is_creation()).select("domain_id", "case_id")
+    return {(domain_id, case_id) for domain_id, case_id in tuples_of(texts(made))}
 
 
 def _moment(text: str | None) -> dt.datetime | None:
@@ -212,7 +216,7 @@ def _moment(text: str | None) -> dt.datetime | None:
     if text is None:
         return None
     try:
-        return dt.datetime.fromisoformat(utc_text(text))
+        return utc_moment(text)
     except (ValueError, TypeError, OverflowError):
         return None
 

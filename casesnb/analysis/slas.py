@@ -12,14 +12,18 @@ from casesnb.analysis.sla_ledger import ledger
 from casesnb.analysis.spells import spells
 from casesnb.tables.frames import (
     as_given,
+    as_of_of,
+    beside,
     handed_back,
     opened,
     rows_like,
     rows_of,
+    texts_of,
 )
 from casesnb.tables.schema import (
     BY,
     CHANGES,
+    EVENTS,
     OF_CASE,
     TEXT,
     TIME,
@@ -165,18 +169,24 @@ def slas(
     >>> slas(history)[["name", "verdict", "n_holders"]].values.tolist()
     [['Resolve in 72 hours', 'met', 3]]
     """
-    return _given_back(ledger_rows(history, events, as_of), SLAS, history)
+    given = _given(history, events, as_of)
+    return _given_back(ledger_rows(*given), SLAS, given[0], history)
+
+
+def _given(
+    history: Any, events: Any, as_of: dt.datetime | None
+) -> tuple[Any, Any, dt.datetime | None]:
+    """Return changes and events, each opened once, and what `as_of` is."""
+    happened = as_given(beside(history, events, EVENTS), EVENTS)
+    return as_given(history, CHANGES), happened, as_of_of(history, as_of)
 
 
 def ledger_rows(
-    history: Any, events: Any, as_of: dt.datetime | None
+    changes: Any, events: Any, as_of: dt.datetime | None
 ) -> list[dict[str, Any]]:
     """Return the rows of `slas`, with ``closer``: who ended it."""
-    found, until = ledger(history, events, as_of)
-    users, queues = (
-        _held(history, name, found, as_of)
-        for name in ("assigned_user", "assigned_queue")
-    )
+    found, until = ledger(changes, events, as_of)
+    users, queues = _held(changes, ("assigned_user", "assigned_queue"), found, as_of)
     return [_row(sla, until, users, queues) for sla in found]
 
 
@@ -262,8 +272,9 @@ def sla_edits(
     >>> bool((edits["verdict_before"] != edits["verdict_after"]).any())
     True
     """
-    found, until = ledger(history, events, as_of)
-    return _given_back([*_edits_of(found, until)], SLA_EDITS, history)
+    given = _given(history, events, as_of)
+    rows = [*_edits_of(*ledger(*given))]
+    return _given_back(rows, SLA_EDITS, given[0], history)
 
 
 def _edits_of(found: Iterable[Sla], until: dt.datetime) -> Iterator[dict[str, Any]]:
@@ -334,8 +345,9 @@ def sla_holders(
     >>> sla_holders(history)["hours_left"].round(1).tolist()
     [72.0, 71.8, 45.2, 44.5, 40.9]
     """
-    found, until = ledger(history, events, as_of)
-    users = _held(history, "assigned_user", found, as_of)
+    changes, happened, as_of = _given(history, events, as_of)
+    found, until = ledger(changes, happened, as_of)
+    (users,) = _held(changes, ("assigned_user",), found, as_of)
     rows = []
     for sla in found:
         stretches = _stretches(sla, until, users)
@@ -360,7 +372,7 @@ def sla_holders(
                     "actor": actor,
                 }
             )
-    return _given_back(rows, SLA_HOLDERS, history)
+    return _given_back(rows, SLA_HOLDERS, changes, history)
 
 
 def _case(sla: Sla) -> dict[str, Any]:
@@ -376,9 +388,10 @@ def _hours(start: dt.datetime | None, end: dt.datetime | None) -> float | None:
 def _given_back(
     rows: list[dict[str, Any]],
     table: Table,
+    like: Any,
     history: History[IntoFrameT] | IntoFrameT,
 ) -> IntoFrameT:
-    frame = rows_like(rows, table, as_given(history, CHANGES))
+    frame = rows_like(rows, table, like)
     return handed_back(frame, history, ("place",), table.names)
 
 
@@ -387,14 +400,17 @@ _Stretch = tuple[dt.datetime, dt.datetime, Any, Any, Any]
 
 
 def _held(
-    history: Any, name: str, found: Sequence[Sla], as_of: dt.datetime | None
-) -> dict[Key, list[dict[str, Any]]]:
-    """Return the stretches of a field that says who holds a case, by case."""
-    wanted = {sla.key for sla in found}
-    if not wanted:
-        return {}
-    frame = opened(spells(history, name, as_of=as_of))
-    frame = frame.filter(nw.col("case_id").is_in(sorted({key[1] for key in wanted})))
+    changes: Any, fields: Sequence[str], found: Sequence[Sla], as_of: dt.datetime | None
+) -> list[dict[Key, list[dict[str, Any]]]]:
+    """Return the stretches of fields that say who holds a case, each by case."""
+    if not found:
+        return [{} for _ in fields]
+    changes = as_given(changes, CHANGES)
+    if as_of is None:
+        (last,) = rows_of(changes.select(at=nw.col("performed_at").max()))
+        as_of = last["at"]
+    of_them = nw.col("case_id").is_in(sorted({sla.key[1] for sla in found}))
+    changes = texts_of(changes, "case_id").filter(of_them).to_native()
     columns = (
         "domain_id",
         "case_id",
@@ -404,12 +420,14 @@ def _held(
         "event_id",
         "actor",
     )
-    held: dict[Key, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows_of(frame.select(*columns)):
-        key = (row["domain_id"], row["case_id"])
-        if key in wanted:
-            held[key].append(row)
-    return held
+    told: list[dict[Key, list[dict[str, Any]]]] = []
+    for name in fields:
+        held: dict[Key, list[dict[str, Any]]] = defaultdict(list)
+        frame = opened(spells(changes, name, as_of=as_of))
+        for row in rows_of(frame.select(*columns)):
+            held[row["domain_id"], row["case_id"]].append(row)
+        told.append(held)
+    return told
 
 
 def _holder_at(held: Any, key: Key, at: dt.datetime | None) -> Any:

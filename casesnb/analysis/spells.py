@@ -192,6 +192,11 @@ def spells(
 def begun(changes: object, *field_ids: str, as_of: dt.datetime | None = None) -> Chains:
     """Return the changes that begin a spell, each with the value before it."""
     linked = chains(changes, *field_ids, as_of=as_of)
+    return begun_of(linked, as_of_of(changes, as_of))
+
+
+def begun_of(linked: Chains, as_of: dt.datetime | None) -> Chains:
+    """Return what `begun` does, from the changes in their chains."""
     # What did not begin a spell left the value before as it was.
     linked = linked.filter(is_new(), without=("prior", "prior_kind", "is_last"))
     is_late = nw.col("is_first") | nw.col("is_after_untold")
@@ -213,9 +218,9 @@ def begun(changes: object, *field_ids: str, as_of: dt.datetime | None = None) ->
     )
     if "merged_at" not in linked.frame.collect_schema().names():
         return linked
-    if (until := as_of_of(changes, as_of)) is not None:
+    if as_of is not None:
         at = nw.col("merged_at")
-        is_past = at <= instant(linked.frame, until)
+        is_past = at <= instant(linked.frame, as_of)
         linked = linked.with_columns(merged_at=nw.when(is_past).then(at))
     linked = linked.with_columns(**in_thread("until_at"))
     return linked.with_columns(then_break=nw.col("then_break") & ~nw.col("is_cut"))

@@ -9,13 +9,15 @@ import narwhals as nw
 from casesnb.analysis.closing import CLOSED, closed_values
 from casesnb.analysis.flow import (
     FIRST_TIMES,
+    HOLDERS,
+    TIMED,
     closings,
     first_times_of,
-    handoffs,
+    handed_over,
     moves_of,
     reopenings,
 )
-from casesnb.analysis.spells import begun
+from casesnb.analysis.spells import begun_of
 from casesnb.analysis.timezones import hours_between
 from casesnb.tables.field_chain import chains
 from casesnb.tables.frames import (
@@ -24,14 +26,15 @@ from casesnb.tables.frames import (
     beside,
     handed_back,
     instant,
-    opened,
+    looked_up,
     stacked,
     summed_by,
     texts_of,
     told_apart,
     up_to,
+    with_numbers,
 )
-from casesnb.tables.schema import CHAIN, CHANGES, EVENTS, TEXT, TIME, Column, Table
+from casesnb.tables.schema import CHANGES, EVENTS, TEXT, TIME, Column, Table
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
     from narwhals.typing import IntoFrameT
 
+    from casesnb.tables.field_chain import Chains
     from casesnb.tables.history import History
 
 _CASE = ("domain_id", "case_id")
@@ -145,22 +149,29 @@ def case_summary(
     changed = as_given(beside(history, changes, CHANGES), CHANGES)
     values = closed_values(changed, closed)
     happened, as_of = as_given(history, EVENTS), as_of_of(history, as_of)
-    told = ("event_type", "related_item_type", "actor_kind", "actor")
+    told = ("event_type", "related_item_type", "actor_kind")
     happened = texts_of(happened, *told)
     happened, changed = up_to(as_of, happened, changed)
+    (happened, changed), with_ids = with_numbers(happened, changed)
     until = nw.col("performed_at").max()
     if as_of is not None:
         until = instant(happened, as_of)
     happened = happened.with_columns(as_of=until)
     in_threads = "thread_id" in happened.collect_schema().names()
     found = _counted(happened.filter("is_counted") if in_threads else happened)
-    found = found.join(first_times_of(happened, changed, values), on=_KEY, how="left")
-    broken = chains(changed).filter(nw.col("is_break")).told(*_CASE).frame
+    linked = chains(changed)
+    broken = linked.filter(nw.col("is_break")).told(*_CASE).frame
     broken = broken.select(*_CASE, n_breaks=nw.lit(1, nw.Int64))
-    steps = moves_of(begun(changed, "status")).told(*_CASE).frame
+    linked = linked.told("field_id").filter(_is_of(*_STANDING))
+    times = first_times_of(happened, linked.filter(_is_of(*TIMED)), values)
+    found = looked_up(found, times, _CASE)
+    held = begun_of(linked, as_of)
+    of_status = held.filter(_is_of("status"))
+    steps = moves_of(of_status).told(*_CASE).frame
     steps = steps.filter(~nw.col("from_kind").is_null())  # as transitions count
     steps = steps.select(*_CASE, n_status_changes=nw.lit(1, nw.Int64))
-    moves = opened(handoffs(changed)).with_columns(
+    moves = handed_over(held.filter(_is_of(*HOLDERS))).told(*_CASE).frame
+    moves = moves.with_columns(
         is_named=~nw.col("from_value").is_null() & ~nw.col("to_value").is_null(),
         is_user=nw.col("field_id") == "assigned_user",
     )
@@ -170,7 +181,7 @@ def case_summary(
         n_queue_handoffs=(nw.col("is_named") & ~nw.col("is_user")).cast(nw.Int64),
         n_ping_pongs=nw.col("is_ping_pong").cast(nw.Int64),
     )
-    closes = closings(changed, values)
+    closes = closings(of_status, values)
     again = reopenings(closes).select(*_CASE, n_reopens=nw.lit(1, nw.Int64))
     # One sum over all of them: grouping by texts is what takes its time.
     parts = [broken, steps, moves, again]
@@ -189,18 +200,18 @@ def case_summary(
         for part in parts
     ]
     sums = summed_by(stacked(parts), _CASE, nw.col(*names).sum())
-    found = found.join(sums, on=_KEY, how="left")
-    found = found.join(_standing(changed), on=_KEY, how="left")
+    found = looked_up(found, sums, _CASE)
+    found = looked_up(found, _standing(held), _CASE)
     last = closes.filter(nw.col("then_at").is_null()).told(*_CASE)
     last = last.frame.select(
         *_CASE, was_closed=nw.col("now_closed").cast(nw.Int64), closed_at="began_at"
     )
-    found = found.join(last, on=_KEY, how="left")
+    found = looked_up(found, last, _CASE)
     case: tuple[str, ...] = _CASE
     if in_threads:
         case = ("domain_id", "thread_id")
         found = _by_thread(found, happened)
-    found = found.join(_named(happened, case), on=[*case], how="left")
+    found = looked_up(found, _named(happened, case), case)
     found = found.with_columns(
         nw.col(*_COUNTS).fill_null(0).cast(nw.Int64),
         is_closed=nw.col("was_closed").fill_null(0) == 1,
@@ -234,7 +245,7 @@ def case_summary(
         "assigned_queue",
         *_COUNTS,
     )
-    return handed_back(found, history, case, columns)
+    return handed_back(with_ids(found.select(*columns)), history, case)
 
 
 _FIRST = ("touch", "assigned", "comment", "closed")
@@ -245,7 +256,7 @@ def _by_thread(found: Any, events: Any) -> Any:
     """Return what is told of cases added up by thread; the kept one says how it stands."""
     thread = ("domain_id", "thread_id")
     of_case = events.select(*_CASE, "thread_id").unique()
-    found = found.join(of_case, on=_KEY, how="left")
+    found = looked_up(found, of_case, _CASE)
     is_kept = nw.col("case_id") == nw.col("thread_id")
     names = (*_STANDING, "status_at", "closed_at", "was_closed")
     found = found.with_columns(
@@ -268,19 +279,22 @@ def _by_thread(found: Any, events: Any) -> Any:
 
 def _named(events: Any, case: tuple[str, ...]) -> Any:
     """Return how many actors the events of each case or thread name."""
-    named = events.filter(~nw.col("actor").is_null())
     if "is_counted" in events.collect_schema().names():
-        named = named.filter("is_counted")
-    named = named.select(
+        events = events.filter("is_counted")
+    named = events.select(
         *case, "actor", actor_kind=nw.col("actor_kind").fill_null("unknown")
     )
-    named = told_apart(named, "who", (*case, "actor", "actor_kind")).unique("who")
+    named = named.filter(~nw.col("actor").is_null())
+    named = told_apart(named, "who", (*case, "actor", "actor_kind"))
     named = named.select(
         *case,
+        "who",
         n_actors=nw.lit(1, nw.Int64),
         n_agents=(nw.col("actor_kind") == "agent").cast(nw.Int64),
     )
-    return summed_by(named, case, nw.col("n_actors", "n_agents").sum())
+    counts = ("n_actors", "n_agents")
+    named = named.group_by("who").agg(nw.col(*case, *counts).max())
+    return summed_by(named, case, nw.col(*counts).sum())
 
 
 def _counted(events: Any) -> Any:
@@ -312,16 +326,20 @@ def _counted(events: Any) -> Any:
     )
 
 
-def _standing(changes: Any) -> Any:
+def _is_of(*field_ids: str) -> nw.Expr:
+    return nw.any_horizontal(
+        *(nw.col("field_id") == name for name in field_ids), ignore_nulls=True
+    ).fill_null(False)
+
+
+def _standing(linked: Chains) -> Any:
     """Return each case's status and holders as the last changes left them."""
-    fields = _STANDING
-    linked = begun(changes, *fields).filter(nw.col("until_at").is_null())
-    held = linked.told(*CHAIN).frame
+    held = linked.filter(nw.col("until_at").is_null()).told(*_CASE).frame
     is_status = (nw.col("field_id") == "status") & ~nw.col("new_kind").is_null()
     held = held.select(
         *_CASE,
         status_at=nw.when(is_status).then("began_at"),
-        **{name: nw.when(nw.col("field_id") == name).then("new") for name in fields},
+        **{n: nw.when(nw.col("field_id") == n).then("new") for n in _STANDING},
     )
-    names = ("status_at", *fields)
+    names = ("status_at", *_STANDING)
     return summed_by(held, _CASE, nw.col(*names).max())

@@ -8,11 +8,11 @@ import narwhals as nw
 import numpy as np
 
 from casesnb.analysis.closing import CLOSED, closed_values
-from casesnb.analysis.flow import first_times_of
+from casesnb.analysis.flow import TIMED, first_times_of
 from casesnb.analysis.spells import spells
 from casesnb.analysis.timezones import micros_between
 from casesnb.analysis.uncertainty import interval, resampled
-from casesnb.tables.field_chain import field_ids_of, is_creation
+from casesnb.tables.field_chain import chains, field_ids_of, is_creation
 from casesnb.tables.frames import (
     as_given,
     as_of_of,
@@ -213,7 +213,8 @@ def _lives(
         nw.col("case_id") == nw.col("secondary_case_id"),
     )
     merged = merged.group_by(*_CASE).agg(merged_at=nw.col("performed_at").min())
-    times = first_times_of(happened, changes, closed).join(merged, on=_KEY, how="left")
+    times = first_times_of(happened, chains(changes, *TIMED), closed)
+    times = times.join(merged, on=_KEY, how="left")
     found = {}
     for row in rows_of(
         times.select(*_CASE, "created_at", "first_closed_at", "merged_at")

@@ -11,13 +11,14 @@ import numpy as np
 from casesnb.analysis.actors import attributed
 from casesnb.analysis.closing import CLOSED, closed_values
 from casesnb.analysis.flow import first_times
-from casesnb.analysis.rates import outcomes, rates
+from casesnb.analysis.rates import TOO_YOUNG, outcomes
 from casesnb.analysis.spells import spells
 from casesnb.analysis.uncertainty import (
     interval,
     period_quantiles,
     poisson,
     resampled,
+    wilson,
 )
 from casesnb.tables.frames import as_of_of, opened
 from casesnb.tables.schema import EVENTS
@@ -93,11 +94,11 @@ class _Told:
     def __init__(
         self, history: History[Any], as_of: dt.datetime, closed: str | Sequence[str]
     ) -> None:
-        self.history, self.as_of = history, as_of
-        self.closed = closed
+        self.as_of = as_of
         values = closed_values(history, closed)
         self.first: pd.DataFrame = first_times(history, closed=closed)
-        self.ends: pd.DataFrame = outcomes(history, closed=closed)
+        self.ends: pd.DataFrame = outcomes(history, within=WEEK, closed=closed)
+        self.slas: pd.DataFrame = outcomes(history, "sla_met")
         self.held: pd.DataFrame = spells(history, "status")
         self.held["is_closed"] = self.held["value"].str.lower().isin(values)
         # A merge's close is no close, but the case is not followed any longer.
@@ -116,7 +117,9 @@ class _Told:
 
     def closes(self, week: Span) -> Estimate:
         """Count closes, but for those of merges."""
-        return _count(_in(self.ends["at"][self.ends["excluded"].isna()], week).sum())
+        why = self.ends["excluded"]
+        is_counted = why.isna() | (why == TOO_YOUNG)  # to say if it is opened again
+        return _count(_in(self.ends["at"][is_counted], week).sum())
 
     def backlog(self, week: Span) -> Estimate:
         """Count cases that have a status and are not closed at a week's end."""
@@ -164,14 +167,11 @@ class _Told:
     def reopened(self, week: Span) -> Estimate:
         """Return what share of the closes of the week before was opened again."""
         earlier = (week[0] - WEEK, week[1] - WEEK)
-        found = rates(
-            self.history, "reopened", within=WEEK, window=earlier, closed=self.closed
-        )
-        return _rate(found, "closes of the week before")
+        return _share(self.ends, "reopened", earlier, "closes of the week before")
 
     def sla_met(self, week: Span) -> Estimate:
         """Return what share of the SLAs that were met or missed was met."""
-        return _rate(rates(self.history, "sla_met", window=week), "SLAs")
+        return _share(self.slas, "met", week, "SLAs")
 
     def automation(self, week: Span) -> Estimate:
         """Return what share of events no person did, by a bootstrap over cases."""
@@ -209,11 +209,13 @@ def _count(n: Any) -> Estimate:
     return Estimate(float(n), low, high)
 
 
-def _rate(found: pd.DataFrame, what: str) -> Estimate:
-    (row,) = found.to_dict("records")
-    if not row["n_of"]:
+def _share(found: pd.DataFrame, outcome: str, week: Span, what: str) -> Estimate:
+    """Return what `rates` tells of outcomes in a span."""
+    found = found[_in(found["at"], week)]
+    n, n_of = int((found["outcome"] == outcome).sum()), int(found["outcome"].count())
+    if not n_of:
         return Estimate(None, of=f"no {what}")
-    of = f"{row['n']:,} of {row['n_of']:,} {what}"
-    if row["n_excluded"]:
-        of = f"{of}, {row['n_excluded']:,} left out"
-    return Estimate(row["rate"], row["low"], row["high"], of)
+    of = f"{n:,} of {n_of:,} {what}"
+    if len(found) > n_of:
+        of = f"{of}, {len(found) - n_of:,} left out"
+    return Estimate(n / n_of, *wilson(n, n_of), of)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
 from casesnb.tables.arguments import moment
-from casesnb.tables.arrow import ranked
-from casesnb.tables.frames import instant, rows_of, stacked, texts
+from casesnb.tables.arrow import order_of, ranked
+from casesnb.tables.frames import instant, looked_up, rows_of, stacked, texts
 from casesnb.tables.schema import CHAIN, CHAIN_ORDER
 
 if TYPE_CHECKING:
@@ -94,11 +93,7 @@ class RowChains:
 
     def joined(self, other: Any, on: list[str]) -> RowChains:
         """Return the rows with what another frame tells of a key of theirs."""
-        # A join copies every column that goes through it, in any order.
-        keys = self.frame.select("place", *on).join(other, on=on, how="left")
-        keys = keys.sort("place")
-        found = (keys[name] for name in other.columns if name not in on)
-        return self._of(self.frame.with_columns(*found))
+        return self._of(looked_up(self.frame, other, on))
 
     def told(self, *names: str, where: Any = None) -> RowChains:
         """Return the rows with columns of the changes, categories as texts."""
@@ -163,21 +158,15 @@ def _in_order(given: Any, where: list[Any], columns: dict[str, nw.Expr]) -> Any:
 
 def _arrow_order(native: Any, rows: Any) -> tuple[Any, Any]:
     """Return the numbers of rows in the chains' order, and the chain of each."""
-    counts: list[int] = [1]
     chain: Any = 0
+    n_chains = 1
     for name in CHAIN:
         ranks, count = ranked(native[name])
-        chain = chain * count + ranks[rows]
-        counts.append(count)
-    place: Any = 0
-    for name in CHAIN_ORDER:
-        values = native[name].to_numpy()[rows].astype("int64")
-        count = int(values.max()) + 1 if len(rows) else 1
-        place = place * count + values
-        counts.append(count)
-    if math.prod(counts) < 2**63:
-        order = (chain * math.prod(counts[-2:]) + place).argsort(kind="stable")
-    else:
-        order = place.argsort(kind="stable")
-        order = order[chain[order].argsort(kind="stable")]
+        chain = chain * count + ranks
+        n_chains *= count
+    places = [native[name].to_numpy().astype("int64") for name in CHAIN_ORDER]
+    if len(rows) < len(native):
+        chain, *places = (values[rows] for values in (chain, *places))
+    ends = [int(values.max(initial=0)) + 1 for values in places]
+    order = order_of((chain, n_chains), *zip(places, ends, strict=True))
     return rows[order], chain[order]

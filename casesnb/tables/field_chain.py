@@ -209,10 +209,9 @@ def differs(value: str, other: str) -> nw.Expr:
     """Return whether two values differ, kind and text, missing ones being alike."""
     # One user is one user, as an ARN or as text.
     kinds = [nw.col(f"{name}_kind") for name in (value, other)]
-    is_text = [kind.is_in(_TEXTUAL).fill_null(False) for kind in kinds]
-    is_other_kind = _unlike(f"{value}_kind", f"{other}_kind") & ~(
-        is_text[0] & is_text[1]
-    )
+    one, two = ((kind == _TEXTUAL[0]) | (kind == _TEXTUAL[1]) for kind in kinds)
+    is_text = (one & two).fill_null(False)
+    is_other_kind = _unlike(f"{value}_kind", f"{other}_kind") & ~is_text
     return is_other_kind | _unlike(value, other)
 
 

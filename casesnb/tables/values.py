@@ -92,6 +92,16 @@ def utc_text(value: object) -> str:
 
 def exact_time(value: object) -> tuple[str, str | None]:
     """Return a time as `utc_text` does, and the part of a microsecond that is cut."""
+    moment, below = _exactly(value)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z"), below
+
+
+def utc_moment(value: object) -> dt.datetime:
+    """Return the moment that `utc_text` writes."""
+    return _exactly(value)[0]
+
+
+def _exactly(value: object) -> tuple[dt.datetime, str | None]:
     if isinstance(value, str) and (written := _ISO.fullmatch(value)):
         moment = dt.datetime.fromisoformat(value)
         if moment.tzinfo is None:
@@ -108,7 +118,7 @@ def exact_time(value: object) -> tuple[str, str | None]:
         below = str(float(left)) if left else None
     else:
         raise TypeError(f"{shape(value)} is not a time")
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z"), below
+    return moment, below
 
 
 def utc_texts(times: pd.Series[Any]) -> pd.Series[Any]:

@@ -311,14 +311,14 @@ NEWER: dict[str, tuple[Any, Any, Any, Any, float]] = {
         lambda c, _: overlap_by_hand(c),
         lambda ours: ours.dropna(subset=["status", "assigned_user"])["hours"].sum(),
         lambda hand: hand.reset_index().dropna()["hours"].sum(),
-        10,
+        2,
     ),
     "rates": (
         lambda c, e: cn.rates(c, events=e),
         lambda c, _: reopened_by_hand(c),
         lambda ours: ours["rate"].iloc[0],
         float,
-        10,
+        3,
     ),
     "backward_moves": (
         lambda c, _: cn.rework.backward_moves(c, ["open", "waiting", "closed"]),
@@ -332,14 +332,14 @@ NEWER: dict[str, tuple[Any, Any, Any, Any, float]] = {
         lambda c, _: conformance_by_hand(c),
         lambda ours: ours["message"].str.contains(" → ").sum(),
         len,
-        10,
+        4,
     ),
     "slas": (
         lambda c, e: cn.slas(c, events=e),
         slas_by_hand,
         lambda ours: (ours["verdict"] == "met").sum(),
         lambda hand: (hand["verdict"] == "met").sum(),
-        10,
+        4,
     ),
 }
 
@@ -366,7 +366,7 @@ def test_newer_ones_on_pandas(
 
 
 SECONDS: dict[str, tuple[Callable[[Any, Any], Any], float]] = {
-    "case_summary": (lambda c, e: cn.case_summary(e, changes=c), 4),
+    "case_summary": (lambda c, e: cn.case_summary(e, changes=c), 2),
     "first_times": (lambda c, e: cn.first_times(e, changes=c), 1.5),
     "bursts": (lambda c, _: cn.actors.bursts(c), 2.5),
 }
