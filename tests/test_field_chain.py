@@ -12,7 +12,7 @@ from engines import assert_same, rows
 from test_spells import changes_of, text
 
 import casesnb as cn
-from casesnb.tables import chain_rows
+from casesnb.tables import arrow
 from casesnb.tables.field_chain import chains
 from casesnb.tables.schema import CHAIN, TEXT_TYPE
 
@@ -75,7 +75,7 @@ def test_more_places_than_a_number_holds(monkeypatch: pytest.MonkeyPatch) -> Non
     expected = rows(cn.spells(frame))
     asked = []
     monkeypatch.setattr(
-        chain_rows.math, "prod", lambda counts: asked.append(counts) or 2**63
+        arrow.math, "prod", lambda counts: asked.append([*counts]) or 2**63
     )
     assert_same(cn.spells(frame), expected)
     assert asked

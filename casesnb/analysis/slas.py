@@ -177,8 +177,9 @@ def _given(
     history: Any, events: Any, as_of: dt.datetime | None
 ) -> tuple[Any, Any, dt.datetime | None]:
     """Return changes and events, each opened once, and what `as_of` is."""
+    changes = as_given(history, CHANGES)
     happened = as_given(beside(history, events, EVENTS), EVENTS)
-    return as_given(history, CHANGES), happened, as_of_of(history, as_of)
+    return changes, happened, as_of_of(history, as_of)
 
 
 def ledger_rows(
