@@ -473,6 +473,7 @@ def test_a_short_walk_never_leaves_a_stale_page(client: Any) -> None:
     stroll(client, seed=5, steps=25)
 
 
+@pytest.mark.slow
 def test_a_walk_quicker_than_the_service_never_leaves_a_stale_page() -> None:
     def slow(request: cn.raw.Request) -> cn.raw.Response:
         time.sleep(0.02)

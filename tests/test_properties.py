@@ -418,7 +418,7 @@ def hold(law: Law, examples: int) -> None:
 
 @pytest.mark.parametrize("law", NAMES)
 def test_law(law: Law) -> None:
-    hold(law, 20)
+    hold(law, 15)
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ def hurry() -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    "n", [pytest.param(150), pytest.param(2_000, marks=pytest.mark.slow)]
+    "n", [pytest.param(100), pytest.param(2_000, marks=pytest.mark.slow)]
 )
 def test_no_forgery_of_many_seeds_is_reproduced(n: int, tmp_path: Path) -> None:
     source, path = cn.connect(Pages(histories.PLAIN)), tmp_path / "r.html"

@@ -27,7 +27,15 @@ def url() -> Iterator[str]:
         yield address
 
 
-@pytest.mark.parametrize("case_id", CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize(
+    "case_id",
+    [
+        pytest.param(
+            case, id=name, marks=pytest.mark.slow if name[:5] == "case " else ()
+        )
+        for name, case in CASES.items()
+    ],
+)
 def test_a_case_is_the_same_from_every_source(
     case_id: str, url: str, tmp_path: Path
 ) -> None:

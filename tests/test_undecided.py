@@ -177,7 +177,7 @@ JUDGES = [judge_states, judge_spells, judge_bounds, judge_current]
 @pytest.mark.parametrize("judge", JUDGES)
 @pytest.mark.parametrize(
     "seeds",
-    [(0, 1, 2, 3, 16, 35), pytest.param(range(120), marks=pytest.mark.slow)],
+    [(0, 3, 16, 35), pytest.param(range(120), marks=pytest.mark.slow)],
     ids=len,
 )
 def test_answers_over_ties_hold_in_every_order(
