@@ -514,9 +514,10 @@ def variants(
         *_CASE,
         "place",
         "before",
-        step=nw.when(nw.col("new_kind").is_null())
-        .then(nw.lit("(not told)"))
-        .otherwise(nw.col("new").fill_null("(empty)")),
+        # Texts first, whose type pandas 2 then keeps.
+        step=nw.when(~nw.col("new_kind").is_null())
+        .then(nw.col("new").fill_null("(empty)"))
+        .otherwise(nw.lit("(not told)")),
     )
     (most,) = rows_of(frame.select(most=nw.col("place").max()))
     if most["most"] is None:  # pandas 2 joins no texts of no row
