@@ -241,7 +241,7 @@ class History(InFiles, Generic[FrameT]):
         """Return the history of the cases whose domain and id are to be kept."""
         certificate = self.certificate
         captures, unloaded = (
-            _rows_ofcase_keys(frame, is_kept).reset_index(drop=True)
+            _rows_of_keys(frame, is_kept).reset_index(drop=True)
             for frame in (certificate.captures, certificate.unloaded)
         )
         kept = [*case_keys(captures)]
@@ -344,11 +344,11 @@ def concat(histories: Iterable[History[FrameT]]) -> History[FrameT]:
         for name, table in (("events", EVENTS), ("changes", CHANGES))
     ]
     captures = pd.concat(
-        _rows_ofcase_keys(part.certificate.captures, {*keys}.__contains__)
+        _rows_of_keys(part.certificate.captures, {*keys}.__contains__)
         for part, keys in zip(parts, kept, strict=True)
     )
     unloaded = pd.concat([part.certificate.unloaded for part in parts])
-    unloaded = _rows_ofcase_keys(unloaded, lambda key: key not in best)
+    unloaded = _rows_of_keys(unloaded, lambda key: key not in best)
     unloaded = unloaded.drop_duplicates(_CASE, keep="last")
     contradictions = [c for part in parts for c in part.certificate.contradictions]
     contradictions += _contradictions(again, frames[0], frames[1])
@@ -367,7 +367,7 @@ def concat(histories: Iterable[History[FrameT]]) -> History[FrameT]:
 # ---------------------------------------------------------------- what it counts
 
 
-def _rows_ofcase_keys(
+def _rows_of_keys(
     frame: pd.DataFrame, is_kept: Callable[[tuple[str, str]], bool]
 ) -> pd.DataFrame:
     """Return the rows of a frame whose domain and case are to be kept."""
