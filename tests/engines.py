@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pandas as pd
 import polars as pl
 
+import casesnb as cn
 from casesnb.tables.schema import TEXT_TYPE
 
 Row = tuple[Any, ...]
+
+FLOW = """
+open → in_progress → closed → open
+in_progress → waiting_on_customer → in_progress → escalated → in_progress
+"""
+
+
+def public_functions() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Every public function of casesnb and of its families, by its name."""
+    families = [getattr(cn, name) for name in cn._FAMILIES if name != "schema"]
+    for home in (cn, *families):
+        for name in home.__all__:
+            if inspect.isfunction(there := getattr(home, name)):
+                yield name, there
+
+
+def analysis_functions() -> set[str]:
+    """The names of those that analyse."""
+    return {
+        name
+        for name, there in public_functions()
+        if there.__module__.startswith("casesnb.analysis.")
+    }
 
 
 def dtypes_of(frame: Any) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from engines import public_functions
 from histories import event, history
 from test_spells import EMPTY, MISSING, changes_of, text
 
@@ -55,13 +56,10 @@ ASKED: dict[str, Any] = {
 
 
 def test_every_function_that_means_closed_is_asked() -> None:
-    families = [getattr(cn, name) for name in cn._FAMILIES if name != "schema"]
     meaning = {
         name
-        for home in (cn, *families)
-        for name in home.__all__
-        if inspect.isfunction(there := getattr(home, name))
-        and "closed" in inspect.signature(there).parameters
+        for name, there in public_functions()
+        if "closed" in inspect.signature(there).parameters
     }
     assert meaning == {*ASKED}
 

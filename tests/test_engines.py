@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import inspect
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from engines import assert_same, dtypes_of, rows
+from engines import FLOW, analysis_functions, assert_same, dtypes_of, rows
 
 import casesnb as cn
 from casesnb.analysis import actors, checks, rework, threads
@@ -31,10 +30,6 @@ FEBRUARY = (
     dt.datetime(2026, 2, 1, tzinfo=dt.UTC),
     dt.datetime(2026, 3, 1, tzinfo=dt.UTC),
 )
-FLOW = """
-open → in_progress → closed → open
-in_progress → waiting_on_customer → in_progress → escalated → in_progress
-"""
 
 SCHEMAS = {table.name: table for table in TABLES}
 
@@ -183,15 +178,7 @@ NO_QUESTION = {"rule", "compare", "compare_before_after"}
 
 
 def test_every_function_of_the_analysis_is_asked() -> None:
-    families = [getattr(cn, name) for name in cn._FAMILIES if name != "schema"]
-    functions = {
-        name
-        for home in (cn, *families)
-        for name in home.__all__
-        for there in [getattr(home, name)]
-        if inspect.isfunction(there)
-        and there.__module__.startswith("casesnb.analysis.")
-    }
+    functions = analysis_functions()
     assert len(functions) > 25
     assert functions - {name.split(" ")[0] for name in QUESTIONS} == NO_QUESTION
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pytest
+from engines import public_functions
 from test_spells import MISSING, changes_of, text
 from test_untold import events_of
 
@@ -57,13 +58,10 @@ ENGINES: dict[str, Callable[[pd.DataFrame], Any]] = {
 
 
 def test_every_function_that_takes_a_field_is_asked() -> None:
-    families = [getattr(cn, name) for name in cn._FAMILIES if name != "schema"]
     taking = {
         name
-        for home in (cn, *families)
-        for name in home.__all__
-        if inspect.isfunction(there := getattr(home, name))
-        and there.__module__.split(".")[1] in {"analysis", "view"}
+        for name, there in public_functions()
+        if there.__module__.split(".")[1] in {"analysis", "view"}
         and {"field_id", "fields"} & {*inspect.signature(there).parameters}
     }
     assert len(taking) > 12

@@ -6,7 +6,6 @@ what a redacted recording gives, and `redacted` gives the same frames.
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from engines import FLOW, analysis_functions
 from pandas.testing import assert_frame_equal
 
 import casesnb as cn
@@ -116,10 +116,6 @@ def told(compared: cn.cohorts.Comparison) -> pd.DataFrame:
 
 
 WORK = cn.Calendar(dict.fromkeys(range(1, 6), ("08:00", "18:00")))
-FLOW = """
-open → in_progress → closed → open
-in_progress → waiting_on_customer → in_progress → escalated → in_progress
-"""
 MAY_BE_EMPTY = {
     *(
         "bursts",
@@ -230,15 +226,7 @@ NO_HISTORY = {"rule"}  # it makes a rule
 
 
 def test_every_function_of_the_analysis_is_counted() -> None:
-    families = [getattr(cn, name) for name in cn._FAMILIES if name != "schema"]
-    functions = {
-        name
-        for home in (cn, *families)
-        for name in home.__all__
-        for there in [getattr(home, name)]
-        if inspect.isfunction(there)
-        and there.__module__.startswith("casesnb.analysis.")
-    }
+    functions = analysis_functions()
     asked = {re.split("[: ]", name)[0] for name in COUNTED}
     assert functions - asked == NO_HISTORY
 
