@@ -815,7 +815,7 @@ def sla_missed_while_unassigned(context: RuleContext) -> Any:
 @rule(severity="problem")
 def sla_met_by_edit(context: RuleContext) -> Any:
     """Find SLAs that are met because somebody edited what would have been missed."""
-    slas, until = ledger(context.changes, context.events, context.as_of)
+    slas, until = ledger(context._changes, context._events, context.as_of)
     rows: list[dict[str, Any]] = []
     unsure: dict[tuple[Any, Any], str] = {}
     for sla in slas:

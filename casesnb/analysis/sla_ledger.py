@@ -11,16 +11,12 @@ import narwhals as nw
 
 from casesnb.tables.field_chain import is_creation, is_of_case
 from casesnb.tables.frames import (
-    as_given,
-    as_of_of,
-    beside,
     rows_of,
     texts,
     texts_of,
     tuples_of,
     up_to,
 )
-from casesnb.tables.schema import CHANGES, EVENTS
 from casesnb.tables.values import utc_moment
 
 if TYPE_CHECKING:
@@ -136,12 +132,9 @@ class Sla:
 
 
 def ledger(
-    history: Any, events: Any, as_of: dt.datetime | None
+    changes: Any, happened: Any, as_of: dt.datetime | None
 ) -> tuple[list[Sla], dt.datetime]:
     """Return the SLAs that events tell of, and the moment up to which they count."""
-    as_of = as_of_of(history, as_of)
-    changes = as_given(history, CHANGES)
-    happened = as_given(beside(history, events, EVENTS), EVENTS)
     happened, changes = up_to(as_of, happened, changes)
     about = texts_of(happened, "related_item_type")
     about = about.filter((nw.col("related_item_type") == "Sla").fill_null(False))

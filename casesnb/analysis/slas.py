@@ -406,7 +406,6 @@ def _held(
     """Return the stretches of fields that say who holds a case, each by case."""
     if not found:
         return [{} for _ in fields]
-    changes = as_given(changes, CHANGES)
     if as_of is None:
         (last,) = rows_of(changes.select(at=nw.col("performed_at").max()))
         as_of = last["at"]
