@@ -156,7 +156,9 @@ def rows_at(
             count = int(max(one.max(), two.max())) + 1
         else:
             (one, wanted), (two, known) = coded(key), coded(other)
-            found = pc.index_in(wanted.cast(TEXT), value_set=known.cast(TEXT))
+            if wanted.type != known.type:
+                wanted, known = wanted.cast(TEXT), known.cast(TEXT)
+            found = pc.index_in(wanted, value_set=known)
             found = found.fill_null(-1).to_numpy().astype("int64")
             one, count = np.append(found, -1)[one], len(known)  # where -1 points
             is_none |= one < 0

@@ -380,7 +380,8 @@ def told_apart(frame: Any, name: str, columns: Sequence[str]) -> Any:
         *others, last = columns
         if isinstance(frame, nw.DataFrame):  # one domain tells no case from another
             others = [column for column in others if frame[column].n_unique() > 1]
-        told = nw.concat_str(*others, last, separator="\n") if others else nw.col(last)
+        parts = [nw.col(n).cast(nw.String).fill_null("\x1e") for n in (*others, last)]
+        told = nw.concat_str(*parts, separator="\x1f") if others else parts[0]
         return frame.with_columns(told.alias(name))
     native = frame.to_native()
     number, size = np.zeros(len(native), "int64"), 1
@@ -400,9 +401,9 @@ def beside_all(frame: Any, key: Sequence[str], **told: Any) -> Any:
         return frame.with_columns(**{n: each.over(*key) for n, each in told.items()})
     # Narwhals joins for this, and Arrow's joins give a table's rows in any order.
     rows = told_apart(frame, "group_", key)
-    found = rows.group_by("group_").agg(**told).sort("group_")
-    place = np.searchsorted(found["group_"].to_numpy(), rows["group_"].to_numpy())
-    return frame.with_columns(*(found[name][place] for name in told))
+    found = rows.group_by("group_").agg(**told)
+    found = looked_up(rows.select("group_"), found, ["group_"])
+    return frame.with_columns(*(found[name] for name in told))
 
 
 def carried_by(
