@@ -15,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from memory import printed
 
 import casesnb as cn
 from casesnb.sandbox import Rates, World
@@ -880,7 +881,6 @@ def test_what_is_retired_half_way_is_not_retired_before() -> None:
 def test_cases_stream_with_flat_memory() -> None:
     # Memory stops growing once the lives last told fill their fixed place.
     code = """
-import resource
 from itertools import islice
 from casesnb.sandbox import World
 world = World(seed=1, domains=1, cases=100_000)
@@ -889,18 +889,15 @@ def tell(n):
     for case_id in islice(ids, n):
         for event in world.true_events(case_id):
             pass
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak_kb()
 first = tell(1200)
 print(tell(2400) - first)
 """
-    out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert int(out.stdout) < 20_000  # kilobytes, for twice as many cases
+    assert int(*printed(code)) < 20_000  # kilobytes, for twice as many cases
 
 
 STREAM = """
-import json, resource, time
+import json, time
 from casesnb.sandbox import World
 from casesnb.wire.responder import Request
 
@@ -921,17 +918,13 @@ for case_id in world.case_ids():
         body = json.dumps({"nextToken": token}).encode() if token else b""
     n_cases += 1
     if n_cases in (10_000, 100_000):
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(json.dumps([n_cases, n_events, n_bytes, peak, time.process_time()]))
+        print(json.dumps([n_cases, n_events, n_bytes, peak_kb(), time.process_time()]))
 """
 
 
 @pytest.mark.slow
 def test_a_hundred_thousand_cases_stream_with_flat_memory() -> None:
-    out = subprocess.run(
-        [sys.executable, "-c", STREAM], capture_output=True, text=True, check=True
-    )
-    early, late = map(json.loads, out.stdout.splitlines())
+    early, late = map(json.loads, printed(STREAM))
     for cases, events, size, peak, cpu in (early, late):
         print(
             f"{cases:,} cases, {events:,} events, {size / 1e6:,.0f} MB served: "

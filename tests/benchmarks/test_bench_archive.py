@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from memory import printed
 
 import casesnb as cn
 from casesnb.tables.archive_dataset import _WRITTEN
@@ -24,27 +23,20 @@ pytestmark = [pytest.mark.bench, pytest.mark.filterwarnings("default")]
 
 def measured(code: str, *arguments: str) -> dict[str, float]:
     """Run code in a process of its own, and return what it prints, memory in MB."""
-    ends = "\nimport resource; print(*[resource.getrusage(0).ru_maxrss // 1000, 'MB'])"
-    done = subprocess.run(
-        [sys.executable, "-c", code + ends, *arguments],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    lines = [line.split() for line in done.stdout.splitlines()]  # some are of a bar
+    code += "\nprint(peak_kb() // 1000, 'MB')"
+    lines = [line.split() for line in printed(code, *arguments)]  # some are of a bar
     return {pair[1]: float(pair[0]) for pair in lines if len(pair) == 2}
 
 
 LOAD = """
-import resource, sys
+import sys
 import casesnb as cn
-rss = lambda: resource.getrusage(0).ru_maxrss / 1000
 client, domain_id = cn.connect(sys.argv[1]), sys.argv[2]
 cases = cn.Archive(sys.argv[1]).cases()["case_id"]
 cn.load_histories(client, domain_id, cases[:50])
-before = rss()
+before = peak_kb()
 history = cn.load_histories(client, domain_id, cases)
-print(rss() - before, "MB_more")
+print((peak_kb() - before) / 1000, "MB_more")
 tables = sum(f.memory_usage(deep=True).sum() for f in (history.events, history.changes))
 print(tables / 1e6, "MB_of_tables")
 """
@@ -62,13 +54,13 @@ def test_a_load_takes_the_memory_of_its_tables(tmp_path: Path) -> None:
 
 
 KEEP = """
-import resource, sys, time
+import sys, time
 import casesnb as cn
 world = cn.sandbox.World(seed=5, domains=1, cases=int(sys.argv[2]))
 client, seen = cn.connect(world), []
 def tell(n):
     if n % 5_000 == 0:
-        seen.append(resource.getrusage(0).ru_maxrss // 1000)
+        seen.append(peak_kb() // 1000)
 archive = cn.Archive(sys.argv[1])
 began = time.monotonic()
 done = archive.update(client, world.domains[0].domain_id, progress=tell)
