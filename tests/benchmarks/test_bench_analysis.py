@@ -648,4 +648,5 @@ def test_on_duckdb(name: str, in_duckdb: duckdb.DuckDBPyConnection) -> None:
         return in_duckdb.execute(query, {"fields": fields}).to_arrow_table()
 
     assert ours().num_rows == by_hand().num_rows
-    assert ratio(f"{name}, DuckDB", ours, by_hand) < 1.5
+    # A tenth of a second of each of ours goes to planning, however many changes there are.
+    assert ratio(f"{name}, DuckDB", ours, by_hand) < 1.7
