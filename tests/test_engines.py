@@ -21,6 +21,7 @@ import casesnb as cn
 from casesnb.analysis import actors, checks, rework, threads
 from casesnb.analysis import trust as evidence
 from casesnb.schema import CASE_FIELDS, CHANGES, EVENTS, TABLES
+from casesnb.tables.frames import instant, rows_of
 from casesnb.tables.schema import TEXT_TYPE
 
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
@@ -562,6 +563,17 @@ OF_WALLS = {
     *("backlog", "backlog in Berlin", "actor_activity", "actor_activity in Berlin"),
     *("rhythm", "off_hours", "rates by team"),
 }
+
+
+@pytest.mark.spark
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("zone", ["Etc/UTC", "Europe/London"])
+def test_spark_takes_moments_beside_texts_alone(zone: str, spark: Any) -> None:
+    spark.conf.set("spark.sql.session.timeZone", zone)
+    frame = nw.from_native(spark.createDataFrame([("c",)], "case_id string"))
+    at = dt.datetime(2026, 7, 1, 12, tzinfo=dt.UTC)
+    found = frame.select(at=instant(frame, at), none=instant(frame, None))
+    assert rows_of(found) == [{"at": at, "none": None}]
 
 
 @pytest.mark.spark

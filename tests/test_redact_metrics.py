@@ -45,6 +45,9 @@ def loaded(client: Any, domain_id: str, case_id: str) -> dict[str, Any]:
     }
 
 
+TEXTS = ("str", "string", "object", "category")  # "string" is pandas 2
+
+
 def pairs(raw: dict[str, Any], kept: dict[str, Any]) -> dict[str, str]:
     """Each text of the original and what stands in its place: they are in one order."""
     found: dict[str, str] = {}
@@ -52,7 +55,7 @@ def pairs(raw: dict[str, Any], kept: dict[str, Any]) -> dict[str, str]:
         a, b = getattr(raw["history"], name), getattr(kept["history"], name)
         assert len(a) == len(b)
         for column in a.columns:
-            if a[column].dtype.name in ("str", "object", "category"):
+            if a[column].dtype.name in TEXTS:
                 texts = a[column].astype("str"), b[column].astype("str")
                 assert (texts[0].isna() == texts[1].isna()).all(), column
                 for one, other in zip(*(t.dropna() for t in texts), strict=True):
@@ -249,7 +252,7 @@ def compared(frame: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
 
     out = frame.copy()
     for column in out.columns:
-        if out[column].dtype.name in ("str", "object", "category"):
+        if out[column].dtype.name in TEXTS:
             out[column] = out[column].astype("object").map(named).astype("str")
     rows = out.astype("str").fillna("-").to_numpy().tolist()
     return out.iloc[sorted(range(len(out)), key=rows.__getitem__)].reset_index(

@@ -193,8 +193,8 @@ def test_a_time_without_a_zone_stays_as_it_is_in_duckdb() -> None:
     connection = duckdb.connect()
     connection.execute("SET TimeZone='Asia/Kolkata'")
     given = connection.sql(
-        "SELECT TIMESTAMPTZ '2026-03-02 09:00Z' AS a, TIMESTAMPTZ '2026-03-02 10:00Z' AS b,"
-        " TIMESTAMP '2026-03-02 09:00' AS mine"
+        "SELECT TIMESTAMPTZ '2026-03-02 09:00:00Z' AS a, "
+        "TIMESTAMPTZ '2026-03-02 10:00:00Z' AS b, TIMESTAMP '2026-03-02 09:00' AS mine"
     )
     found = cn.with_working_hours(given, cn.Calendar(), start="a", end="b")
     assert [str(kind) for kind in found.types[1:]] == [

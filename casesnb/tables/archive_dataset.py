@@ -357,7 +357,8 @@ def history_of(store: Store, chosen: Mapping[Key, int]) -> History[pd.DataFrame]
         return history
     proofs, captures = store.originals, history.certificate.captures
     keys = case_keys(captures)
-    captures["sha256"] = [proofs.get(chosen[key], "") for key in keys]
+    told = [proofs.get(chosen[key], "") for key in keys]
+    captures["sha256"] = pd.Series(told, captures.index, captures["sha256"].dtype)
     certificate = replace(history.certificate, redacted=store.redacted)
     return belonging(history.events, history.changes, certificate)
 

@@ -287,9 +287,9 @@ def time_type(frame: Any) -> nw.Datetime:
     if frame.implementation.is_duckdb():
         return nw.Datetime("us")
     if frame.implementation.is_spark_like():
-        for dtype in frame.collect_schema().values():
-            if is_zoned(dtype):
-                return nw.Datetime("us", dtype.time_zone)
+        # The session's zone, as Narwhals knows it, whatever columns the frame has.
+        now = frame.to_native().selectExpr("current_timestamp() AS now")
+        return nw.Datetime("us", nw.from_native(now).collect_schema()["now"].time_zone)
     return TIME
 
 
