@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import difflib
 import io
 import os
 import sys
@@ -20,6 +21,8 @@ from casesnb.wire.whole_file import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    import pandas as pd
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -92,6 +95,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     report.add_argument(
         "--sign", type=Path, metavar="KEY", help="an Ed25519 key in a PEM file"
     )
+    report.add_argument(
+        "--redact",
+        action="store_true",
+        help="tell pseudonyms, for people who may not know whose case it is",
+    )
+    _add_redaction(report, " (with --redact)")
     _add_where(report, "--from")
     report.set_defaults(run=_report)
     verify = commands.add_parser("verify", help="make a report again and compare")
@@ -117,24 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=Path("recordings"),
         help="the folder to write, or to add to (default: %(default)s)",
     )
-    record.add_argument(
-        "--keep",
-        action="append",
-        default=[],
-        metavar="FIELD",
-        help="a field whose values stay beside the status, by id or name",
-    )
-    record.add_argument(
-        "--free-text",
-        choices=("drop", "words", "keep"),
-        default="drop",
-        help="what becomes of free text (default: %(default)s)",
-    )
-    record.add_argument(
-        "--shift-times",
-        action="store_true",
-        help="move all times back by a secret number of weeks",
-    )
+    _add_redaction(record)
     _add_where(record, "--from")
     record.set_defaults(run=_record)
     _add_archive(commands)
@@ -261,6 +253,12 @@ def _report(arguments: argparse.Namespace) -> int:
             "No case is named. Name one or more, or give --weekly for all."
         )
     client = cn.connect(**where)
+    redact: bool | cn.Redaction = False
+    told = arguments.keep or arguments.shift_times or arguments.free_text != "drop"
+    if told and not arguments.redact:  # the page would not be what they think
+        raise ValueError("--keep, --free-text and --shift-times go with --redact.")
+    if arguments.redact:
+        redact = _redaction(arguments, cn.load_fields(client, domain_id))
     if not case_ids:
         case_ids = cn.load_cases(client, domain_id)["case_id"]
     history = cn.load_histories(client, domain_id, case_ids)
@@ -281,6 +279,7 @@ def _report(arguments: argparse.Namespace) -> int:
             full=False if arguments.weekly else None,
             notes=notes,
             sign=arguments.sign,
+            redact=redact,
         )
     )
     return 0
@@ -302,12 +301,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 def _record(arguments: argparse.Namespace) -> int:
     where, domain_id = _where(arguments), arguments.domain
     fields = cn.load_fields(cn.connect(**where), domain_id)
-    ids = dict(zip(fields["name"].str.casefold(), fields["field_id"], strict=True))
-    redaction = cn.Redaction(
-        keep=["status", *(ids.get(n.casefold(), n) for n in arguments.keep)],
-        free_text=arguments.free_text,
-        times="shift" if arguments.shift_times else "keep",
-    )
+    redaction = _redaction(arguments, fields)
     where |= {"record": arguments.out, "redact": redaction}
     client = cn.connect(**where)
     cn.load_domains(client)
@@ -336,6 +330,57 @@ def _record(arguments: argparse.Namespace) -> int:
         case = redacted("identifier", case_id)
         print(f"  history = cn.load_history(client, {domain!r}, {case!r})")
     return 0
+
+
+def _add_redaction(parser: argparse.ArgumentParser, when: str = "") -> None:
+    """Tell a parser what a policy of redaction may be told."""
+    parser.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="FIELD",
+        help=f"a field whose values stay beside the status, by id or name{when}",
+    )
+    parser.add_argument(
+        "--free-text",
+        choices=("drop", "words", "keep"),
+        default="drop",
+        help=f"what becomes of free text (default: %(default)s){when}",
+    )
+    parser.add_argument(
+        "--shift-times",
+        action="store_true",
+        help=f"move all times back by a secret number of weeks{when}",
+    )
+
+
+def _redaction(arguments: argparse.Namespace, fields: pd.DataFrame) -> cn.Redaction:
+    """Return the policy that was told, its fields by their ids."""
+    names = [*fields["name"], *fields["field_id"]]
+    keep = ["status"]
+    for asked in arguments.keep:
+        is_it = fields["field_id"] == asked
+        if not is_it.any():
+            is_it = fields["name"].str.casefold() == asked.casefold()
+        found = fields.loc[is_it, "field_id"].tolist()
+        if len(found) > 1:
+            raise ValueError(
+                f"Several fields are called {asked!r}: give --keep one of the ids "
+                f"{', '.join(found)}."
+            )
+        if not found:
+            near = difflib.get_close_matches(asked, names, 3)
+            raise ValueError(
+                f"--keep: this domain has no field {asked!r:.80}. "
+                f"{'Near it' if near else 'There'} {'is' if len(near) == 1 else 'are'} "
+                f"{', '.join(near or names[:8])}."
+            )
+        keep += found
+    return cn.Redaction(
+        keep=keep,
+        free_text=arguments.free_text,
+        times="shift" if arguments.shift_times else "keep",
+    )
 
 
 def _add_archive(commands: Any) -> None:

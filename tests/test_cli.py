@@ -128,6 +128,35 @@ def test_an_archive_is_kept_from_a_command_line(
     assert (status, err[:20]) == (2, "There are 2 domains.")
 
 
+def test_a_report_of_pseudonyms_is_written_from_a_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    domain_id, case_id = World(seed=7).showcase
+    page = tmp_path / "shown.html"
+    asked = ["report", domain_id, case_id, "--from", "sandbox:7", "--out", str(page)]
+    assert main([*asked, "--shift-times"]) == 2
+    assert capsys.readouterr().err == (
+        "--keep, --free-text and --shift-times go with --redact.\n"
+    )
+    assert main([*asked, "--redact", "--keep", "Prioritty"]) == 2
+    assert capsys.readouterr().err == (
+        "--keep: this domain has no field 'Prioritty'. Near it is Priority.\n"
+    )
+    assert not page.exists()
+    found = {}
+    for keep in ([], ["--keep", "case reason"]):
+        assert main([*asked, "--redact", *keep]) == 0
+        found[bool(keep)] = page.read_text("utf-8")
+        assert case_id not in found[bool(keep)]
+        assert "Kemi Larsen" not in found[bool(keep)]
+    assert "claim_status" not in found[False]
+    assert "claim_status" in found[True]
+    assert main(asked) == 0
+    page_of_all = page.read_text("utf-8")
+    assert case_id in page_of_all
+    assert "Kemi Larsen" in page_of_all
+
+
 def test_a_log_gets_a_line_a_minute(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
