@@ -35,6 +35,7 @@ DOORS = {
         "tables/chain_windows.py",
         "tables/field_chain.py",
         "tables/history.py",
+        "tables/keys.py",
         "analysis/",
     },
     "scipy": {"analysis/cohorts.py"},
@@ -116,6 +117,7 @@ FLOORS = {
         ("schema", "ties", "progress", "workers"),
         ("arguments", "arrow", "certificate"),
         ("frames", "values"),
+        ("keys",),
         ("chain_rows", "chain_windows"),
         ("decode", "field_chain", "filters", "files", "load", "notes"),
         ("order", "history", "archive_plan", "spreadsheet"),
@@ -202,7 +204,7 @@ def test_what_all_rows_of_a_key_come_to_is_asked_in_one_place() -> None:
         and getattr(node.func, "attr", "") == "over"
         and "order_by" not in {each.arg for each in node.keywords}
     ]
-    assert found == ["tables/frames.py"]  # in beside_all
+    assert found == ["tables/keys.py"]  # in beside_all
 
 
 def test_no_module_is_a_drawer() -> None:

@@ -13,7 +13,6 @@ from casesnb.analysis.timezones import micros_between, wall, weekday, with_perio
 from casesnb.tables.frames import (
     NO_TEXT,
     as_given,
-    beside_all,
     handed_back,
     instant,
     is_zoned,
@@ -25,9 +24,9 @@ from casesnb.tables.frames import (
     stacked,
     texts,
     time_type,
-    told_apart,
     windowed,
 )
+from casesnb.tables.keys import beside_all, told_apart
 from casesnb.tables.schema import (
     CHANGES,
     EVENTS,

@@ -38,7 +38,6 @@ from casesnb.tables.frames import (
     NO_TEXT,
     as_given,
     as_of_of,
-    beside_all,
     handed_back,
     instant,
     opened,
@@ -49,6 +48,7 @@ from casesnb.tables.frames import (
     time_type,
     windowed,
 )
+from casesnb.tables.keys import beside_all
 from casesnb.tables.schema import CHANGES, EVENTS, TEXT, TIME, Column, Table
 
 if TYPE_CHECKING:

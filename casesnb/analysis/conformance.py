@@ -19,13 +19,11 @@ from casesnb.tables.frames import (
     as_of_of,
     handed_back,
     instant,
-    looked_up,
     rows_of,
     stacked,
-    summed_by,
     texts,
-    with_numbers,
 )
+from casesnb.tables.keys import looked_up, summed_by, with_numbers
 from casesnb.tables.schema import (
     BY,
     CHAIN,

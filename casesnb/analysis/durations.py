@@ -10,13 +10,8 @@ import narwhals as nw
 from casesnb.analysis.spells import SPELLS
 from casesnb.analysis.uncertainty import Z
 from casesnb.tables.arguments import as_ids, need_columns
-from casesnb.tables.frames import (
-    beside_all,
-    handed_back,
-    opened,
-    told_apart,
-    windowed,
-)
+from casesnb.tables.frames import handed_back, opened, windowed
+from casesnb.tables.keys import beside_all, told_apart
 from casesnb.tables.schema import HELD, TEXT, Column, Table
 
 if TYPE_CHECKING:

@@ -24,16 +24,14 @@ from casesnb.tables.frames import (
     beside,
     handed_back,
     is_history,
-    looked_up,
     opened,
     rows_like,
     rows_of,
-    summed_by,
     texts,
     texts_of,
-    told_apart,
     windowed,
 )
+from casesnb.tables.keys import looked_up, summed_by, told_apart
 from casesnb.tables.schema import (
     BY,
     CHAIN,

@@ -16,16 +16,13 @@ from casesnb.tables.frames import (
     NO_TEXT,
     as_given,
     as_of_of,
-    beside_all,
-    carried_by,
     handed_back,
     instant,
     stacked,
-    summed_by,
     texts,
     windowed,
-    with_numbers,
 )
+from casesnb.tables.keys import beside_all, carried_by, summed_by, with_numbers
 from casesnb.tables.schema import CHAIN, CHAIN_ORDER, CHANGES
 
 if TYPE_CHECKING:

@@ -23,21 +23,18 @@ from casesnb.tables.frames import (
     as_given,
     as_of_of,
     beside,
-    carried_by,
     frame_of,
     handed_back,
     instant,
-    looked_up,
     opened,
     rows_like,
     rows_of,
     stacked,
-    summed_by,
     texts,
     up_to,
     windowed,
-    with_numbers,
 )
+from casesnb.tables.keys import carried_by, looked_up, summed_by, with_numbers
 from casesnb.tables.schema import CHANGES, EVENTS, OF_CASE, TEXT, TIME, Column, Table
 
 if TYPE_CHECKING:

@@ -35,9 +35,9 @@ from casesnb.tables.frames import (
     handed_back,
     instant,
     stacked,
-    summed_by,
     windowed,
 )
+from casesnb.tables.keys import summed_by
 from casesnb.tables.schema import (
     CHAIN,
     CHANGES,

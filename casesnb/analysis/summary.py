@@ -26,14 +26,11 @@ from casesnb.tables.frames import (
     beside,
     handed_back,
     instant,
-    looked_up,
     stacked,
-    summed_by,
     texts_of,
-    told_apart,
     up_to,
-    with_numbers,
 )
+from casesnb.tables.keys import looked_up, summed_by, told_apart, with_numbers
 from casesnb.tables.schema import CHANGES, EVENTS, TEXT, TIME, Column, Table
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ import narwhals as nw
 from casesnb.tables.frames import (
     THREAD,
     beside,
-    beside_all,
     handed_back,
     instant,
     opened,
@@ -17,6 +16,7 @@ from casesnb.tables.frames import (
     rows_of,
     windowed,
 )
+from casesnb.tables.keys import beside_all
 from casesnb.tables.schema import CHANGES, EVENTS, ID, TEXT, TIME, Column, Table
 
 if TYPE_CHECKING:

@@ -19,12 +19,12 @@ from casesnb.tables.field_chain import (
 from casesnb.tables.frames import (
     NO_TEXT,
     as_of_of,
-    beside_all,
     handed_back,
     instant,
     opened,
     stacked,
 )
+from casesnb.tables.keys import beside_all
 from casesnb.tables.schema import (
     CASE_FIELDS,
     CHAIN,

@@ -9,7 +9,8 @@ import narwhals as nw
 
 from casesnb.tables.arguments import moment
 from casesnb.tables.arrow import order_of, ranked
-from casesnb.tables.frames import instant, looked_up, rows_of, stacked, texts
+from casesnb.tables.frames import instant, rows_of, stacked, texts
+from casesnb.tables.keys import looked_up
 from casesnb.tables.schema import CHAIN, CHAIN_ORDER
 
 if TYPE_CHECKING:

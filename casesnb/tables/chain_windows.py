@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from casesnb.tables.frames import stacked, texts, told_apart
+from casesnb.tables.frames import stacked, texts
+from casesnb.tables.keys import told_apart
 from casesnb.tables.schema import CHAIN, CHAIN_ORDER
 
 if TYPE_CHECKING:
