@@ -9,12 +9,12 @@ from casesnb.analysis.actors import (
     RHYTHM,
     WORK_SHARE,
 )
-from casesnb.analysis.checks import FINDINGS
 from casesnb.analysis.conformance import CONFORMANCE
 from casesnb.analysis.durations import DURATIONS, SURVIVAL
 from casesnb.analysis.flow import FIRST_TIMES, HANDOFFS, REOPENS, TRANSITIONS, VARIANTS
 from casesnb.analysis.rates import OUTCOMES, RATES
 from casesnb.analysis.rework import BACKWARD_MOVES, EFFORT, PAIRS
+from casesnb.analysis.rule import FINDINGS
 from casesnb.analysis.slas import SLA_EDITS, SLA_HOLDERS, SLAS
 from casesnb.analysis.spells import BACKLOG, SPELLS, TIME_IN
 from casesnb.analysis.state import BLAME, DIFF, STATE_AT

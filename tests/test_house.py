@@ -132,6 +132,8 @@ FLOORS = {
         ("calendar", "windows", "trust"),
         ("spells", "actors"),
         ("state", "durations", "flow", "overlap", "slas", "sla_ledger", "conformance"),
+        ("rule",),
+        ("rules",),
         ("checks",),
         ("summary", "rates", "tail", "triage", "why", "comparison"),
         ("cohorts", "rework", "weekly"),
