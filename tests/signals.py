@@ -144,6 +144,8 @@ class Trials:
 
 def main(url: str) -> None:
     """Make ready, and fork for each line: a task and a folder."""
+    # What a shell starts in the background ignores Ctrl-C from the beginning.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ |= {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s"}
     os.environ["AWS_DEFAULT_REGION"] = "eu-central-1"
     domain_id, _ = WORLD.showcase

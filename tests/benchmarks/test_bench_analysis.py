@@ -444,9 +444,9 @@ def test_newer_ones_on_pandas(
 
 
 SECONDS: dict[str, tuple[Callable[[Any, Any], Any], float]] = {
-    "case_summary": (lambda c, e: cn.case_summary(e, changes=c), 2),
+    "case_summary": (lambda c, e: cn.case_summary(e, changes=c), 1.5),
     "first_times": (lambda c, e: cn.first_times(e, changes=c), 1.5),
-    "bursts": (lambda c, _: cn.actors.bursts(c), 2.5),
+    "bursts": (lambda c, _: cn.actors.bursts(c), 1.5),
 }
 
 
