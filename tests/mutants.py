@@ -37,10 +37,11 @@ PATIENCE = 40.0  # seconds of tests, as they took without a mutant, for each mut
 
 # These read the source, or look at pictures, pages and the sandbox: other rooms.
 NOT_ASKED = (
-    "browser", "docstrings", "explorer", "explorer_model", "house", "notebooks",
-    "plots_case", "plots_cases", "plots_flow", "plots_people", "plots_style", "pm4py",
-    "readme", "report", "report_notebook", "report_verify", "server", "service",
-    "story", "text", "web", "world",
+    "browser", "docstrings", "explorer", "explorer_model", "hostile", "house",
+    "notebooks", "plots_case", "plots_cases", "plots_comparison", "plots_flow",
+    "plots_people", "plots_style", "pm4py", "pytest_plugin", "readme", "redact_notebooks",
+    "report", "report_forgeries", "report_notebook", "report_verify", "server", "service",
+    "story", "text", "timeline", "timeline_browser", "web", "world",
 )  # fmt: skip
 
 # Tests of tests, which are long and notice nothing that the others do not.
@@ -225,6 +226,8 @@ def who_runs_what(
             some = ("-k", NOT_THESE, "--junitxml=junit.xml")
             code = pytest(tree, *words, *QUIET, *some, seconds=600)
             with lock:
+                if code == 5:  # all tests of the file are slow ones
+                    continue
                 if code not in (0, 1):
                     broken.append(f"{file}: {(tree / 'log').read_text()[-2000:]}")
                     continue
