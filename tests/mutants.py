@@ -117,7 +117,7 @@ def all_mutants() -> list[Mutant]:
 
 
 def not_code(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Where there are only types, or the star before what is given by name."""
+    """Where there are only types, or the star or stroke between arguments."""
     spans: list[ast.AST] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
@@ -131,6 +131,11 @@ def not_code(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
         ((number, line.index("*,")), (number, line.index("*,") + 1))
         for number, line in enumerate(source.splitlines(), 1)
         if "*," in line
+    ]
+    stars += [
+        ((number, 0), (number, len(line)))
+        for number, line in enumerate(source.splitlines(), 1)
+        if line.strip() == "/,"
     ]
     return stars + [
         ((n.lineno, n.col_offset), (n.end_lineno, n.end_col_offset))  # type: ignore[attr-defined]

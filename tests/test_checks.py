@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from typing import Any
 
@@ -573,3 +574,13 @@ def test_what_are_no_days_is_refused(days: Any) -> None:
     still = NAMED["stale"].with_options(days=days)
     with pytest.raises(ValueError, match="days=.*: give how many, such as 7 or"):
         findings(history, rules=still)
+
+
+def test_what_rules_are_given_stays_as_it_is_and_is_asked_once() -> None:
+    asked = []
+    context = RuleContext(events_of(), changes_of())
+    for _ in range(2):
+        context.once(asked.append)
+    assert asked == [context]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        context.closed = ("open",)  # type: ignore[misc]

@@ -11,7 +11,7 @@ from decisions import FEBRUARY, history_of, told, whole_cases, world_and_history
 from scipy import stats
 
 import casesnb as cn
-from casesnb.analysis.uncertainty import newcombe, wilson
+from casesnb.analysis.uncertainty import expanded, newcombe, poisson, wilson
 
 BOTH = [range(2), pytest.param(range(200), marks=pytest.mark.slow)]
 
@@ -20,6 +20,24 @@ BOTH = [range(2), pytest.param(range(200), marks=pytest.mark.slow)]
 def test_wilsons_interval_is_scipys(n: int, n_of: int) -> None:
     theirs = stats.binomtest(n, n_of).proportion_ci(method="wilson")
     assert wilson(n, n_of) == pytest.approx((theirs.low, theirs.high))
+
+
+@pytest.mark.parametrize("n", [0, 1, 9, 400])
+def test_a_count_is_at_both_ends_of_its_interval_as_unlikely(n: int) -> None:
+    low, high = poisson(n)
+    of_normal = stats.norm.ppf(0.975)
+    assert (high - n) / high**0.5 == pytest.approx(of_normal)
+    assert low == 0 if not n else (n - low) / low**0.5 == pytest.approx(of_normal)
+
+
+@pytest.mark.parametrize(("n", "within"), [(5, 0.002), (10, 3e-4), (1e9, 1e-6)])
+def test_few_draws_are_widened_as_students_quantile_asks(
+    n: float, within: float
+) -> None:
+    low, high = expanded(n)
+    wider = stats.t.ppf(0.025, n - 1) * (n / (n - 1)) ** 0.5
+    assert low == pytest.approx(stats.norm.cdf(wider), abs=within)
+    assert low + high == 1
 
 
 def test_newcombes_interval_is_that_of_his_paper() -> None:

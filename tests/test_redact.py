@@ -474,3 +474,10 @@ def test_ones_own_responder_is_redacted_and_the_sandbox_is_not(tmp_path: Path) -
 def test_a_client_of_a_redacted_recording_says_so(tmp_path: Path) -> None:
     certificate = cn.load_history(*told(recorded(tmp_path / "r"))).certificate
     assert certificate.source == "redacted recording of Planted"
+
+
+def test_a_field_of_an_item_that_nobody_knows_tells_none_of_its_letters() -> None:
+    redactor = Redactor(cn.Redaction(key=b"k" * 32))
+    known, own = (redactor.replace("field_id", f"{n}.secret") for n in ("sla", "acme"))
+    assert re.fullmatch(r"sla\.(?!secret)\w+", known)
+    assert re.fullmatch(r"(?!acme)\w+\.(?!secret)\w+", own)

@@ -510,6 +510,7 @@ def test_a_handoff_tells_the_working_hours_that_the_case_was_held() -> None:
         ({0: ("09:00", "17:00")}, "no weekday"),
         ({1: ("17:00", "09:00")}, "not in order"),
         ({1: ("09:00", "25:00")}, "not in order"),
+        ({1: [("09:00", "13:00"), ("12:00", "17:00")]}, "not in order"),
         ({1: ("nine", "five")}, "no time of day"),
     ],
 )
