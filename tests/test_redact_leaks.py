@@ -88,12 +88,11 @@ def test_a_value_is_found_in_a_members_name_and_a_file_s() -> None:
         checker(NAME).check("GetCase", {"": f"GetCase/{NAME}.json"})
 
 
-@pytest.mark.parametrize("start", range(0, len(LONG) - 23, 5))
-def test_any_piece_of_a_long_value_is_found(start: int) -> None:
-    with pytest.raises(cn.errors.LeakFound):
-        checker(LONG).check(
-            "GetCase", {"a": "see: " + LONG[start : start + 23] + "..."}
-        )
+def test_any_piece_of_a_long_value_is_found() -> None:
+    looking = checker(LONG)
+    for start in range(len(LONG) - 22):
+        with pytest.raises(cn.errors.LeakFound):
+            looking.check("GetCase", {"a": f"see: {LONG[start : start + 23]}..."})
 
 
 def test_the_parts_of_an_arn_are_found() -> None:
