@@ -6,7 +6,7 @@ CONSTRAINTS := binder/constraints.txt
 TIMELINE := casesnb/view/timeline
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
-.PHONY: help demo lab test lint check timeline timeline-check timeline-modules slow engines browser spark spark-nightly awscli pm4py lowest newest bench drill \
+.PHONY: help demo lab test lint check timeline timeline-check timeline-modules slow long engines browser spark spark-nightly awscli pm4py lowest newest bench drill \
   nightly mutants binder notebooks pictures readme clean
 
 help:  ## show what there is to do
@@ -42,6 +42,9 @@ test: $(VENV)/.test  ## every test, the notebooks included
 
 slow: $(VENV)/.test  ## the tests of many seeds
 	$(BIN)/pytest tests -m "slow and not spark and not nightly" -n 2
+
+long: $(VENV)/.test  ## the tests that take a good many seconds each
+	$(BIN)/pytest tests -m "long and not slow" -n 2
 
 engines: $(VENV)/.test  ## every question on every engine and in each session time zone
 	$(BIN)/pytest tests/test_engines.py -m "slow and not spark and not nightly" -n 2

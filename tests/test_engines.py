@@ -328,14 +328,12 @@ STEPS = [
 ]
 
 
-@pytest.mark.parametrize(
-    "engine",
-    ["pandas", *(pytest.param(n, marks=SLOW) for n in ("Polars", "lazy Polars"))],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["pandas", "Polars", "lazy Polars"])
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(n, marks=pytest.mark.slow) if n in HEAVY else n
+        n
         for n in QUESTIONS
         if n not in {"thread_events", "thread_changes", "with_users"}
     ],
@@ -425,8 +423,8 @@ OF_NONE = {"rates", "rates of SLAs", "rates within"}
 @pytest.mark.parametrize(
     "engine",
     [
-        *("pandas", "DuckDB"),
-        *(pytest.param(n, marks=SLOW) for n in ("Arrow", "Polars", "lazy")),
+        "pandas",
+        *(pytest.param(n, marks=SLOW) for n in ("DuckDB", "Arrow", "Polars", "lazy")),
     ],
 )
 @pytest.mark.parametrize(

@@ -412,6 +412,7 @@ def moves(client: Any, cases: dict[str, str]) -> None:
         assert seen(leafed(moved)) == fresh[after], f"{before} → {after}"
 
 
+@pytest.mark.long
 def test_moved_is_made_for_pairs_of_awkward_cases(client: Any) -> None:
     moves(client, {name: AWKWARD[name] for name in ("one event", "no event", "none")})
 
@@ -860,6 +861,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> str:
     return (folder / "saved.html").read_text("utf-8")
 
 
+@pytest.mark.long
 def test_a_converted_notebook_keeps_pictures_of_one_size_and_the_table(
     converted: str,
 ) -> None:

@@ -106,7 +106,9 @@ HOW: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize("n_reasons", [0, 1, 4, 12])
+@pytest.mark.parametrize(
+    "n_reasons", [0, 12, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 4))]
+)
 @pytest.mark.parametrize(("name", "how"), HOW)
 def test_no_word_goes_off_the_page_or_over_another(
     name: str, how: dict[str, Any], n_reasons: int, doubtful: cn.History

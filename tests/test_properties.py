@@ -418,7 +418,7 @@ def hold(law: Law, examples: int) -> None:
 
 @pytest.mark.parametrize("law", NAMES)
 def test_law(law: Law) -> None:
-    hold(law, 15)
+    hold(law, 8)
 
 
 @pytest.mark.slow

@@ -277,6 +277,7 @@ def hold(world: cn.sandbox.World, folder: Path, **how: Any) -> None:
         assert_frame_equal(compared(one, names), compared(other, {}), obj=name)
 
 
+@pytest.mark.long
 def test_every_number_is_the_same_after_a_shift_of_times(tmp_path: Path) -> None:
     hold(cn.sandbox.World(seed=5, domains=1, cases=8), tmp_path, times="shift")
 

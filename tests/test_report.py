@@ -332,6 +332,7 @@ def test_many_cases_open_with_the_figures_of_the_week_and_of_the_one_before() ->
     assert world.now == many.certificate.as_of
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("undrawn")
 def test_whole_cases_and_key_figures_are_told_if_that_is_asked_for(
     monkeypatch: pytest.MonkeyPatch,

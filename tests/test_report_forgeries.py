@@ -22,6 +22,7 @@ def hurry() -> Iterator[None]:
         yield
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "n", [pytest.param(100), pytest.param(2_000, marks=pytest.mark.slow)]
 )

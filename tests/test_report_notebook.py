@@ -47,6 +47,7 @@ def test_its_parameters_are_those_that_it_tells_of() -> None:
     assert [name for name in given if name != "__builtins__"] == names
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "case_ids",
     [CASE, pytest.param("null", marks=pytest.mark.slow)],

@@ -586,6 +586,7 @@ def test_a_report_of_the_command_says_which_names_it_lacks(
     )
 
 
+@pytest.mark.long
 def test_a_report_of_many_cases_verifies_and_says_what_decided_it(
     tmp_path: Path,
 ) -> None:

@@ -180,6 +180,7 @@ def check(seeds: range) -> int:
     return n_merges
 
 
+@pytest.mark.long
 def test_threads_equal_the_unsplit_truth() -> None:
     assert check(range(12)) > 10
 

@@ -741,6 +741,7 @@ def test_a_reader_that_swallows_an_unknown_member_is_noticed(
     check_it_is_noticed()
 
 
+@pytest.mark.slow
 def test_the_pages_of_this_test_are_worth_reading() -> None:
     """Many are read to the end, many are refused, and every count occurs."""
     kinds: Counter[str] = Counter()

@@ -13,7 +13,7 @@ from engines import plain
 import casesnb as cn
 from casesnb.schema import CHANGES, EVENTS
 
-FEW = range(12)
+FEW = range(6)
 MANY = range(200)
 BLOCKS = [
     FEW,

@@ -31,6 +31,7 @@ SOME = [
 ]
 
 
+@pytest.mark.long
 def test_a_fault_of_the_wire_takes_nothing_and_adds_nothing(tmp_path: Path) -> None:
     with quick_waits():
         keep_all(tmp_path / "all")
