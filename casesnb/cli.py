@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import difflib
 import io
 import os
 import sys
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import casesnb as cn
 from casesnb.sandbox.server import SandboxServer, serve
 from casesnb.sandbox.server import add_arguments as add_sandbox_arguments
+from casesnb.tables.arguments import nearest
 from casesnb.wire.client import AWS_ERRORS, recording_of
 from casesnb.wire.redact.redactor import Redactor
 from casesnb.wire.whole_file import whole_file
@@ -258,7 +258,7 @@ def _report(arguments: argparse.Namespace) -> int:
     if told and not arguments.redact:  # the page would not be what they think
         raise ValueError("--keep, --free-text and --shift-times go with --redact.")
     if arguments.redact:
-        redact = _redaction(arguments, cn.load_fields(client, domain_id))
+        redact = _redaction(arguments, client, domain_id)
     if not case_ids:
         case_ids = cn.load_cases(client, domain_id)["case_id"]
     history = cn.load_histories(client, domain_id, case_ids)
@@ -300,8 +300,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 def _record(arguments: argparse.Namespace) -> int:
     where, domain_id = _where(arguments), arguments.domain
-    fields = cn.load_fields(cn.connect(**where), domain_id)
-    redaction = _redaction(arguments, fields)
+    redaction = _redaction(arguments, cn.connect(**where), domain_id)
     where |= {"record": arguments.out, "redact": redaction}
     client = cn.connect(**where)
     cn.load_domains(client)
@@ -354,11 +353,24 @@ def _add_redaction(parser: argparse.ArgumentParser, when: str = "") -> None:
     )
 
 
-def _redaction(arguments: argparse.Namespace, fields: pd.DataFrame) -> cn.Redaction:
-    """Return the policy that was told, its fields by their ids."""
-    names = [*fields["name"], *fields["field_id"]]
+def _redaction(
+    arguments: argparse.Namespace, client: Any, domain_id: str
+) -> cn.Redaction:
+    """Return the policy that was told."""
     keep = ["status"]
-    for asked in arguments.keep:
+    if arguments.keep:
+        keep += _field_ids(arguments.keep, cn.load_fields(client, domain_id))
+    return cn.Redaction(
+        keep=keep,
+        free_text=arguments.free_text,
+        times="shift" if arguments.shift_times else "keep",
+    )
+
+
+def _field_ids(told: Sequence[str], fields: pd.DataFrame) -> list[str]:
+    """Return the ids of fields that were told by id or name."""
+    names, ids = [*fields["name"], *fields["field_id"]], []
+    for asked in told:
         is_it = fields["field_id"] == asked
         if not is_it.any():
             is_it = fields["name"].str.casefold() == asked.casefold()
@@ -369,18 +381,12 @@ def _redaction(arguments: argparse.Namespace, fields: pd.DataFrame) -> cn.Redact
                 f"{', '.join(found)}."
             )
         if not found:
-            near = difflib.get_close_matches(asked, names, 3)
             raise ValueError(
                 f"--keep: this domain has no field {asked!r:.80}. "
-                f"{'Near it' if near else 'There'} {'is' if len(near) == 1 else 'are'} "
-                f"{', '.join(near or names[:8])}."
+                f"{nearest(asked, names, names)}"
             )
-        keep += found
-    return cn.Redaction(
-        keep=keep,
-        free_text=arguments.free_text,
-        times="shift" if arguments.shift_times else "keep",
-    )
+        ids += found
+    return ids
 
 
 def _add_archive(commands: Any) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 import narwhals as nw
 
-from casesnb.tables.arguments import as_ids
+from casesnb.tables.arguments import as_ids, nearest
 from casesnb.tables.frames import opened, rows_of
 from casesnb.tables.schema import CHANGES
 
@@ -32,12 +31,8 @@ def closed_values(changes: object, closed: str | Sequence[str]) -> tuple[str, ..
     there = {text.lower() for text in known} | {CLOSED}
     for value in asked if known else ():
         if value.lower() not in there:
-            near = difflib.get_close_matches(value.lower(), sorted(there), 3)
-            hint = ", ".join(near or sorted(known)[:8])
-            raise ValueError(
-                f"No case was ever {value!r}. {'Near it' if near else 'There'} "
-                f"{'is' if len(near) == 1 else 'are'} {hint}."
-            )
+            near = nearest(value.lower(), sorted(there), sorted(known))
+            raise ValueError(f"No case was ever {value!r}. {near}")
     return tuple(values)
 
 

@@ -92,6 +92,14 @@ def moment(value: dt.datetime) -> dt.datetime:
     return plain.astimezone(dt.UTC)
 
 
+def nearest(asked: str, known: Iterable[str], there: Iterable[str]) -> str:
+    """Say which known names are nearly what was asked for, or else some that exist."""
+    near = difflib.get_close_matches(asked, [*known], 3)
+    said = near or [*there][:8]
+    verb = "is" if len(near) == 1 else "are"
+    return f"{'Near it' if near else 'There'} {verb} {', '.join(said)}."
+
+
 def need_spelled(asked: Iterable[str], there: Iterable[str], what: str) -> None:
     """Refuse a value that never occurs where one not asked for is nearly the same."""
     asked, known = [*asked], {*there}

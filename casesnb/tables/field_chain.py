@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any, Protocol
 
 import narwhals as nw
 
+from casesnb.tables.arguments import nearest
 from casesnb.tables.chain_rows import rows_in_chains
 from casesnb.tables.chain_windows import windows_of
 from casesnb.tables.frames import (
@@ -109,11 +109,8 @@ def field_ids_of(subject: object, asked: Sequence[str]) -> list[str]:
             )
         if not of_name and ids and name not in SYSTEM_FIELDS:
             known = sorted(ids | named.keys() | SYSTEM_FIELDS.keys())
-            near = difflib.get_close_matches(name, known, 3)
-            hint = ", ".join(near or sorted(ids)[:8])
             raise ValueError(
-                f"No change is of a field {name!r}. {'Near it' if near else 'There'} "
-                f"{'is' if len(near) == 1 else 'are'} {hint}."
+                f"No change is of a field {name!r}. {nearest(name, known, sorted(ids))}"
             )
         found.extend(of_name or {name})
     return found
