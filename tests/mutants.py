@@ -13,6 +13,7 @@ import ast
 import os
 import queue
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -127,17 +128,12 @@ def not_code(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
         annotation = getattr(node, "annotation", None)
         if annotation is not None:
             spans.append(annotation)
-    stars = [
-        ((number, line.index("*,")), (number, line.index("*,") + 1))
+    marks = [
+        ((number, found.start()), (number, found.end()))
         for number, line in enumerate(source.splitlines(), 1)
-        if "*," in line
+        if (found := re.search(r"\*,|^\s+/,$", line))
     ]
-    stars += [
-        ((number, 0), (number, len(line)))
-        for number, line in enumerate(source.splitlines(), 1)
-        if line.strip() == "/,"
-    ]
-    return stars + [
+    return marks + [
         ((n.lineno, n.col_offset), (n.end_lineno, n.end_col_offset))  # type: ignore[attr-defined]
         for n in spans
     ]

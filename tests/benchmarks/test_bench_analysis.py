@@ -648,5 +648,6 @@ def test_on_duckdb(name: str, in_duckdb: duckdb.DuckDBPyConnection) -> None:
         return in_duckdb.execute(query, {"fields": fields}).to_arrow_table()
 
     assert ours().num_rows == by_hand().num_rows
-    # A tenth of a second of each of ours goes to planning, however many changes there are.
-    assert ratio(f"{name}, DuckDB", ours, by_hand) < 1.7
+    # A tenth of a second of ours is planning, which tells only in the quickest.
+    most = 1.7 if name == "transitions" else 1.5
+    assert ratio(f"{name}, DuckDB", ours, by_hand) < most
