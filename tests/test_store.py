@@ -23,7 +23,6 @@ from pandas.testing import assert_frame_equal
 
 import casesnb as cn
 from casesnb.sandbox import World
-from casesnb.wire import store as store_module
 from casesnb.wire.pages import Page, ask, iter_pages
 from casesnb.wire.responder import Request, Response
 from casesnb.wire.store import AUDIT, ArchiveBusy, ArchiveError, Store
@@ -93,10 +92,7 @@ def test_pages_come_back_as_they_came(store: Store) -> None:
     assert store.check() == []
 
 
-def test_a_listing_of_many_pages_is_read_in_its_order(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store_module, "_BATCH", 16)  # in many batches, in threads
+def test_a_listing_of_many_pages_is_read_in_its_order(store: Store) -> None:
     client = asking(Pages([event(i) for i in range(150)]))
     keep(store, "c", client=client, maxResults=1)
     keep(store, "d", client=client, maxResults=25)

@@ -51,43 +51,44 @@ RELATED_ITEM_TYPES = frozenset(
 ESCAPED = "text that is not Unicode, escaped"
 """What is counted of a text with half of a surrogate pair."""
 
-_BATCH = 4_000_000  # bytes read at a time: few enough to keep memory flat
+_BATCH = 16_000_000  # bytes read at a time: few enough to keep memory flat
 _MANY = 50_000  # rows from which on threads are worth it
 _WORKERS = min(4, os.cpu_count() or 1)
 _TEXT = pa.large_string()
+_READ = pa.string()  # which the JSON reader makes sooner; a batch fits into it
 _TIME = pa.timestamp("us", "UTC")
 _FINER = pa.float64()
 
 # AWS's own shape. The reader refuses any other member and any other type.
 _VALUE = pa.struct(
     [
-        ("stringValue", _TEXT),
+        ("stringValue", _READ),
         ("doubleValue", pa.float64()),
         ("booleanValue", pa.bool_()),
         ("emptyValue", pa.struct([])),
-        ("userArnValue", _TEXT),
+        ("userArnValue", _READ),
     ]
 )
 _FIELD = pa.struct(
-    [("eventFieldId", _TEXT), ("oldValue", _VALUE), ("newValue", _VALUE)]
+    [("eventFieldId", _READ), ("oldValue", _VALUE), ("newValue", _VALUE)]
 )
-_USER = pa.struct([("userArn", _TEXT), ("customEntity", _TEXT)])
-_PERFORMED_BY = pa.struct([("iamPrincipalArn", _TEXT), ("user", _USER)])
+_USER = pa.struct([("userArn", _READ), ("customEntity", _READ)])
+_PERFORMED_BY = pa.struct([("iamPrincipalArn", _READ), ("user", _USER)])
 _MERGE = pa.struct(
-    [("mergeEventId", _TEXT), ("primaryCaseId", _TEXT), ("secondaryCaseId", _TEXT)]
+    [("mergeEventId", _READ), ("primaryCaseId", _READ), ("secondaryCaseId", _READ)]
 )
 _EVENT = pa.struct(
     [
-        ("eventId", _TEXT),
-        ("type", _TEXT),
-        ("performedTime", _TEXT),
+        ("eventId", _READ),
+        ("type", _READ),
+        ("performedTime", _READ),
         ("fields", pa.list_(_FIELD)),
-        ("relatedItemType", _TEXT),
+        ("relatedItemType", _READ),
         ("performedBy", _PERFORMED_BY),
         ("mergeMetadata", _MERGE),
     ]
 )
-_SHAPE = pa.schema([("auditEvents", pa.list_(_EVENT)), ("nextToken", _TEXT)])
+_SHAPE = pa.schema([("auditEvents", pa.list_(_EVENT)), ("nextToken", _READ)])
 
 # Our columns, and where they are in AWS's event.
 _EVENT_PATHS = {
@@ -408,6 +409,7 @@ def _standard(pages: Sequence[Page], of_page: Array) -> _Chunk:
     columns["extra"] = pa.nulls(len(events), _TEXT)
     for side in ("old", "new"):
         columns[f"{side}_kind"], columns[side] = _value(changes, f"{side}Value")
+    columns["event_id"] = columns["event_id"].cast(_TEXT)
     for name in _IDS - {"old_kind", "new_kind"}:
         columns[name] = _without_blanks(columns[name].dictionary_encode())
     lengths = pc.list_value_length(listed).to_numpy(zero_copy_only=False)
@@ -421,7 +423,7 @@ def _times(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
     if longest <= len("2026-03-02T09:00:00.123456Z"):
         return pc.cast(texts, _TIME), pa.nulls(len(texts), _FINER)
     below = pc.extract_regex(texts, r"\.\d{6}(?P<digits>\d+)").field("digits")
-    zero, point = pa.scalar("0", _TEXT), pa.scalar(".", _TEXT)
+    zero, point = pa.scalar("0", _READ), pa.scalar(".", _READ)
     finer = pc.binary_join_element_wise(zero, below, point).cast(_FINER)
     cut = pc.replace_substring_regex(texts, r"(\.\d{6})\d+", r"\1")
     return pc.cast(cut, _TIME), finer
@@ -434,9 +436,9 @@ def _has_gaps(texts: pa.Array) -> bool:
 
 def _without_blanks(ids: pa.DictionaryArray) -> pa.DictionaryArray:
     """Return ids with a blank one missing."""
-    names = ids.dictionary
+    names = ids.dictionary.cast(_TEXT)
     if not len(names) or not _has_gaps(names):
-        return ids
+        return pa.DictionaryArray.from_arrays(ids.indices, names)
     return (
         pc.if_else(pc.equal(names, ""), None, names)
         .take(ids.indices)
@@ -473,11 +475,11 @@ def _value(changes: pa.Array, name: str) -> tuple[pa.Array, pa.Array]:
         doubles = members["doubleValue"].dictionary_encode()
         if not pc.all(pc.is_finite(doubles.dictionary)).as_py():
             raise _NotStandardError  # too large: its text is kept
-        shown = pa.array([repr(x) for x in doubles.dictionary.to_pylist()], _TEXT)
+        shown = pa.array([repr(x) for x in doubles.dictionary.to_pylist()], _READ)
         texts.append(shown.take(doubles.indices))
     if members["booleanValue"].null_count < len(union):
-        texts.append(members["booleanValue"].cast(_TEXT))
-    return kind, pc.coalesce(*texts)
+        texts.append(members["booleanValue"].cast(_READ))
+    return kind, pc.coalesce(*texts).cast(_TEXT)
 
 
 def _chunk(case: Sequence[int], events: Sequence[_Careful]) -> _Chunk:

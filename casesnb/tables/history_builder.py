@@ -111,7 +111,8 @@ class HistoryBuilder:
         keys.sort(key=lambda each: n_events[each[0]] == 0)
         numbers = np.array([number for number, _ in keys], dtype="int64")
         seen = [self._seen[key] for _, key in keys]
-        counts = [found.counts.get(number, Counts()) for number in numbers.tolist()]
+        nothing = Counts()
+        counts = [found.counts.get(number, nothing) for number in numbers.tolist()]
         now = dt.datetime.now(dt.UTC)
         columns: dict[str, Any] = {
             "domain_id": [domain_id for _, (domain_id, _) in keys],

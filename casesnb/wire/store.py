@@ -15,11 +15,9 @@ import os
 import sqlite3
 import threading
 import time
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import chain, groupby, islice, starmap
+from itertools import groupby, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
@@ -61,7 +59,6 @@ if TYPE_CHECKING:
         Mapping,
         Sequence,
     )
-    from concurrent.futures import Future
     from types import TracebackType
     from typing import Self
 
@@ -75,8 +72,6 @@ _MOST = 1 << 28  # bytes of one answer: more is a damaged length
 _NO_FIELDS = b'{"fields": [], "errors": []}'
 _N_SAMPLES = 200  # pages from which the dictionary is made, once they are there
 _DICTIONARY = 65_536
-_BATCH = 256  # pages read at a time
-_WORKERS = 2
 
 
 class ArchiveError(CasesError):
@@ -637,10 +632,11 @@ class Store:
 
     def listings(self, captures: Iterable[int] | None = None) -> Iterator[list[Page]]:
         """Yield each capture's pages, if all are whole."""
-        for pages in self._read(captures):
-            if isinstance(pages, ArchiveError):
-                raise pages
-            yield pages
+        with closing(self._read(captures)) as read:  # the error holds on to it
+            for pages in read:
+                if isinstance(pages, ArchiveError):
+                    raise pages
+                yield pages
 
     def copy_to(self, path: Path) -> None:
         """Copy all of it into another file by SQLite's own backup."""
@@ -670,7 +666,7 @@ class Store:
 
     def _read(
         self, captures: Iterable[int] | None
-    ) -> Iterator[list[Page] | ArchiveError]:
+    ) -> Generator[list[Page] | ArchiveError]:
         """Yield each capture's pages, or why they are not as they were kept."""
         with self._told(), closing(self._reader()) as db:
             db.execute("PRAGMA temp_store = MEMORY")
@@ -707,36 +703,17 @@ class Store:
                 f"SELECT {ROW} FROM wanted CROSS JOIN page "
                 "ON page.capture_id = wanted.id ORDER BY wanted.place, page.number"
             )
-            with closing(self._ahead(rows)) as ahead:
-                groups = groupby(ahead, lambda read: read.row.capture_id)
+            # An open cursor would keep the file open after `db` is closed.
+            with closing(kept), closing(rows):
+                reads = (self._as_it_came(Row(*row)) for row in rows)
+                groups = groupby(reads, lambda read: read.row.capture_id)
                 group = next(groups, None)
                 for *told, before in kept:
-                    reads: list[_Read] = []
+                    pages: list[_Read] = []
                     if group is not None and group[0] == told[0]:
-                        reads = list(group[1])
+                        pages = list(group[1])
                         group = next(groups, None)
-                    yield self._proved(told, before, reads)
-
-    def _ahead(self, rows: Iterator[Any]) -> Generator[_Read]:
-        """Yield each page as it came, the next ones being read meanwhile."""
-
-        def read(batch: list[Any]) -> list[_Read]:
-            return [self._as_it_came(Row(*row)) for row in batch]
-
-        batches = iter(lambda: list(islice(rows, _BATCH)), [])
-        first = list(islice(batches, 2))
-        if len(first) < 2:  # a thread would cost more than it saves
-            for batch in first:
-                yield from read(batch)
-            return
-        with ThreadPoolExecutor(_WORKERS, "casesnb-archive") as pool:
-            waiting: deque[Future[list[_Read]]] = deque()
-            for batch in chain(first, batches):
-                waiting.append(pool.submit(read, batch))
-                if len(waiting) > _WORKERS + 1:
-                    yield from waiting.popleft().result()
-            while waiting:
-                yield from waiting.popleft().result()
+                    yield self._proved(told, before, pages)
 
     def _proved(
         self, told: Sequence[Any], before: bytes | None, reads: Sequence[_Read]
