@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import ast
 import os
+import pickle
 import queue
 import random
 import re
@@ -40,13 +41,17 @@ PATIENCE = 40.0  # seconds of tests, as they took without a mutant, for each mut
 NOT_ASKED = (
     "browser", "docstrings", "explorer", "explorer_model", "hostile", "house",
     "notebooks", "plots_case", "plots_cases", "plots_comparison", "plots_flow",
-    "plots_people", "plots_style", "pm4py", "pytest_plugin", "readme", "redact_notebooks",
+    "plots_people", "plots_style", "pm4py", "pytest_plugin", "readme",
     "report", "report_forgeries", "report_notebook", "report_verify", "server", "service",
     "story", "text", "timeline", "timeline_browser", "web", "world",
 )  # fmt: skip
 
 # Tests of tests, which are long and notice nothing that the others do not.
 NOT_THESE = "not bug_is_noticed and not swallows_an_unknown and not worth_reading"
+LANES = (
+    "not slow and not browser and not spark and not nightly and not bench "
+    "and not pm4py and not awscli"
+)
 
 OPERATORS = (
     "AddNot", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "ReplaceAndWithOr",
@@ -118,9 +123,11 @@ def all_mutants() -> list[Mutant]:
 
 
 def not_code(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Where there are only types, or the star or stroke between arguments."""
+    """Where there is what mypy reads, or the star or stroke between arguments."""
     spans: list[ast.AST] = []
     for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ClassDef):
+            spans += [d for d in node.decorator_list if "frozen" in ast.unparse(d)]
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             spans.append(node)
         if isinstance(node, ast.FunctionDef) and node.returns is not None:
@@ -224,7 +231,7 @@ def who_runs_what(
                 return
             (tree / ".coverage").unlink(missing_ok=True)
             words = ("coverage", "run", "--rcfile=coverage.ini", "-m", "pytest", file)
-            some = ("-k", NOT_THESE, "--junitxml=junit.xml")
+            some = ("-m", LANES, "-k", NOT_THESE, "--junitxml=junit.xml")
             code = pytest(tree, *words, *QUIET, *some, seconds=600)
             with lock:
                 if code == 5:  # all tests of the file are slow ones
@@ -269,31 +276,45 @@ def try_mutant(
     code = mutant.code()
     if code is None:
         return "none"
-    tests = runs.get((mutant.path, mutant.line), set())
+    if is_in_a_function(mutant):
+        tests = runs.get((mutant.path, mutant.line), set())
+    else:  # run while it is imported, whichever test comes first
+        tests = {
+            t for (path, _), told in runs.items() if path == mutant.path for t in told
+        }
     alone = {test for test in tests if "::" in test and test in took}
     if not alone:  # run while modules are imported: any test of the file may tell
         files = {test.partition("::")[0] for test in tests}
         alone = {test for test in took if test.partition("::")[0] in files}
     if not alone:
         return "not run"
+    own = f"tests/test_{Path(mutant.path).stem}.py::"  # what the module is tested by
     chosen, left = [], PATIENCE
-    for test in sorted(alone, key=took.__getitem__):
-        if chosen and took[test] > left:
-            break
-        chosen.append(test)
-        left -= took[test]
+    for test in sorted(alone, key=lambda t: (not t.startswith(own), took[t])):
+        if not chosen or took[test] <= left:
+            chosen.append(test)
+            left -= took[test]
     target = tree / mutant.path
     before = target.read_text("utf-8")
     target.write_text(code, "utf-8")
     try:
         # In two steps, as a handful of tests notices most.
         for some in (chosen[:8], chosen[8:]):
-            words = ("pytest", *QUIET, "-x", *some)
+            words = ("pytest", *QUIET, "-x", "-m", LANES, *some)
             if some and pytest(tree, *words, seconds=3 * PATIENCE) != 0:
                 return "killed"
         return "survived"
     finally:
         target.write_text(before, "utf-8")
+
+
+def is_in_a_function(mutant: Mutant) -> bool:
+    tree = ast.parse((ROOT / mutant.path).read_text("utf-8"))
+    return any(
+        node.body[0].lineno <= mutant.line <= (node.end_lineno or 0)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+    )
 
 
 def explained() -> dict[tuple[str, str, str], str]:
@@ -311,6 +332,9 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=20, help="all in all")
     parser.add_argument("--only", default="", help="modules whose path holds this")
     parser.add_argument("--most", type=int, default=1000, help="how many at most")
+    parser.add_argument(
+        "--baseline", type=Path, help="keeps which test runs what, and is read if there"
+    )
     asked = parser.parse_args()
     end = time.monotonic() + 60 * asked.minutes - 1.5 * PATIENCE
     mutants = [m for m in all_mutants() if asked.only in m.path]
@@ -321,7 +345,12 @@ def main() -> int:
         trees = [Path(folder, str(n)) for n in range(N_WORKERS)]
         for tree in trees:
             copy_tree(tree)
-        runs, took = who_runs_what(trees)
+        if asked.baseline and asked.baseline.exists():
+            runs, took = pickle.loads(asked.baseline.read_bytes())  # noqa: S301
+        else:
+            runs, took = who_runs_what(trees)
+        if asked.baseline:
+            asked.baseline.write_bytes(pickle.dumps((runs, took)))
         print(f"{len(took)} tests of {sum(took.values()):.0f} s.", flush=True)
         waiting = iter(mutants[: asked.most])
         lock = threading.Lock()
@@ -335,20 +364,25 @@ def main() -> int:
                 found = try_mutant(mutant, tree, runs, took)
                 if found != "none":
                     tried.append((mutant, found))
+                if found not in {"none", "killed"}:
+                    tell(mutant, found)
 
         side_by_side(work, trees)
     return report(tried)
 
 
+def tell(mutant: Mutant, found: str) -> None:
+    before, after = mutant.change()
+    why = explained().get((mutant.path, before, after), "NOT EXPLAINED")
+    print(
+        f"{mutant.path}:{mutant.line} {found} ({mutant.operator}): {why}\n"
+        f"  - {before}\n  + {after}",
+        flush=True,
+    )
+
+
 def report(tried: list[tuple[Mutant, str]]) -> int:
-    known = explained()
     counts = Counter((m.path.split("/")[1], found) for m, found in tried)
-    for mutant, found in sorted(tried, key=lambda each: each[0].path):
-        if found != "killed":
-            before, after = mutant.change()
-            why = known.get((mutant.path, before, after), "NOT EXPLAINED")
-            print(f"{mutant.path}:{mutant.line} {found} ({mutant.operator}): {why}")
-            print(f"  - {before}\n  + {after}")
     for room in ROOMS:
         print(room, {found: n for (r, found), n in counts.items() if r == room})
     killed = sum(found == "killed" for _, found in tried)

@@ -584,3 +584,8 @@ def test_what_rules_are_given_stays_as_it_is_and_is_asked_once() -> None:
     assert asked == [context]
     with pytest.raises(dataclasses.FrozenInstanceError):
         context.closed = ("open",)  # type: ignore[misc]
+
+
+def test_a_rule_is_shown_without_its_function() -> None:
+    assert "function" not in repr(RULES[0])
+    assert repr(RULES[0].name) in repr(RULES[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import math
 
@@ -84,6 +85,13 @@ def test_a_comparison_of_durations_is_told_in_one_sentence() -> None:
     assert mean.low < mean.difference < mean.high
     assert median.low < median.difference < median.high
     assert found.is_different
+    for low, high, is_different in (
+        (-2.0, -0.1, True), (0.1, 2.0, True), (-0.1, 0.1, False), (0.0, 2.0, False)
+    ):  # fmt: skip
+        (main, *others) = found.effects
+        main = main._replace(low=low, high=high)
+        with_it = dataclasses.replace(found, effects=(main, *others))
+        assert with_it.is_different is is_different
     theirs = stats.logrank(
         *(
             stats.CensoredData.right_censored(f["hours"], f["is_open"])
@@ -122,6 +130,13 @@ def test_ends_that_lie_in_a_gap_widen_the_interval_to_what_is_possible() -> None
     assert f"{gap.sum()} and 0 ended at some time in a gap" in str(unsure)
     assert unsure.effects[0].high > sure.effects[0].high
     assert unsure.effects[0].low == sure.effects[0].low
+    # Where both have gaps, the first may be at its shortest while the second is at
+    # its longest, and the other way round.
+    gaps = one.assign(is_known=~gap), other.assign(is_known=~gap)
+    both = cn.compare(*gaps, "hours", n_resamples=300)
+    other_alone = cn.compare(one, gaps[1], "hours", n_resamples=300)
+    assert both.effects[0].high == unsure.effects[0].high
+    assert both.effects[0].low == other_alone.effects[0].low < sure.effects[0].low
 
 
 def test_a_comparison_of_rates_has_newcombes_interval() -> None:

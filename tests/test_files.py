@@ -324,3 +324,13 @@ def test_a_stop_between_two_files_is_noticed_on_reading(
     else:
         read = cn.History.from_csv_folder(tmp_path)
         assert read.certificate == before.certificate
+
+
+def test_a_flag_that_is_none_is_an_error(tmp_path: Path) -> None:
+    histories().to_csv_folder(tmp_path)
+    path = tmp_path / "events.csv"
+    path.write_text(
+        path.read_text("utf-8-sig").replace('"True"', '"maybe"', 1), "utf-8-sig"
+    )
+    with pytest.raises(ValueError, match="'maybe' is neither true nor false"):
+        cn.History.from_csv_folder(tmp_path)

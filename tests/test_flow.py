@@ -199,3 +199,19 @@ def test_times_of_polars_may_be_finer() -> None:
     )
     for function in (cn.trust.time_bounds, cn.backlog, cn.spells):
         assert function(fine).equals(pl.from_pandas(function(changes)))
+
+
+def test_the_first_comment_is_made_not_edited() -> None:
+    about = ("RelatedItem.Updated", "Comment"), ("RelatedItem.Created", "File")
+    about = (*about, ("RelatedItem.Created", "Comment"))
+    events = events_of(
+        event(0, "2026-03-02T00:00Z") | {"event_type": "Case.Created"},
+        *(
+            event(n, f"2026-03-02T{n:02}:00Z")
+            | {"event_type": kind, "related_item_type": item}
+            for n, (kind, item) in enumerate(about, 1)
+        ),
+    )
+    first = cn.first_times(events, changes=case("open"))
+    assert first["first_comment_at"].tolist() == [pd.Timestamp("2026-03-02T03:00Z")]
+    assert first["comment_hours"].tolist() == [3.0]

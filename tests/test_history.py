@@ -208,6 +208,21 @@ def test_the_later_capture_of_a_case_counts_and_the_earlier_one_is_told() -> Non
     assert cn.concat([second, second]).certificate == second.certificate
 
 
+def test_what_two_cases_tell_otherwise_is_counted_by_case() -> None:
+    def load(*kinds: str) -> History:
+        def answer(request: cn.raw.Request) -> cn.raw.Response:
+            kind = kinds[int(request.path.split("/")[4])]
+            return Pages([event(0, fields=[]), event(1, fields=[], type=kind)])(request)
+
+        return cn.load_histories(cn.connect(answer), "d", ["0", "1", "2"])
+
+    first = load("Case.Merged", "Case.Merged", "Case.Updated")
+    second = load("Case.Updated", "Case.Updated", "Case.Updated")
+    assert cn.concat([first, second]).certificate.contradictions == (
+        "2 events of 2 cases told otherwise by an earlier capture",
+    )
+
+
 def test_a_case_that_one_load_missed_is_there_after_another() -> None:
     def deny(*refused: str) -> History:
         def answer(request: cn.raw.Request) -> cn.raw.Response:

@@ -550,3 +550,19 @@ def test_a_client_that_is_not_paced_fails_as_boto3_does() -> None:
             pytest.raises(client.exceptions.ThrottlingException),
         ):
             cn.load_history(client, "d", "c")
+
+
+def test_a_disk_that_is_full_leaves_a_process_its_own_count(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buckets = limits._buckets("1111")
+    assert isinstance(buckets, limits.SharedBuckets)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "touch", full)
+    for taken in (1.0, 2.0):
+        with buckets.held() as held:
+            assert held.get("x", limits._Bucket(0.0, 0.0)).tokens == taken - 1
+            held["x"] = limits._Bucket(taken, 0.0)

@@ -461,3 +461,32 @@ def test_a_load_may_be_given_a_time_and_a_pace_of_its_own() -> None:
     client, at = cn.connect(Cases()), time.monotonic()
     cn.load_histories(client, "d", cases[:4], pace=8.0)
     assert time.monotonic() - at > 0.35
+
+
+@pytest.mark.parametrize("errors", ["raise", "collect"])
+def test_a_case_that_no_table_can_hold_ends_a_load_only_if_it_is_to_raise(
+    errors: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("casesnb.tables.decode._BATCH", 1)  # each page is read at once
+    asked = []
+
+    def answer(request: cn.raw.Request) -> cn.raw.Response:
+        asked.append(request.path)
+        odd = {"performedTime": "never"} if "/c0/" in request.path else {}
+        return Pages([event(0, **odd)])(request)
+
+    names = [f"c{n}" for n in range(40)]
+
+    def load() -> cn.History[Any]:
+        return cn.load_histories(
+            cn.connect(answer), "d", names, errors=errors, workers=1, progress=False
+        )
+
+    if errors == "collect":
+        history = load()
+        assert (history.certificate.n_cases, len(asked)) == (39, 40)
+        assert history.unloaded["case_id"].tolist() == ["c0"]
+    else:
+        with pytest.raises(cn.errors.PageError, match="not a time"):
+            load()
+        assert len(asked) < 20

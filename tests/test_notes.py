@@ -244,3 +244,15 @@ def test_a_hostile_note_stays_text(tmp_path: Path) -> None:
     shown = cn.timeline(history(), notes=notes).to_html()
     assert "<img src=x" not in shown
     assert shown.count("<script") == 1
+
+
+def test_somebody_whom_the_machine_does_not_name_writes_notes_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    notes = cn.Notes(tmp_path / "case.notes.json")
+    notes.add("Looked at.", domain_id="d", case_id="c")
+    assert [note.by for note in notes] == ["somebody not named"]

@@ -481,3 +481,17 @@ def test_a_field_of_an_item_that_nobody_knows_tells_none_of_its_letters() -> Non
     known, own = (redactor.replace("field_id", f"{n}.secret") for n in ("sla", "acme"))
     assert re.fullmatch(r"sla\.(?!secret)\w+", known)
     assert re.fullmatch(r"(?!acme)\w+\.(?!secret)\w+", own)
+
+
+def test_what_tells_people_apart_never_stays() -> None:
+    able = (
+        "custom_entity, domain_name, queue_name, template_name, field_name, name, "
+        "search_term, tag"
+    )
+    cn.Redaction(keep=able.split(", "))
+    for name in (
+        "identifier", "field_id", "arn", "account", "person", "email", "phone",
+        "option", "value", "text", "file_name", "token", "time", "number", "word",
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=f"Name a field, or one of {able}"):
+            cn.Redaction(keep=[name])

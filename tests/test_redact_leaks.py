@@ -13,7 +13,7 @@ from planted import PLANTED, Planted, ask_all
 
 import casesnb as cn
 from casesnb.wire.recording import Recording
-from casesnb.wire.redact.leaks import LeakChecker
+from casesnb.wire.redact.leaks import LeakChecker, _stands_alone
 from casesnb.wire.redact.redactor import Redactor
 
 NAME = "Hana Okafor"
@@ -212,3 +212,22 @@ def test_two_recorders_of_one_folder_know_each_other_s_values(tmp_path: Path) ->
             record=tmp_path,
             redact=cn.Redaction(keep=["summary"], key=b"k" * 32),
         )
+
+
+@pytest.mark.parametrize(
+    ("value", "around", "alone"),
+    [
+        ("rome", "chrome", False),
+        ("rome", "in rome.", True),
+        ("smith", "blacksmith", False),
+        ("smiths", "blacksmiths", True),
+        ("12345678", "9912345678", False),
+        ("12345678", "n12345678n", True),
+        ("123456789", "99123456789", True),
+    ],
+)
+def test_what_is_short_counts_where_it_stands_alone(
+    value: str, around: str, alone: bool
+) -> None:
+    start = around.index(value)
+    assert _stands_alone(around, start, start + len(value)) is alone

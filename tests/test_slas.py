@@ -268,3 +268,11 @@ def test_a_status_that_was_edited_alone_is_an_edit() -> None:
     assert (edit["verdict_before"], edit["verdict_after"]) == ("missed", "met")
     assert (edit["verdict"], edit["verdict_without"]) == ("met", "missed")
     assert verdicts(story) == [("met", "missed", False, 1)]
+
+
+def test_an_end_at_which_no_value_was_set_leaves_both_that_wait_unchecked() -> None:
+    story = case(made(9), made(9, "waiting"))
+    story.item(FLOW, "Updated", "Sla", {"sla.completionTime": (None, at(3))})
+    frame = cn.slas(told(story))
+    assert frame["verdict"].tolist() == ["not checkable"] * 2
+    assert frame["event_ids"].tolist() == ["e1", "e2"]

@@ -287,3 +287,10 @@ def test_a_summary_of_threads_counts_what_their_cases_did() -> None:
     summary = thread_summary(events).iloc[0]
     for name in ("n_events", "n_changes", "n_actors"):
         assert row[name] == summary[name]
+
+
+def test_a_change_whose_event_is_not_there_is_counted_in_its_own_case() -> None:
+    events, changes = two_cases()
+    thread = thread_changes(changes, events=events.iloc[:0])
+    assert thread["is_counted"].all()
+    assert thread["thread_id"].tolist() == thread["case_id"].tolist()

@@ -339,3 +339,12 @@ def test_it_does_not_matter_how_many_bytes_are_read_at_a_time(
     assert_frame_equal(again[0], events)
     assert_frame_equal(again[1], changes)
     assert again[2] == counts
+
+
+def test_a_blank_type_of_item_is_none() -> None:
+    page = json.loads(json.dumps(PAGE))
+    for event in page["auditEvents"]:
+        event["relatedItemType"] = ""
+    events, _, counts = tidy([page], domain_id="d", case_id="c")
+    assert events["related_item_type"].isna().all()
+    assert not counts["d", "c"].unknowns

@@ -98,6 +98,17 @@ def test_a_case_is_told_why_it_is_odd() -> None:
     assert row["event_ids"].split()[0] == "odd-2"
 
 
+def test_a_case_in_which_nothing_was_done_for_long_is_told() -> None:
+    ways = {f"c{n:02}": [(400 + n % 3, "open", "x")] for n in range(60)}
+    ways |= {"still": [(0, "open", "x")]}
+    found = cn.triage(history_of(ways), top=1)
+    assert found["case_id"].tolist() == ["still"]
+    assert re.search(
+        r"nothing done for 1\d\.\d d, while not closed \(1 of 61 that are not\)",
+        found["reasons"][0],
+    )
+
+
 def test_a_case_is_compared_with_its_template() -> None:
     often, never = (
         {

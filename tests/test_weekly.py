@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from decisions import world_and_history
 
 from casesnb.analysis.uncertainty import period_quantiles, poisson
-from casesnb.analysis.weekly import WEEK, key_figures
+from casesnb.analysis.weekly import WEEK, _Told, key_figures
 
 
 def by_hand(entry: list[float], hours: list[float], ended: list[bool]) -> float:
@@ -89,3 +90,39 @@ def test_the_week_ends_when_the_history_was_read() -> None:
         for week in (each.now, each.before):
             if week.low is not None and week.value is not None:
                 assert week.low <= week.value <= (week.high or np.inf)
+
+
+def test_where_one_case_in_four_was_automated_the_share_may_have_been_none() -> None:
+    told = object.__new__(_Told)
+    at, case_ids = pd.Timestamp("2026-03-02T09:00Z"), ["a", "b", "c", "d"]
+    told.done = pd.DataFrame(
+        {
+            "domain_id": "d",
+            "case_id": [*case_ids, "e"],
+            "performed_at": at,
+            "worker": ["automation", "human", "human", "human", "unknown"],
+        }
+    )
+    found = told.automation((at, at + WEEK))
+    assert (found.value, found.low, found.of) == (0.25, 0.0, "of 4 events")
+    assert found.high is not None
+    assert 0.25 < found.high < 1
+    told.done = told.done[told.done["worker"] == "unknown"]
+    assert told.automation((at, at + WEEK)).value is None
+
+
+def test_who_was_closed_at_once_was_not_followed_and_the_tail_is_not_the_median() -> (
+    None
+):
+    told = object.__new__(_Told)
+    start = pd.Timestamp("2026-03-02T00:00Z")
+    hours = [0, *range(1, 11)]
+    ends = [start + pd.Timedelta(hours=n) for n in hours]
+    told.as_of, told.curves = start + WEEK, {}
+    told.born = pd.DataFrame(
+        {"created_at": start, "first_closed_at": ends, "over_at": ends}
+    )
+    week = (start, start + WEEK)
+    assert told.close(0.5)(week).of == "10 closed of 10 followed"
+    assert told.close(0.5)(week).value == 5
+    assert told.close(0.9)(week).value == 9

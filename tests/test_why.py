@@ -96,3 +96,24 @@ def test_the_story_ends_with_it() -> None:
     assert any(line.endswith("status: closed → open, by an agent") for line in lines)
     assert "Why" not in cn.story(history(EVENTS))
     assert "Why" not in cn.story(history(EVENTS), why="priority")
+
+
+@pytest.mark.parametrize(("seconds", "soon"), [(59, True), (60, True), (61, False)])
+def test_what_came_a_minute_later_may_have_been_set_off(
+    seconds: int, soon: bool
+) -> None:
+    later = f"02T10:{seconds // 60:02}:{seconds % 60:02}"
+    acts = event(1, "02T10:00:00", by("anna"), title=("Refund", "Refunds"))
+    closes = event(2, later, by(), status=("open", "closed"))
+    words = told(cn.why(history([EVENTS[0], acts, closes])))
+    (by_whom,) = [message for part, message in words if part == "by"]
+    assert ("which may have set it off" in by_whom) is soon
+    (before,) = [m for part, m in words if part == "before" and "Refunds" in m]
+    assert before.startswith(f"{seconds} s before") is (seconds < 60)
+
+
+def test_a_long_value_is_cut_where_it_is_longer_than_60_characters() -> None:
+    for n, shown in ((60, "x" * 60), (61, "x" * 59 + "…")):
+        sets = event(1, "02T10:00:00", by("anna"), title=("a", "x" * n))
+        found = cn.why(history([EVENTS[0], sets]), "title")
+        assert ("change", f"title: a → {shown}, by an agent") in told(found)

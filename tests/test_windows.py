@@ -160,3 +160,19 @@ def test_what_is_no_window_is_refused(history: cn.History[Any]) -> None:
     work = cn.spells(history, "status", calendar=cn.Calendar())
     with pytest.raises(ValueError, match="working_hours cannot be cut afterwards"):
         cn.between(work, window=FEBRUARY)
+
+
+def test_what_ends_when_a_period_does_ends_in_the_next() -> None:
+    day = [pd.Timestamp(f"2026-03-{n:02}T00:00Z") for n in (2, 3)]
+    spells = pd.DataFrame(
+        {
+            "domain_id": "d", "case_id": ["a", "b"], "field_id": "status",
+            "value": "open", "value_kind": "string",
+            "start_at": day[0] + pd.Timedelta(hours=6),
+            "end_at": [day[1], day[1] - pd.Timedelta(hours=1)],
+            "is_open": False, "is_known": True,
+        }
+    )  # fmt: skip
+    found = cn.under_way(spells, freq="1d", by=[]).set_index("period_at")
+    assert found["n_ended"].tolist() == [1, 1]
+    assert found["n_at_end"].tolist() == [1, 0]

@@ -389,10 +389,10 @@ def _same(kind: str, text: str, other_kind: str, other: str) -> nw.Expr:
 def _one_text(text: nw.Expr) -> nw.Expr:
     """Return texts of which times are written one way, without zeros at their end."""
     text = text.fill_null("")
-    has_part = text.str.contains(_WITH_FRACTION).fill_null(False)
+    has_part = text.str.contains(_WITH_FRACTION)
     in_utc = text.str.replace_all(r"\+00:00$", "Z")
     short = in_utc.str.replace_all(r"0+Z$", "Z").str.replace_all(r"\.Z$", "Z")
-    is_time = text.str.contains(_TIME_OF_UTC).fill_null(False)
+    is_time = text.str.contains(_TIME_OF_UTC)
     return (
         nw.when(has_part)
         .then(short)

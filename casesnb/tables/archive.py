@@ -677,7 +677,7 @@ class Archive:
 def _chosen(store: Store, as_of: dt.datetime | None) -> dict[Key, int]:
     """Return the newest capture of each case, or the newest by a moment."""
     if as_of is None:
-        return {(c.domain_id, c.case_id): c.capture_id for c in store.cases()}
+        return store.newest()
     until = moment(as_of).timestamp() * 1e6
     return {
         (each.domain_id or "", each.case_id or ""): each.id

@@ -96,7 +96,7 @@ class Dataset:
             ) from error
 
     def _refresh(self, store: Store) -> None:
-        chosen = {(c.domain_id, c.case_id): c.capture_id for c in store.cases()}
+        chosen = store.newest()
         store.settle()
         told = self._told()
         if told is None:

@@ -160,10 +160,8 @@ class SharedBuckets(OwnBuckets):
         try:
             told = json.loads(self._path.read_bytes())
             return {name: _Bucket(*map(float, values)) for name, values in told.items()}
-        except FileNotFoundError:
-            return {}
         except (OSError, ValueError, TypeError, AttributeError):
-            return dict(self._held)  # cut short by a kill
+            return dict(self._held)  # not there yet, or cut short by a kill
 
     def _write(self, buckets: _Buckets) -> None:
         told = {name: astuple(bucket) for name, bucket in buckets.items()}

@@ -625,6 +625,16 @@ class Store:
             deleted[tuple(case)] = at
         return [KeptCase._make((*row, deleted.get(row[:2]))) for row in found]
 
+    def newest(self) -> dict[tuple[str, str], int]:
+        """Return the newest capture of each case, in the order they first were kept."""
+        found = self._rows(
+            "SELECT domain_id, case_id, max(id) FROM capture NOT INDEXED "
+            "WHERE operation = ? AND head IS NOT NULL "
+            "GROUP BY domain_id, case_id ORDER BY min(id)",
+            AUDIT,
+        )
+        return {(domain_id, case_id): number for domain_id, case_id, number in found}
+
     def pages(self, captures: Iterable[int] | None = None) -> Iterator[Page]:
         """Yield the pages of captures, or of the newest of each case, if all are whole."""
         for pages in self.listings(captures):
@@ -632,6 +642,8 @@ class Store:
 
     def listings(self, captures: Iterable[int] | None = None) -> Iterator[list[Page]]:
         """Yield each capture's pages, if all are whole."""
+        if captures is None:
+            captures = self.newest().values()
         with closing(self._read(captures)) as read:  # the error holds on to it
             for pages in read:
                 if isinstance(pages, ArchiveError):
@@ -664,9 +676,7 @@ class Store:
             found.append(str(error))
         return found
 
-    def _read(
-        self, captures: Iterable[int] | None
-    ) -> Generator[list[Page] | ArchiveError]:
+    def _read(self, captures: Iterable[int]) -> Generator[list[Page] | ArchiveError]:
         """Yield each capture's pages, or why they are not as they were kept."""
         with self._told(), closing(self._reader()) as db:
             db.execute("PRAGMA temp_store = MEMORY")
@@ -674,25 +684,17 @@ class Store:
                 "CREATE TEMP TABLE wanted (place INTEGER PRIMARY KEY, id INTEGER)"
             )
             db.execute("BEGIN")  # what is kept meanwhile is not seen
-            if captures is None:
-                db.execute(
-                    "INSERT INTO wanted (id) SELECT max(id) FROM capture NOT INDEXED "
-                    "WHERE operation = ? AND head IS NOT NULL "
-                    "GROUP BY domain_id, case_id ORDER BY min(id)",
-                    (AUDIT,),
+            ids = [(each,) for each in dict.fromkeys(captures)]
+            db.executemany("INSERT INTO wanted (id) VALUES (?)", ids)
+            ((n_known,),) = db.execute(
+                "SELECT count(*) FROM wanted JOIN capture USING (id) "
+                "WHERE head IS NOT NULL"
+            )
+            if n_known != len(ids):
+                raise ValueError(
+                    f"{self.path} holds {n_known} of the {len(ids)} captures asked "
+                    "for. Give ids that captures() or cases() told."
                 )
-            else:
-                ids = [(each,) for each in dict.fromkeys(captures)]
-                db.executemany("INSERT INTO wanted (id) VALUES (?)", ids)
-                ((n_known,),) = db.execute(
-                    "SELECT count(*) FROM wanted JOIN capture USING (id) "
-                    "WHERE head IS NOT NULL"
-                )
-                if n_known != len(ids):
-                    raise ValueError(
-                        f"{self.path} holds {n_known} of the {len(ids)} captures asked "
-                        "for. Give ids that captures() or cases() told."
-                    )
             kept = db.execute(
                 f"SELECT {KEPT}, earlier.head FROM wanted "
                 "CROSS JOIN capture ON capture.id = wanted.id "
