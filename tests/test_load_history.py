@@ -137,6 +137,7 @@ def test_no_cases_are_an_empty_history() -> None:
     assert_frame_equal(history.events, EVENTS.empty())
     assert history.certificate.n_cases == 0
     assert history.certificate.reasons == ("no case was asked for",)
+    assert "0 pages, sha256" in str(history.certificate)
 
 
 def test_a_denied_case_is_set_down_beside_the_rest() -> None:

@@ -322,10 +322,11 @@ class Certificate:
         """Say it in one line."""
         read = self.fetched_at
         when = "" if read is None else f", read {read:%Y-%m-%d %H:%M:%S} UTC"
+        source = f" from {self.source}" if self.source else ""
         line = (
             f"{self.standing} ({counted(self.n_events, 'event')}, "
             f"{counted(self.n_changes, 'change')}, {counted(self.n_cases, 'case')}, "
-            f"{counted(self.n_pages, 'page')}{when} from {self.source}, "
+            f"{counted(self.n_pages, 'page')}{when}{source}, "
             f"sha256 {self.sha256[:12]})"
         )
         # What AWS named is in it: a terminal must not obey its control characters.
