@@ -276,16 +276,14 @@ def try_mutant(
     code = mutant.code()
     if code is None:
         return "none"
-    if is_in_a_function(mutant):
-        tests = runs.get((mutant.path, mutant.line), set())
-    else:  # run while it is imported, whichever test comes first
-        tests = {
-            t for (path, _), told in runs.items() if path == mutant.path for t in told
-        }
+    tests = runs.get((mutant.path, mutant.line), set())
     alone = {test for test in tests if "::" in test and test in took}
-    if not alone:  # run while modules are imported: any test of the file may tell
-        files = {test.partition("::")[0] for test in tests}
-        alone = {test for test in took if test.partition("::")[0] in files}
+    if not alone or not is_in_a_function(mutant):
+        # Run while the module is imported, whichever test comes first, or by a process
+        # that a test starts: any test of the module may tell.
+        tests = {t for (m, _), told in runs.items() if m == mutant.path for t in told}
+        files = {test for test in tests if "::" not in test}
+        alone = {t for t in took if t in tests or t.partition("::")[0] in files}
     if not alone:
         return "not run"
     own = f"tests/test_{Path(mutant.path).stem}.py::"  # what the module is tested by

@@ -27,9 +27,10 @@ import casesnb as cn
 from casesnb.sandbox import World
 from casesnb.schema import ARCHIVED_CASES
 from casesnb.tables.archive_dataset import Dataset
-from casesnb.tables.archive_plan import search_for
+from casesnb.tables.archive_plan import Work, planned, search_for
 from casesnb.tables.schema import TEXT_TYPE
 from casesnb.wire.responder import Request, Response
+from casesnb.wire.store_rows import KeptCase
 
 WORLD = World(seed=7)
 DOMAIN, CASE = WORLD.showcase
@@ -705,3 +706,19 @@ def test_a_load_into_an_archive_goes_on_where_it_stopped(archive: cn.Archive) ->
     load()
     assert domain.asked == cases
     assert len(archive.captures("c0")) == 2
+
+
+def test_a_plan_counts_pages_by_what_the_cases_took() -> None:
+    def kept(number: int) -> KeptCase:
+        return KeptCase("d", f"c{number}", number, "then", 0, 3, 1, None)
+
+    cases = [kept(number) for number in range(40)]
+    listed = {case.case_id: "then" for case in cases[:38]}
+    listed |= {"c0": "now", "c1": "now", "new": "now"}
+    work = Work.of(listed, {case.case_id: case for case in cases}, is_all=True)
+    plan = planned(
+        work, cases, n_listed=39, n_new=1, n_sample=10, n_lists=4, pace="full"
+    )
+    # One is new, two were changed, two are listed no more, ten are checked again.
+    assert plan.calls["GetCaseAuditEvents"] == 3 * (1 + 2 + 2 + 10)
+    assert (plan.calls["SearchCases"], plan.n_calls) == (1, 45 + 1 + 4)

@@ -302,3 +302,14 @@ def test_every_place_that_shows_a_certificate_says_what_its_content_says(
         assert said in place
     assert history.certificate.summary()["content"] == "1 break"
     plt.close("all")
+
+
+def test_a_case_whose_creation_did_not_come_is_told() -> None:
+    def answer(request: cn.raw.Request) -> cn.raw.Response:
+        first = 0 if "/whole/" in request.path else 1
+        return Pages([event(n) for n in range(first, 3)])(request)
+
+    history = cn.load_histories(cn.connect(answer), "d", ["whole", "late"])
+    captures = history.certificate.captures.set_index("case_id")
+    assert captures["has_creation"].to_dict() == {"whole": True, "late": False}
+    assert "no Case.Created for 1 of 2 cases" in str(history.certificate)

@@ -215,3 +215,19 @@ def test_the_first_comment_is_made_not_edited() -> None:
     first = cn.first_times(events, changes=case("open"))
     assert first["first_comment_at"].tolist() == [pd.Timestamp("2026-03-02T03:00Z")]
     assert first["comment_hours"].tolist() == [3.0]
+
+
+def test_a_summary_counts_what_was_added_by_its_kind() -> None:
+    items = ["Comment", "File", "File", "Contact", "Contact", "Contact", "Sla"]
+    added = [
+        event(n, f"2026-03-02T{n:02}:00Z")
+        | {"event_type": "RelatedItem.Created", "related_item_type": item}
+        for n, item in enumerate(items, 1)
+    ]
+    edited = event(9, "2026-03-02T09:00Z") | {
+        "event_type": "RelatedItem.Updated",
+        "related_item_type": "Comment",
+    }
+    events = events_of(event(0, "2026-03-02T00:00Z"), *added, edited)
+    (row,) = cn.case_summary(events, changes=case("open")).to_dict("records")
+    assert (row["n_comments"], row["n_contacts"], row["n_events"]) == (1, 3, 9)

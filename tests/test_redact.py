@@ -495,3 +495,17 @@ def test_what_tells_people_apart_never_stays() -> None:
     ):  # fmt: skip
         with pytest.raises(ValueError, match=f"Name a field, or one of {able}"):
             cn.Redaction(keep=[name])
+
+
+def test_an_error_keeps_the_names_that_aws_documents() -> None:
+    told = {"message": "No case", "resourceId": "c-1", "resourceType": "CASE"}
+    request = cn.raw.Request("GetCase", "POST", "/domains/d/cases/c-1")
+    body = json.dumps({**told, "mood": "bad"}).encode()
+    for operation, names in (("GetCase", {*told}), ("GetMood", {"message"})):
+        asked = cn.raw.Request(operation, request.method, request.path)
+        redactor = Redactor(cn.Redaction(key=KEY))
+        _, answer = redactor.exchange(asked, cn.raw.Response(404, {}, body))
+        found = json.loads(answer.body)
+        assert found.keys() & {*told, "mood"} == names
+        assert len(found) == 4
+        assert not {*found.values()} & {*told.values(), "bad"}

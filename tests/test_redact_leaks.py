@@ -231,3 +231,10 @@ def test_what_is_short_counts_where_it_stands_alone(
 ) -> None:
     start = around.index(value)
     assert _stands_alone(around, start, start + len(value)) is alone
+
+
+def test_a_leak_says_where_in_a_list_it_stands() -> None:
+    checker = LeakChecker()
+    checker.add("person", NAME)
+    with pytest.raises(cn.errors.LeakFound, match=r"GetCase\.…\[2\] holds"):
+        checker.check("GetCase", {"cases": ["a", "b", f"for {NAME}"]})

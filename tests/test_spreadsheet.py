@@ -38,6 +38,7 @@ def test_a_history_is_three_sheets_with_frozen_headers_and_times_of_utc(
     times = [row[place].value for row in sheet.iter_rows(min_row=2)]
     wanted = told.events["performed_at"].dt.tz_localize(None)
     assert [pd.Timestamp(each) for each in times] == [*wanted.dt.round("ms")]
+    assert len(sheet.column_dimensions) == len(head)
     assert all(5 < column.width <= 62 for column in sheet.column_dimensions.values())
     kept = dict(book["certificate"].iter_rows(min_row=2, values_only=True))
     assert kept["verdict"] == told.certificate.verdict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -348,3 +349,23 @@ def test_a_blank_type_of_item_is_none() -> None:
     events, _, counts = tidy([page], domain_id="d", case_id="c")
     assert events["related_item_type"].isna().all()
     assert not counts["d", "c"].unknowns
+
+
+def test_what_boto3_parsed_is_read_as_what_came() -> None:
+    at = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
+    text, novel = {"stringValue": "a"}, {"SDK_UNKNOWN_MEMBER": {"name": "novelValue"}}
+    page = {
+        "auditEvents": [
+            {
+                "eventId": "e0",
+                "type": "Case.Created",
+                "performedTime": at,
+                "fields": [{"eventFieldId": "f", "oldValue": text, "newValue": novel}],
+            }
+        ],
+        "ResponseMetadata": {"HTTPStatusCode": 200},
+    }
+    events, changes, counts = tidy([page], domain_id="d", case_id="c")
+    assert events["performed_at"].tolist() == [pd.Timestamp(at)]
+    assert changes[["old", "new_kind"]].to_numpy().tolist() == [["a", "unknown"]]
+    assert counts["d", "c"].unknowns == {"value member novelValue": 1}

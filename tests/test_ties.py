@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from casesnb.tables import ties as ties_module
 from casesnb.tables.ties import LINKED, UNTOLD, Tie, solved
 
 Orders = tuple[tuple[int, ...], ...]  # one for each tie
@@ -126,3 +127,24 @@ def test_many_ties_are_solved_as_all_permutations_say(
     dice = random.Random(repr(("many", shape)))
     for _ in range(1_500):
         judged(linked(dice, *shape))
+
+
+def test_a_tie_of_too_many_orders_follows_its_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ties_module, "_WORK", -1_000_000)
+    for seed in range(20):
+        walk = [{0: (n, n + 1)} for n in range(1, 13)]
+        random.Random(seed).shuffle(walk)
+        (found,) = solved([Tie(walk, {0: 1}, {0: 13})])
+        assert [walk[event][0] for event in found.order] == [
+            (n, n + 1) for n in range(1, 13)
+        ]
+        # Nothing is known of orders that were not looked at.
+        assert set(found.group) == {1}
+        # An event of which nothing goes on to the next costs one break, no more.
+        walk.append({0: (40, 41)})
+        (found,) = solved([Tie(walk, {0: 1}, {0: 13})])
+        placed = [walk[event][0] for event in found.order]
+        placed.remove((40, 41))
+        assert placed == [(n, n + 1) for n in range(1, 13)]

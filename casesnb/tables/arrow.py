@@ -64,8 +64,6 @@ def coded(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
         return np.empty(0, "int64"), pa.array([], TEXT)
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
-    if not column.num_chunks:  # which older pyarrow cannot combine
-        return np.empty(0, "int64"), pa.array([], column.type.value_type)
     column = column.unify_dictionaries().combine_chunks()
     codes = column.indices.cast(pa.int64())
     if codes.null_count:
