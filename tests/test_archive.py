@@ -155,7 +155,7 @@ def test_a_plan_says_what_an_update_then_asks(archive: cn.Archive) -> None:
     plan = archive.plan(CLIENT, DOMAIN, n_sample=3)
     done = update(archive, n_sample=3)
     assert (plan.n_new, plan.n_changed, plan.n_sample) == (2, 2, 3)
-    assert (done.n_new, done.n_changed, done.n_checked) == (2, 2, 3)
+    assert (done.n_new, done.n_changed, done.n_checked, done.n_asked) == (2, 2, 3, 7)
     assert done.n_calls == pytest.approx(plan.n_calls, abs=3)
     assert str(plan).startswith(
         f"20 cases are listed. To ask for: {plan.n_cases} cases"

@@ -209,3 +209,14 @@ def test_what_no_rate_can_tell_is_refused() -> None:
         cn.rates(history, "conforming")
     with pytest.raises(ValueError, match=r"give timedelta\(days=7\) of 'reopened'"):
         cn.rates(history, "holders", within=dt.timedelta(days=1))
+
+
+@pytest.mark.parametrize(("hours", "is_again"), [(9, False), (10, True), (11, True)])
+def test_a_close_counts_as_reopened_within_the_span_its_end_included(
+    hours: int, is_again: bool
+) -> None:
+    ways = {"a": [(0, "open", "x"), (1, "closed", "x"), (11, "open", "x")]}
+    ways["b"] = [(50, "open", "x")]  # the history goes on
+    history = history_of(ways)
+    (row,) = cn.rates(history, within=dt.timedelta(hours=hours)).to_dict("records")
+    assert (row["n"], row["n_of"]) == (int(is_again), 1)

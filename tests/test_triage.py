@@ -104,7 +104,7 @@ def test_a_case_in_which_nothing_was_done_for_long_is_told() -> None:
     found = cn.triage(history_of(ways), top=1)
     assert found["case_id"].tolist() == ["still"]
     assert re.search(
-        r"nothing done for 1\d\.\d d, while not closed \(1 of 61 that are not\)",
+        r"nothing done for 16\.8 d, while not closed \(1 of 61 that are not\)",
         found["reasons"][0],
     )
 
