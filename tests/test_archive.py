@@ -722,3 +722,12 @@ def test_a_plan_counts_pages_by_what_the_cases_took() -> None:
     # One is new, two were changed, two are listed no more, ten are checked again.
     assert plan.calls["GetCaseAuditEvents"] == 3 * (1 + 2 + 2 + 10)
     assert (plan.calls["SearchCases"], plan.n_calls) == (1, 45 + 1 + 4)
+    work = Work(["a", "b", "c", "d", "e"], [], [], [])
+    for n, wanted in (
+        (19, 6),
+        (20, 15),
+    ):  # 1.2 pages each, or three as those that are kept
+        plan = planned(
+            work, cases[:n], n_listed=5, n_new=5, n_sample=0, n_lists=0, pace=True
+        )
+        assert plan.calls["GetCaseAuditEvents"] == wanted

@@ -117,6 +117,13 @@ def test_a_close_without_comment_is_found() -> None:
     assert found("closed_without_comment", late) == [
         ("found", "e1", "closed without any comment before")
     ]
+    for kind in ("File", None):
+        other = Story().created(ANN_).then(ANN_, event_type="RelatedItem.Created")
+        other.events[-1]["related_item_type"] = kind
+        other.then(ANN_, CLOSE)
+        assert [row[:2] for row in found("closed_without_comment", other)] == [
+            ("found", "e2")
+        ]
     said = Story().created(ANN_).item(ANN_, "Created", "Comment").then(ANN_, CLOSE)
     assert found("closed_without_comment", said) == []
     assert found("closed_without_comment", Story().then(ANN_, CLOSE)) == [

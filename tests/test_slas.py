@@ -276,3 +276,17 @@ def test_an_end_at_which_no_value_was_set_leaves_both_that_wait_unchecked() -> N
     frame = cn.slas(told(story))
     assert frame["verdict"].tolist() == ["not checkable"] * 2
     assert frame["event_ids"].tolist() == ["e1", "e2"]
+
+
+def test_a_holder_whom_a_break_names_twice_held_it_all_the_time() -> None:
+    story = case(made(9))
+    for old in (None, BOB):  # the second tells that BOB had it meanwhile
+        story.then(ANN_, {"assigned_user": (old, ANN)})
+    story.then(ANN_, {"status": ("open", "closed")}).item(
+        FLOW, "Updated", "Sla", ended(5, "Met")
+    )
+    frame = cn.sla_holders(told(story))
+    assert frame["holder"].isna().tolist() == [True, False]
+    assert frame["holder"][1] == ANN
+    assert frame["start_at"].tolist() == [pd.Timestamp(at(h)) for h in (1, 2)]
+    assert frame["end_at"].tolist() == [pd.Timestamp(at(h)) for h in (2, 5)]

@@ -39,6 +39,8 @@ def test_a_history_is_three_sheets_with_frozen_headers_and_times_of_utc(
     wanted = told.events["performed_at"].dt.tz_localize(None)
     assert [pd.Timestamp(each) for each in times] == [*wanted.dt.round("ms")]
     assert len(sheet.column_dimensions) == len(head)
+    assert all(cell.font.b for cell in sheet[1])
+    assert not any(cell.font.b for cell in sheet[2])
     assert all(5 < column.width <= 62 for column in sheet.column_dimensions.values())
     kept = dict(book["certificate"].iter_rows(min_row=2, values_only=True))
     assert kept["verdict"] == told.certificate.verdict
