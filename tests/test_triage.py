@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from decisions import history_of, world_and_history
+from test_actors import changes_of, events_of
+from test_checks import ANN_, CLOSE, Story
 
 import casesnb as cn
 
@@ -107,6 +109,25 @@ def test_a_case_in_which_nothing_was_done_for_long_is_told() -> None:
         r"nothing done for 16\.8 d, while not closed \(1 of 61 that are not\)",
         found["reasons"][0],
     )
+
+
+def test_what_a_rule_finds_again_in_a_case_is_counted() -> None:
+    stories = []
+    for n in range(41):
+        story = Story(f"c{n:02}").created(ANN_).then(ANN_, CLOSE)
+        for edit in range(3 if n == 0 else 0):
+            story.then(ANN_, {"title": (f"{edit}", f"{edit + 1}")})
+        stories.append(story)
+    history = cn.History(
+        events_of(*(row for story in stories for row in story.events)),
+        changes_of(*(row for story in stories for row in story.changes)),
+    )
+    (row,) = cn.triage(history, top=1, rules=["edited_after_close"]).to_dict("records")
+    assert row["case_id"] == "c00"
+    assert (
+        "edited_after_close: edited while closed and 2 more (1 of 41" in row["reasons"]
+    )
+    assert row["event_ids"].split()[:3] == ["e2", "e3", "e4"]
 
 
 def test_a_case_is_compared_with_its_template() -> None:
