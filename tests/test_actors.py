@@ -20,6 +20,7 @@ from casesnb.analysis.actors import (
     bursts,
     off_hours,
     rhythm,
+    spans_of_users,
     with_users,
     work_share,
 )
@@ -443,3 +444,23 @@ def test_a_team_of_no_time_is_refused() -> None:
     users["valid_from_at"] = pd.Timestamp("2026-03-02")
     with pytest.raises(ValueError, match=r"valid_from_at of `users` holds no times"):
         cn.actors.with_users(events_of(event(1, "2026-03-02T09:00Z", **agent())), users)
+
+
+def test_between_two_teams_an_agent_is_in_none() -> None:
+    events = events_of(
+        *(event(n, f"2026-03-{n + 1:02}T00:00Z", **agent()) for n in range(8))
+    )
+    users = roles(
+        (ANN, "desk", None, "2026-03-03"), (ANN, "expert", "2026-03-05", "2026-03-07")
+    )
+    team = with_users(events, users)["team"]
+    assert team.where(team.notna(), "-").tolist() == [
+        "desk", "desk", "-", "-", "expert", "expert", "-", "-",
+    ]  # fmt: skip
+    spans = spans_of_users(users).to_native()
+    spans = spans.sort_values("since", na_position="first")
+    assert spans["team"].where(spans["team"].notna(), "-").tolist() == [
+        "desk", "-", "expert", "-",
+    ]  # fmt: skip
+    assert spans["since"].dt.day.fillna(0).tolist() == [0, 3, 5, 7]
+    assert spans["until"].dt.day.fillna(0).tolist() == [3, 5, 7, 0]

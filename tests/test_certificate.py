@@ -313,3 +313,14 @@ def test_a_case_whose_creation_did_not_come_is_told() -> None:
     captures = history.certificate.captures.set_index("case_id")
     assert captures["has_creation"].to_dict() == {"whole": True, "late": False}
     assert "no Case.Created for 1 of 2 cases" in str(history.certificate)
+
+
+def test_a_case_without_an_event_counts_nothing() -> None:
+    captures = cn.load_history(
+        cn.connect(Pages([])), "d", "c"
+    ).certificate.captures.iloc[0]
+    counts = captures[[name for name in captures.index if name.startswith("n_")]]
+    assert counts.drop("n_pages").eq(0).all()
+    assert captures["n_pages"] == 1
+    assert captures["order_seen"] == "not told"
+    assert not captures["has_creation"]

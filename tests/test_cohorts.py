@@ -135,6 +135,7 @@ def test_ends_that_lie_in_a_gap_widen_the_interval_to_what_is_possible() -> None
     gaps = one.assign(is_known=~gap), other.assign(is_known=~gap)
     both = cn.compare(*gaps, "hours", n_resamples=300)
     other_alone = cn.compare(one, gaps[1], "hours", n_resamples=300)
+    assert both.effects[0].difference == sure.effects[0].difference
     assert both.effects[0].high == unsure.effects[0].high
     assert both.effects[0].low == other_alone.effects[0].low < sure.effects[0].low
 

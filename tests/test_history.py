@@ -223,6 +223,17 @@ def test_what_two_cases_tell_otherwise_is_counted_by_case() -> None:
     )
 
 
+def test_changes_told_otherwise_are_counted_by_their_events() -> None:
+    def load(value: str) -> History:
+        fields = [{"eventFieldId": "f", "newValue": {"stringValue": value}}]
+        sent = [event(n, fields=fields if n else []) for n in range(3)]
+        return cn.load_history(cn.connect(Pages(sent)), "d", "c")
+
+    assert cn.concat([load("a"), load("b")]).certificate.contradictions == (
+        "2 events of 1 case told otherwise by an earlier capture",
+    )
+
+
 def test_a_case_that_one_load_missed_is_there_after_another() -> None:
     def deny(*refused: str) -> History:
         def answer(request: cn.raw.Request) -> cn.raw.Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pandas as pd
@@ -234,3 +235,22 @@ def test_an_odd_item_names_its_page(case: Any, why: str) -> None:
         cn.errors.PageError, match=f"SearchCases page 1 of domainId d.*{why}"
     ):
         cn.load_cases(found(case), "d")
+
+
+def test_options_are_those_of_every_list_where_no_field_is_named() -> None:
+    def answer(request: cn.raw.Request) -> cn.raw.Response:
+        if request.operation == "ListFields":
+            told = {"fields": [
+                {"fieldId": name, "fieldArn": f"{ARN}/field/{name}", "name": name,
+                 "type": kind, "namespace": "Custom"}
+                for name, kind in (("a", "SingleSelect"), ("b", "Text"))
+            ]}  # fmt: skip
+        else:
+            (field_id,) = re.findall("fields/([^/]+)/options", request.path)
+            told = {"options": [{"name": f"Of {field_id}", "value": "x"}]}
+        return cn.raw.Response(200, {}, json.dumps(told).encode())
+
+    found = cn.load_options(cn.connect(answer), "d")
+    assert found[["field_id", "name"]].to_numpy().tolist() == [["a", "Of a"]]
+    found = cn.load_options(cn.connect(answer), "d", ["b"])
+    assert found[["field_id", "name"]].to_numpy().tolist() == [["b", "Of b"]]

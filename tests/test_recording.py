@@ -165,6 +165,8 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
         '{"response": {"status": "200", "headers": {}, "json": {}}}': "no answer in it",
         '{"response": {"status": true, "headers": {}, "json": {}}}': "no answer in it",
         '{"response": {"status": 99999, "headers": {}, "json": {}}}': "no answer in it",
+        '{"response": {"status": 600, "headers": {}, "json": {}}}': "no answer in it",
+        '{"response": {"status": 99, "headers": {}, "json": {}}}': "no answer in it",
         '{"response": {"status": 200, "headers": {"date": 5}}}': "no answer in it",
         '{"response": {"status": 200, "headers": 5}}': "no answer in it",
         "[" * 100_000: "not JSON: maximum recursion",
@@ -172,6 +174,12 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(ValueError, match=rf"{file.name} is broken \({why}"):
             cn.load_history(cn.connect(tmp_path), "d", "c")
+    answer = cn.raw.Request("GetCaseAuditEvents", "POST", "/domains/d/cases/c/x")
+    for status in (100, 599):  # what HTTP has
+        file.write_text(f'{{"response": {{"status": {status}, "headers": {{}}}}}}')
+        recording = Recording(tmp_path)
+        recording._file = lambda request: file  # type: ignore[method-assign]
+        assert recording(answer).status == status
 
 
 @pytest.mark.parametrize(

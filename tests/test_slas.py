@@ -290,3 +290,10 @@ def test_a_holder_whom_a_break_names_twice_held_it_all_the_time() -> None:
     assert frame["holder"][1] == ANN
     assert frame["start_at"].tolist() == [pd.Timestamp(at(h)) for h in (1, 2)]
     assert frame["end_at"].tolist() == [pd.Timestamp(at(h)) for h in (2, 5)]
+
+
+def test_the_only_sla_is_the_one_that_gets_its_deadline_later() -> None:
+    story = case({k: v for k, v in made(9).items() if k != "sla.targetTime"})
+    story.item(BOB_, "Updated", "Sla", {"sla.targetTime": (None, at(5))})
+    (row,) = cn.slas(told(story)).to_dict("records")
+    assert (row["target_at"], row["event_ids"]) == (pd.Timestamp(at(5)), "e1 e2")

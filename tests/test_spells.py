@@ -481,6 +481,8 @@ def test_any_table_can_tell_its_working_hours() -> None:
     pd.testing.assert_frame_equal(found, expected)
     with pytest.raises(ValueError, match="'touched_at' here. Name two of: asked_at"):
         cn.with_working_hours(waits, office, start="asked_at", end="touched_at")
+    with pytest.raises(ValueError, match="'a' here. Name two of: asked_at"):
+        cn.with_working_hours(waits, office, start="b", end="a")
     with pytest.raises(ValueError, match="Name another with hours="):
         cn.with_working_hours(
             waits, office, start="asked_at", end="done_at", hours="note"

@@ -369,3 +369,9 @@ def test_what_boto3_parsed_is_read_as_what_came() -> None:
     assert events["performed_at"].tolist() == [pd.Timestamp(at)]
     assert changes[["old", "new_kind"]].to_numpy().tolist() == [["a", "unknown"]]
     assert counts["d", "c"].unknowns == {"value member novelValue": 1}
+
+
+def test_a_member_of_a_page_that_nobody_documents_is_counted() -> None:
+    page = json.loads(json.dumps(PAGE)) | {"mood": "good"}
+    _, _, counts = tidy([page, page], domain_id="d", case_id="c")
+    assert counts["d", "c"].unknowns == {"page member mood": 2}

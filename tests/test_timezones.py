@@ -14,7 +14,13 @@ import pytest
 from engines import rows
 
 import casesnb as cn
-from casesnb.analysis.timezones import offsets, wall, weekday, with_period
+from casesnb.analysis.timezones import (
+    offsets,
+    periods,
+    wall,
+    weekday,
+    with_period,
+)
 from casesnb.schema import CHANGES, EVENTS
 from casesnb.tables.frames import opened, rows_of
 
@@ -217,3 +223,11 @@ def test_a_time_within_the_second_of_a_clock_change_is_no_end_of_the_world(
         found = offsets("Europe/Berlin", first, first + dt.timedelta(days=9))
         hours = [offset // dt.timedelta(hours=1) for _, offset in found]
         assert hours == ([1, 2] if day < 0 else [2])
+
+
+@pytest.mark.parametrize("month", range(1, 13))
+def test_a_quarter_begins_in_january_april_july_and_october(month: int) -> None:
+    at = dt.datetime(2026, month, 15, 13, tzinfo=dt.UTC)
+    (found,) = periods(at, at + dt.timedelta(hours=1), "1q", "UTC")
+    first = 3 * ((month - 1) // 3) + 1
+    assert found[0] == at.replace(month=first, day=1, hour=0)
