@@ -123,7 +123,7 @@ def all_mutants() -> list[Mutant]:
 
 
 def not_code(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Where there is what mypy reads, or the star or stroke between arguments."""
+    """Where there is what mypy reads, a guard, or the star between arguments."""
     spans: list[ast.AST] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ClassDef):
@@ -132,6 +132,8 @@ def not_code(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
             spans.append(node)
         if isinstance(node, ast.FunctionDef) and node.returns is not None:
             spans.append(node.returns)
+        if isinstance(node, ast.keyword) and node.arg == "strict":
+            spans.append(node)  # a guard against what does not come
         annotation = getattr(node, "annotation", None)
         if annotation is not None:
             spans.append(annotation)

@@ -152,6 +152,8 @@ def test_a_plan_says_what_an_update_then_asks(archive: cn.Archive) -> None:
     done = update(archive, BEFORE)
     assert done.n_new == done.n_listed == 18
     assert done.calls["SearchCases"] == plan.calls["SearchCases"] == 1
+    lists = (cn.load_fields(CLIENT, DOMAIN)["type"] == "SingleSelect").sum()
+    assert done.calls["ListFieldOptions"] == lists
     plan = archive.plan(CLIENT, DOMAIN, n_sample=3)
     done = update(archive, n_sample=3)
     assert (plan.n_new, plan.n_changed, plan.n_sample) == (2, 2, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -289,7 +290,9 @@ def test_what_is_not_the_originals_is_told(
     original: cn.History[pd.DataFrame],
 ) -> None:
     found = cn.verify_redacted(original, altered(shown, what), KEY)
-    assert found
+    ids = {re.findall(r"^case (\S+): \d+ row", each)[0] for each in found}
+    assert ids <= {*shown.certificate.captures["case_id"]}
+    assert len(ids) == len(found) > 0
     assert all(told in each for each in found)
 
 
