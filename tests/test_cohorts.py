@@ -147,6 +147,7 @@ def test_a_comparison_of_rates_has_newcombes_interval() -> None:
     other = history_of({f"b{n}": again if n < 1 else once for n in range(20)})
     found = cn.compare(one, other, "reopened")
     (effect,) = found.effects
+    assert [tuple(each)[1:6] for each in found.cohorts] == [(20, 20, 0, 0, 0)] * 2
     assert (effect.a, effect.b) == (0.3, 0.05)
     assert (effect.low, effect.high) == newcombe(6, 20, 1, 20)
     assert "30.0% (a) and 5.0% (b), -25.0 points (95% interval" in str(found)
@@ -284,3 +285,12 @@ def test_newcombes_interval_covers_a_known_difference() -> None:
         low, high = newcombe(n, 150, m, 150)
         n_covered += low <= 0.1 <= high
     assert 0.93 <= n_covered / 1000 <= 0.97
+
+
+def test_what_lasted_nobody_knows_how_long_is_left_out_and_counted() -> None:
+    dice = np.random.default_rng(5)
+    one, other = waits(dice, 10.0), waits(dice, 12.0)
+    one.loc[:2, "hours"] = None
+    found = cn.compare(one, other, "hours", n_resamples=50)
+    assert [each.n_excluded for each in found.cohorts] == [3, 0]
+    assert found.cohorts[0].excluded.startswith("3 ")

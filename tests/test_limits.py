@@ -566,3 +566,14 @@ def test_a_disk_that_is_full_leaves_a_process_its_own_count(
         with buckets.held() as held:
             assert held.get("x", limits._Bucket(0.0, 0.0)).tokens == taken - 1
             held["x"] = limits._Bucket(taken, 0.0)
+
+
+def test_however_often_it_is_refused_it_asks_once_in_twenty_seconds() -> None:
+    clock = Clock()
+    pace = keeper(clock)
+    times(pace, clock, AUDIT, 20)
+    for _ in range(12):
+        clock.now += 1
+        pace.refused(AUDIT)
+    asked = times(pace, clock, AUDIT, 3)
+    assert 10 < asked[2] - asked[1] <= 20

@@ -16,7 +16,8 @@ from answers import Pages, event, reply
 
 import casesnb as cn
 from casesnb.cli import main
-from casesnb.wire.recording import Recording
+from casesnb.wire.recording import Recording, _public
+from casesnb.wire.responder import asked_in
 
 
 def recorded(folder: Path, n: int = 60) -> Pages:
@@ -392,3 +393,19 @@ def test_the_command_records_what_a_notebook_asks(
     )  # type: ignore[arg-type]
     assert set(history.changes["new"].dropna()) & {"normal", "high", "low", "critical"}
     assert "Priority" not in set(fields["name"])
+
+
+def test_of_a_redacted_source_its_kind_alone_is_told() -> None:
+    sandbox = {"source": "sandbox", "seed": 7}
+    assert _public(sandbox) == sandbox
+    assert _public({"source": "live", "account": "1111"}) == {"source": "live"}
+    assert _public({"source": "https://a.example/x"}) == {"source": "unknown"}
+    assert _public({}) == {"source": "None"}
+
+
+@pytest.mark.parametrize("body", [b"{", b"[1]", b"[" * 100_000])
+def test_what_a_request_asks_is_nothing_where_its_body_is_none(body: bytes) -> None:
+    request = cn.raw.Request("X", "POST", "/x", "a=1&b=", body)
+    assert asked_in(request) == ({"a": "1", "b": ""}, {})
+    request = cn.raw.Request("X", "POST", "/x", "", b'{"c": 2}')
+    assert asked_in(request) == ({}, {"c": 2})

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import casesnb as cn
+from casesnb.analysis.durations import hours_text
 from casesnb.schema import (
     BACKLOG,
     BLAME,
@@ -521,3 +522,14 @@ def test_hours_that_make_no_sense_are_refused(hours: Any, told: str) -> None:
         cn.Calendar(hours)
     with pytest.raises(ValueError, match="no time zone"):
         cn.Calendar(tz="Berlin")
+
+
+@pytest.mark.parametrize(
+    ("hours", "told"),
+    [
+        (0, "0 min"), (0.99, "59 min"), (1, "1.0 h"), (47.94, "47.9 h"), (48, "2.0 d"),
+        (24_012, "1,000.5 d"), (float("nan"), "unknown"),
+    ],
+)  # fmt: skip
+def test_a_duration_is_told_in_the_unit_that_suits_it(hours: float, told: str) -> None:
+    assert hours_text(hours) == told

@@ -231,3 +231,15 @@ def test_a_quarter_begins_in_january_april_july_and_october(month: int) -> None:
     (found,) = periods(at, at + dt.timedelta(hours=1), "1q", "UTC")
     first = 3 * ((month - 1) // 3) + 1
     assert found[0] == at.replace(month=first, day=1, hour=0)
+
+
+@pytest.mark.parametrize(("freq", "step"), [("1mo", 1), ("1q", 3), ("1y", 12)])
+def test_periods_of_the_calendar_follow_each_other_over_the_years(
+    freq: str, step: int
+) -> None:
+    first, last = (dt.datetime(year, 1, 1, tzinfo=dt.UTC) for year in (2024, 2027))
+    found = [each[0] for each in periods(first, last, freq, "UTC")]
+    assert found == [
+        dt.datetime(2024 + n // 12, n % 12 + 1, 1, tzinfo=dt.UTC)
+        for n in range(0, 36, step)
+    ]
