@@ -724,6 +724,11 @@ def test_a_plan_counts_pages_by_what_the_cases_took() -> None:
     # One is new, two were changed, two are listed no more, ten are checked again.
     assert plan.calls["GetCaseAuditEvents"] == 3 * (1 + 2 + 2 + 10)
     assert (plan.calls["SearchCases"], plan.n_calls) == (1, 45 + 1 + 4)
+    assert str(plan) == (
+        "39 cases are listed. To ask for: 15 cases (1 new, 2 changed, 2 listed no more, "
+        "10 to check again) in about 50 calls (1 SearchCases, 45 GetCaseAuditEvents, "
+        "4 for names), which take less than a minute at 1.94 calls a second."
+    )
     work = Work(["a", "b", "c", "d", "e"], [], [], [])
     for n, wanted in (
         (19, 6),
@@ -733,3 +738,4 @@ def test_a_plan_counts_pages_by_what_the_cases_took() -> None:
             work, cases[:n], n_listed=5, n_new=5, n_sample=0, n_lists=0, pace=True
         )
         assert plan.calls["GetCaseAuditEvents"] == wanted
+        assert "(5 new, 0 changed) in about" in str(plan)

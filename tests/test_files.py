@@ -334,3 +334,15 @@ def test_a_flag_that_is_none_is_an_error(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match="'maybe' is neither true nor false"):
         cn.History.from_csv_folder(tmp_path)
+
+
+def test_what_is_lacking_in_a_file_is_named(tmp_path: Path) -> None:
+    history().to_csv_folder(tmp_path)
+    path = tmp_path / "history.json"
+    told = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({k: v for k, v in told.items() if k != "format"}))
+    with pytest.raises(ValueError, match=r"not as History wrote it: no format\."):
+        cn.History.from_csv_folder(tmp_path)
+    path.write_text("[1")
+    with pytest.raises(ValueError, match=r"not as History wrote it: Expecting"):
+        cn.History.from_csv_folder(tmp_path)

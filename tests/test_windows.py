@@ -176,3 +176,4 @@ def test_what_ends_when_a_period_does_ends_in_the_next() -> None:
     found = cn.under_way(spells, freq="1d", by=[]).set_index("period_at")
     assert found["n_ended"].tolist() == [1, 1]
     assert found["n_at_end"].tolist() == [1, 0]
+    assert found["n_at_start"].tolist() == [0, 1]
