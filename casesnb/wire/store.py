@@ -707,15 +707,15 @@ class Store:
             )
             # An open cursor would keep the file open after `db` is closed.
             with closing(kept), closing(rows):
-                reads = (self._as_it_came(Row(*row)) for row in rows)
-                groups = groupby(reads, lambda read: read.row.capture_id)
+                came = (self._as_it_came(Row(*row)) for row in rows)
+                groups = groupby(came, lambda read: read.row.capture_id)
                 group = next(groups, None)
                 for *told, before in kept:
-                    pages: list[_Read] = []
+                    reads: list[_Read] = []
                     if group is not None and group[0] == told[0]:
-                        pages = list(group[1])
+                        reads = list(group[1])
                         group = next(groups, None)
-                    yield self._proved(told, before, pages)
+                    yield self._proved(told, before, reads)
 
     def _proved(
         self, told: Sequence[Any], before: bytes | None, reads: Sequence[_Read]
