@@ -297,3 +297,30 @@ def test_the_only_sla_is_the_one_that_gets_its_deadline_later() -> None:
     story.item(BOB_, "Updated", "Sla", {"sla.targetTime": (None, at(5))})
     (row,) = cn.slas(told(story)).to_dict("records")
     assert (row["target_at"], row["event_ids"]) == (pd.Timestamp(at(5)), "e1 e2")
+
+
+def test_who_passes_a_case_on_at_the_deadline_held_it_then() -> None:
+    story = case(made(4)).then(ANN_, {"assigned_user": (None, ANN)}).then(ANN_)
+    story.then(ANN_, {"assigned_user": (ANN, BOB)}).then(ANN_)
+    (sla,) = cn.slas(told(story)).to_dict("records")
+    assert (sla["verdict"], sla["holder"], sla["n_holders"]) == ("missed", ANN, 2)
+    frame = cn.sla_holders(told(story))
+    assert frame["is_at_deadline"].tolist() == [False, True, False]
+    # One that ends at its deadline is met: no deadline passed.
+    story = case(made(4)).then(ANN_, {"assigned_user": (None, ANN)})
+    story.then(ANN_, {"status": ("open", "closed")})
+    story.item(FLOW, "Updated", "Sla", ended(4, "Met"))
+    assert cn.slas(told(story))["verdict"].tolist() == ["met"]
+    assert not cn.sla_holders(told(story))["is_at_deadline"].any()
+
+
+def test_who_had_passed_a_case_on_as_an_sla_was_added_never_held_it() -> None:
+    story = Story().created(ANN_).then(ANN_, {"assigned_user": (None, ANN)})
+    story.then(ANN_, {"assigned_user": (ANN, BOB)})
+    story.item(FLOW, "Created", "Sla", made(9))
+    added = story.events[-1]
+    for row in (added, *story.changes):
+        if row["event_id"] == added["event_id"]:
+            row["performed_at"] = story.events[2]["performed_at"]
+    story.then(ANN_)
+    assert cn.sla_holders(told(story))["holder"].tolist() == [BOB]

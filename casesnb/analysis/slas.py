@@ -355,7 +355,10 @@ def sla_holders(
         for place, (start, end, holder, event_id, actor) in enumerate(stretches):
             target = sla.target_at(start)
             is_last = place == len(stretches) - 1
-            passed = sla.target is not None and start < sla.target
+            # Who passes it on at the deadline itself held it until then, as `slas` says.
+            passed = sla.target is not None and (
+                start < sla.target < end or (sla.target == end and not is_last)
+            )
             rows.append(
                 {
                     **_case(sla),
@@ -368,7 +371,7 @@ def sla_holders(
                     "target_at": target,
                     "hours_left": _hours(start, target),
                     "is_last": is_last,
-                    "is_at_deadline": passed and bool(sla.target < end),  # type: ignore[operator]
+                    "is_at_deadline": passed,
                     "event_id": event_id,
                     "actor": actor,
                 }
