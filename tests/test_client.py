@@ -256,3 +256,13 @@ def test_an_error_before_the_answer_says_what_to_try(
     asked, advice = caught.value.__notes__
     assert asked == "casesnb was asking for ListDomains page 1 of the list."
     assert told in advice
+
+
+def test_a_service_on_this_machine_needs_no_profile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    client = cn.connect(endpoint_url="http://127.0.0.1:9", pace=False)
+    assert client.meta.endpoint_url == "http://127.0.0.1:9"
+    with pytest.raises(botocore.exceptions.ProfileNotFound):
+        cn.connect(endpoint_url="https://cases.us-east-1.amazonaws.com")

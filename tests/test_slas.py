@@ -324,3 +324,12 @@ def test_who_had_passed_a_case_on_as_an_sla_was_added_never_held_it() -> None:
             row["performed_at"] = story.events[2]["performed_at"]
     story.then(ANN_)
     assert cn.sla_holders(told(story))["holder"].tolist() == [BOB]
+
+
+def test_of_two_slas_with_one_deadline_the_status_tells_which_was_moved() -> None:
+    story = case(made(9), made(9, **{"sla.status": (None, "Overdue")}))
+    story.item(BOB_, "Updated", "Sla", moved(9, 12, status=("Overdue", "Active")))
+    frame = cn.slas(told(story))
+    assert frame["target_at"].tolist() == [pd.Timestamp(at(9)), pd.Timestamp(at(12))]
+    assert frame["event_ids"].tolist() == ["e1", "e2 e3"]
+    assert frame["reason"].isna().all()
