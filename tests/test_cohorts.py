@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import math
+from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
 from decisions import UTC, history_of, told, world_and_history
 from scipy import stats
+from test_actors import changes_of, events_of
+from test_checks import ANN_, CLOSE, Story
 
 import casesnb as cn
 from casesnb.analysis.cohorts import Comparison, compare_before_after
@@ -294,3 +297,27 @@ def test_what_lasted_nobody_knows_how_long_is_left_out_and_counted() -> None:
     found = cn.compare(one, other, "hours", n_resamples=50)
     assert [each.n_excluded for each in found.cohorts] == [3, 0]
     assert found.cohorts[0].excluded.startswith("3 ")
+
+
+def test_a_close_that_shows_only_by_what_follows_it_was_before_that() -> None:
+    stories = [Story(f"c{n}").created(ANN_) for n in range(6)]
+    for story, n in product(stories, range(9)):
+        story.then(ANN_)
+        if n == 8:
+            is_first = story is stories[0]
+            story.then(ANN_, {"status": ("closed", "open")} if is_first else CLOSE)
+
+    def of(some: list[Story]) -> cn.History[pd.DataFrame]:
+        return cn.History(
+            events_of(*(row for story in some for row in story.events)),
+            changes_of(*(row for story in some for row in story.changes)),
+        )
+
+    found = cn.compare(of(stories), of(stories[1:]), "closed_hours", n_resamples=50)
+    assert [each.n_between for each in found.cohorts] == [1, 0]
+    assert [(step.name, step.hours) for step in found.curves] == [("a", 10), ("b", 10)]
+    (mean, _) = found.effects
+    assert (mean.a, mean.b) == (10.0, 10.0)
+    # Who all end at one time differ in nothing that a test could judge.
+    assert found.p_value is None
+    assert "log-rank" not in str(found)

@@ -509,3 +509,13 @@ def test_an_error_keeps_the_names_that_aws_documents() -> None:
         assert found.keys() & {*told, "mood"} == names
         assert len(found) == 4
         assert not {*found.values()} & {*told.values(), "bad"}
+
+
+def test_a_query_keeps_what_is_blank() -> None:
+    asked = cn.raw.Request(
+        "ListFields", "POST", "/domains/d/fields-list", "maxResults="
+    )
+    written, _ = Redactor(cn.Redaction(key=KEY)).exchange(
+        asked, cn.raw.Response(200, {}, b"{}")
+    )
+    assert written.query == "maxResults="

@@ -100,3 +100,10 @@ def test_what_cannot_be_written_is_refused_in_one_sentence(
     with pytest.raises(ModuleNotFoundError, match="pip install 'casesnb\\[excel\\]'"):
         cn.export.to_excel(one, path)
     assert not path.exists()
+
+
+def test_a_sheet_has_as_many_rows_as_excel_allows() -> None:
+    from casesnb.tables import spreadsheet
+
+    most = openpyxl.xml.constants.MAX_ROW
+    assert spreadsheet._ROWS + 1 == most  # with its header

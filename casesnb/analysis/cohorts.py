@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -439,7 +440,9 @@ def _compared(
             for sample in samples
         )
         if any(sample.ended.any() for sample in samples):
-            p_value = float(stats.logrank(one, other).pvalue)
+            with np.errstate(invalid="ignore"):  # all ended at one time
+                found = float(stats.logrank(one, other).pvalue)
+            p_value = None if math.isnan(found) else found
     cohorts = [
         Cohort(
             name,
