@@ -106,4 +106,4 @@ def test_a_sheet_has_as_many_rows_as_excel_allows() -> None:
     from casesnb.tables import spreadsheet
 
     most = openpyxl.xml.constants.MAX_ROW
-    assert spreadsheet._ROWS + 1 == most  # with its header
+    assert most == spreadsheet._ROWS + 1  # with its header
