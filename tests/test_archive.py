@@ -154,6 +154,9 @@ def test_a_plan_says_what_an_update_then_asks(archive: cn.Archive) -> None:
     assert done.calls["SearchCases"] == plan.calls["SearchCases"] == 1
     lists = (cn.load_fields(CLIENT, DOMAIN)["type"] == "SingleSelect").sum()
     assert done.calls["ListFieldOptions"] == lists
+    asked = {"SearchCases", "GetCaseAuditEvents"}
+    n_lists = sum(n for name, n in done.calls.items() if name not in asked)
+    assert plan.calls["for names"] == pytest.approx(n_lists, abs=2)
     plan = archive.plan(CLIENT, DOMAIN, n_sample=3)
     done = update(archive, n_sample=3)
     assert (plan.n_new, plan.n_changed, plan.n_sample) == (2, 2, 3)

@@ -155,6 +155,12 @@ def test_a_comparison_of_rates_has_newcombes_interval() -> None:
     assert (effect.low, effect.high) == newcombe(6, 20, 1, 20)
     assert "30.0% (a) and 5.0% (b), -25.0 points (95% interval" in str(found)
     assert found.p_value is None
+    fresh = [(0, "open", "a"), (900, "closed", "a")]
+    late = history_of({f"a{n}": fresh if n < 2 else once for n in range(20)})
+    week = dt.timedelta(days=7)
+    (cohort, _) = cn.compare(late, late, "reopened", within=week).cohorts
+    assert (cohort.n, cohort.n_excluded) == (18, 2)
+    assert cohort.excluded == "2 closed too short a time ago"
 
 
 def test_before_and_after_tells_the_cases_that_straddle_the_date() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pytest
-from test_actors import changes_of, event, events_of
+from test_actors import agent, changes_of, event, events_of
 
 import casesnb as cn
 from casesnb.schema import CASE_FIELDS
@@ -224,10 +224,11 @@ def test_a_summary_counts_what_was_added_by_its_kind() -> None:
         | {"event_type": "RelatedItem.Created", "related_item_type": item}
         for n, item in enumerate(items, 1)
     ]
-    edited = event(9, "2026-03-02T09:00Z") | {
+    edited = event(9, "2026-03-02T09:00Z", **agent()) | {
         "event_type": "RelatedItem.Updated",
         "related_item_type": "Comment",
     }
     events = events_of(event(0, "2026-03-02T00:00Z"), *added, edited)
     (row,) = cn.case_summary(events, changes=case("open")).to_dict("records")
     assert (row["n_comments"], row["n_contacts"], row["n_events"]) == (1, 3, 9)
+    assert row["n_by_agents"] == 1

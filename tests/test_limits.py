@@ -577,3 +577,20 @@ def test_however_often_it_is_refused_it_asks_once_in_twenty_seconds() -> None:
         pace.refused(AUDIT)
     asked = times(pace, clock, AUDIT, 3)
     assert 10 < asked[2] - asked[1] <= 20
+
+
+def test_what_processes_share_is_in_the_users_cache(tmp_path: Path) -> None:
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from casesnb.wire import limits; print(limits._folder())",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)},
+    ).stdout.strip()
+    assert Path(told).name == "limits"
+    assert Path(told).parent.name == "casesnb"
+    assert tmp_path in Path(told).parents

@@ -5,13 +5,20 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import narwhals as nw
 import pandas as pd
 import pytest
 from decisions import FEBRUARY, history_of, told, whole_cases, world_and_history
 from scipy import stats
 
 import casesnb as cn
-from casesnb.analysis.uncertainty import expanded, newcombe, poisson, wilson
+from casesnb.analysis.uncertainty import (
+    expanded,
+    newcombe,
+    poisson,
+    wilson,
+    with_wilson,
+)
 
 BOTH = [range(2), pytest.param(range(200), marks=pytest.mark.slow)]
 
@@ -220,3 +227,11 @@ def test_a_close_counts_as_reopened_within_the_span_its_end_included(
     history = history_of(ways)
     (row,) = cn.rates(history, within=dt.timedelta(hours=hours)).to_dict("records")
     assert (row["n"], row["n_of"]) == (int(is_again), 1)
+
+
+def test_of_none_there_is_no_rate_and_no_interval() -> None:
+    counts = pd.DataFrame({"n": [0, 0, 2], "n_of": [0, 2, 2]})
+    none, *some = with_wilson(nw.from_native(counts)).to_native().itertuples()
+    assert all(pd.isna(each) for each in (none.rate, none.low, none.high))
+    for row in some:
+        assert (row.low, row.high) == pytest.approx(wilson(row.n, row.n_of))

@@ -333,3 +333,11 @@ def test_of_two_slas_with_one_deadline_the_status_tells_which_was_moved() -> Non
     assert frame["target_at"].tolist() == [pd.Timestamp(at(9)), pd.Timestamp(at(12))]
     assert frame["event_ids"].tolist() == ["e1", "e2 e3"]
     assert frame["reason"].isna().all()
+
+
+def test_what_ended_in_time_by_a_late_edit_of_its_deadline_is_missed_without() -> None:
+    story = case(made(3)).then(ANN_).then(ANN_)
+    story.item(BOB_, "Updated", "Sla", moved(3, 5))
+    story.then(ANN_, {"status": ("open", "closed")})
+    story.item(FLOW, "Updated", "Sla", ended(5, "Met"))
+    assert verdicts(story) == [("met", "missed", False, 1)]

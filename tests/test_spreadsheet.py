@@ -107,3 +107,11 @@ def test_a_sheet_has_as_many_rows_as_excel_allows() -> None:
 
     most = openpyxl.xml.constants.MAX_ROW
     assert most == spreadsheet._ROWS + 1  # with its header
+
+
+def test_a_sheets_name_is_cut_to_what_excel_takes(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [1]})
+    book = read(cn.export.to_excel({"x" * 31 + "yz": frame}, tmp_path / "x.xlsx"))
+    assert book.sheetnames == ["x" * 31]
+    with pytest.raises(ValueError, match="Two sheets would be called"):
+        cn.export.to_excel({"x" * 32: frame, "X" * 33: frame}, tmp_path / "y.xlsx")
