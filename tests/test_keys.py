@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from casesnb.tables.arrow import ranked
 from casesnb.tables.frames import rows_of
 from casesnb.tables.keys import beside_all, carried_by, looked_up, told_apart
 
@@ -104,3 +105,15 @@ def test_rows_of_many_keys_are_told_apart_where_no_number_is_large_enough() -> N
     found = told_apart(nw.from_native(both), "who", names)["who"].to_numpy()
     assert (found[:n] == found[n:]).all()
     assert len({*found[:n].tolist()}) == n
+
+
+@pytest.mark.parametrize("values", [["a", "b", None], ["b", None, "a"], ["a", "b"]])
+@pytest.mark.parametrize("is_coded", [False, True])
+def test_what_is_missing_is_ranked_last(
+    values: list[str | None], is_coded: bool
+) -> None:
+    column = pa.chunked_array([pa.array(values)])
+    column = column.dictionary_encode() if is_coded else column
+    places, n = ranked(column)
+    assert places.tolist() == [{"a": 0, "b": 1, None: 2}[each] for each in values]
+    assert n == 3

@@ -235,3 +235,9 @@ def test_of_none_there_is_no_rate_and_no_interval() -> None:
     assert all(pd.isna(each) for each in (none.rate, none.low, none.high))
     for row in some:
         assert (row.low, row.high) == pytest.approx(wilson(row.n, row.n_of))
+
+
+def test_the_fewer_cases_the_wider() -> None:
+    lows = [expanded(n)[0] for n in (1, 2, 3, 4, 10, 1e9)]
+    assert lows[0] == lows[1]
+    assert lows[1:] == sorted(set(lows[1:]))

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -845,3 +846,19 @@ def test_what_is_asked_of_the_store_is_asked_by_any_client(store: Store) -> None
     capture = store.begin(AUDIT, **asked("c"))
     capture.keep(page)
     assert len(cn.load_history(asking(store), DOMAIN, "c").events) == 1
+
+
+def test_an_index_that_lost_its_rows_is_told(kept: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(kept, tmp_path))
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute(
+            "UPDATE sqlite_master SET sql = 'CREATE INDEX capture_of ON capture "
+            "(id, listing)' WHERE name = 'capture_of'"
+        )
+        db.commit()
+    with Store(path) as store:
+        told = store.check()
+        assert len(list(store.pages())) > 3  # the pages are whole
+    assert told
+    assert all("missing from index capture_of" in each for each in told)
