@@ -73,6 +73,12 @@ def test_a_comparison_of_durations_is_told_in_one_sentence() -> None:
     one, other = waits(dice, 10.0, 200), waits(dice, 20.0, 200)
     found = cn.compare(one, other, "hours", names=("old", "new"))
     assert isinstance(found, Comparison)
+    for name, frame in (("old", one), ("new", other)):
+        curve = [step[1:] for step in found.curves if step.name == name]
+        same = cn.survival(frame.assign(group="g"), by=["group"])
+        same = same[same["n_ended"] > 0][["hours", "share", "low", "high"]]
+        curve = [step for step in curve if step[0] in {*same["hours"]}]
+        np.testing.assert_allclose(curve, same.to_numpy(), atol=1e-9)
     text = str(found)
     assert text.count(". ") == 0
     assert text.endswith(").")

@@ -148,3 +148,13 @@ def test_rows_tell_what_is_missing_and_no_word_is(of: Any) -> None:
     assert (one["text"], one["n"]) == ("NaT", 1.5)
     assert one["at"].isoformat() == "2026-03-01T09:00:00+00:00"
     assert list(other.values()) == [None, None, None]
+
+
+def test_times_of_another_zone_are_those_of_utc() -> None:
+    world = cn.sandbox.World(seed=7)
+    history = cn.load_history(cn.connect(world), *world.showcase)
+    there = history.changes.assign(
+        performed_at=history.changes["performed_at"].dt.tz_convert("Asia/Kolkata")
+    )
+    for ask in (cn.spells, cn.transitions, cn.handoffs):
+        pd.testing.assert_frame_equal(ask(there), ask(history.changes))
