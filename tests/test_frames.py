@@ -158,3 +158,12 @@ def test_times_of_another_zone_are_those_of_utc() -> None:
     )
     for ask in (cn.spells, cn.transitions, cn.handoffs):
         pd.testing.assert_frame_equal(ask(there), ask(history.changes))
+
+
+def test_a_column_that_holds_nothing_at_all_is_one_of_texts() -> None:
+    changes = changes_of((9, "status", MISSING, text("open")))
+    told = pl.from_pandas(changes).with_columns(old=None, old_kind=None)
+    assert told.schema["old"] == pl.Null
+    found = cn.blame(told)
+    assert found["previous"].to_list() == [None]
+    assert found.schema["previous"] == pl.String

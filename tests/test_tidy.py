@@ -375,3 +375,8 @@ def test_a_member_of_a_page_that_nobody_documents_is_counted() -> None:
     page = json.loads(json.dumps(PAGE)) | {"mood": "good"}
     _, _, counts = tidy([page, page], domain_id="d", case_id="c")
     assert counts["d", "c"].unknowns == {"page member mood": 2}
+
+
+def test_a_page_was_asked_for_once_unless_it_says_more() -> None:
+    page = Page(OPERATION, {"domainId": "d", "caseId": "c"}, 0, b"{}")
+    assert (page.retries, page.throttles, page.next_token) == (0, 0, None)

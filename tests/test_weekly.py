@@ -126,3 +126,7 @@ def test_who_was_closed_at_once_was_not_followed_and_the_tail_is_not_the_median(
     assert told.close(0.5)(week).of == "10 closed of 10 followed"
     assert told.close(0.5)(week).value == 5
     assert told.close(0.9)(week).value == 9
+    # A case that a merge ended was followed until then, and never closed.
+    told.curves = {}
+    told.born.loc[5:, "first_closed_at"] = pd.NaT
+    assert told.close(0.5)(week).of == "4 closed of 10 followed"
