@@ -156,7 +156,7 @@ def test_times_of_another_zone_are_those_of_utc() -> None:
     there = history.changes.assign(
         performed_at=history.changes["performed_at"].dt.tz_convert("Asia/Kolkata")
     )
-    for ask in (cn.spells, cn.transitions, cn.handoffs):
+    for ask in (cn.spells, cn.transitions, cn.handoffs, cn.backlog):
         pd.testing.assert_frame_equal(ask(there), ask(history.changes))
 
 

@@ -102,9 +102,10 @@ def test_what_cannot_be_written_is_refused_in_one_sentence(
     assert not path.exists()
 
 
-def test_a_sheet_has_as_many_rows_as_excel_allows() -> None:
+def test_a_sheet_has_as_many_rows_as_excel_allows(tmp_path: Path) -> None:
     from casesnb.tables import spreadsheet
 
+    cn.export.to_excel(pd.DataFrame({"a": [1]}), tmp_path / "x.xlsx")
     most = openpyxl.xml.constants.MAX_ROW
     assert most == spreadsheet._ROWS + 1  # with its header
 
