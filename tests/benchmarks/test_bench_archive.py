@@ -105,8 +105,8 @@ print(round(time.perf_counter() - began, 2), "drawn")
 """
 
 
-# 3 s from raw are wanted. It takes 6 s of processor, so 4.5 s on two cores.
-@pytest.mark.parametrize(("how", "most"), [("raw", 5.5), ("parquet", 0.5)])
+# 3 s from raw are wanted. It takes 6 s of processor, so 4.5 to 5.2 s on two cores.
+@pytest.mark.parametrize(("how", "most"), [("raw", 6.0), ("parquet", 0.5)])
 def test_a_million_changes_are_opened_and_drawn(
     kept: Path, how: str, most: float
 ) -> None:
