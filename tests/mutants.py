@@ -27,6 +27,7 @@ import xml.etree.ElementTree as ET
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,11 @@ NOT_ASKED = (
 
 # Tests of tests, which are long and notice nothing that the others do not.
 NOT_THESE = "not bug_is_noticed and not swallows_an_unknown and not worth_reading"
-LANES = (
-    "not slow and not browser and not spark and not nightly and not bench "
-    "and not pm4py and not awscli"
-)
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+ADDED = PROJECT["tool"]["pytest"]["ini_options"]["addopts"]
+LANES = ADDED[ADDED.index("-m") + 1].replace(
+    "not long and ", ""
+)  # those of CI's `long`
 
 OPERATORS = (
     "AddNot", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "ReplaceAndWithOr",
@@ -84,9 +86,12 @@ class Mutant:
         from cosmic_ray.plugins import get_operator
 
         source = (ROOT / self.path).read_text("utf-8")
-        made: str | None = mutate_code(
-            source, get_operator(f"core/{self.operator}")(), self.occurrence
-        )
+        try:
+            made: str | None = mutate_code(
+                source, get_operator(f"core/{self.operator}")(), self.occurrence
+            )
+        except AttributeError:  # of some dotted names it cannot make one
+            return None
         return None if made == source else made
 
     def change(self) -> tuple[str, str]:
@@ -121,7 +126,7 @@ def all_mutants() -> list[Mutant]:
 
 
 def in_an_order(mutants: list[Mutant], seed: int) -> list[Mutant]:
-    """Return mutants as chance orders them: by what they are, not by where they stand.
+    """Return those to try as chance orders them: by what they are, not where they stand.
 
     So a change of the code leaves the others in their order.
     """
@@ -337,6 +342,7 @@ def is_in_a_function(mutant: Mutant) -> bool:
     )
 
 
+@cache
 def explained() -> dict[tuple[str, str, str], str]:
     """Why some survivors are no loss, by module and line before and after."""
     told = tomllib.loads((ROOT / "tests" / "mutants.toml").read_text("utf-8"))
@@ -358,8 +364,8 @@ def main() -> int:
     asked = parser.parse_args()
     end = time.monotonic() + 60 * asked.minutes - 1.5 * PATIENCE
     mutants = [m for m in all_mutants() if asked.only in m.path]
-    print(f"{len(mutants)} mutants; the tests without any ...", flush=True)
     mutants = in_an_order(mutants, asked.seed)
+    print(f"{len(mutants)} mutants; the tests without any ...", flush=True)
     tried: list[tuple[Mutant, str]] = []
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         trees = [Path(folder, str(n)) for n in range(N_WORKERS)]
