@@ -733,10 +733,8 @@ def test_a_plan_counts_pages_by_what_the_cases_took() -> None:
         "4 for names), which take less than a minute at 1.94 calls a second."
     )
     work = Work(["a", "b", "c", "d", "e"], [], [], [])
-    for n, wanted in (
-        (19, 6),
-        (20, 15),
-    ):  # 1.2 pages each, or three as those that are kept
+    # 1.2 pages each, or three as those that are kept
+    for n, wanted in ((19, 6), (20, 15)):
         plan = planned(
             work, cases[:n], n_listed=5, n_new=5, n_sample=0, n_lists=0, pace=True
         )

@@ -59,14 +59,19 @@ class Story:
         return self.then(who, what, **named | m)
 
 
-def found(name: str, *stories: Story, **options: Any) -> list[tuple[str, str, Any]]:
-    """Verdict, events and message of what the one rule finds."""
-    history = History(
+def told(*stories: Story) -> History[pd.DataFrame]:
+    """The history that holds these cases."""
+    return History(
         events=events_of(*(row for story in stories for row in story.events)),
         changes=changes_of(*(row for story in stories for row in story.changes))
         if any(story.changes for story in stories)
         else CHANGES.empty(),
     )
+
+
+def found(name: str, *stories: Story, **options: Any) -> list[tuple[str, str, Any]]:
+    """Verdict, events and message of what the one rule finds."""
+    history = told(*stories)
     chosen = NAMED[name].with_options(**options) if options else NAMED[name]
     frame = findings(history, rules=[chosen])
     assert frame.columns.tolist() == FINDINGS.names
@@ -270,10 +275,7 @@ def test_a_stale_case_is_found_beyond_its_days() -> None:
         Story("done").created(ANN_).then(ANN_, CLOSE),
         Story("untold").then(ANN_),
     )
-    history = History(
-        events=events_of(*(row for story in stories for row in story.events)),
-        changes=changes_of(*(row for story in stories for row in story.changes)),
-    )
+    history = told(*stories)
     later = dt.datetime(2026, 3, 9, 2, tzinfo=dt.UTC)
     frame = findings(history, rules=[NAMED["stale"]], as_of=later)
     assert frame[["case_id", "verdict"]].to_numpy().tolist() == [
@@ -362,9 +364,7 @@ def test_what_is_no_rule_is_refused() -> None:
 
 def test_a_rule_of_ours_is_named_and_told_otherwise() -> None:
     story = Story().created(ANN_, status=(None, "open"))
-    history = History(
-        events=events_of(*story.events), changes=changes_of(*story.changes)
-    )
+    history = told(story)
     later = {"as_of": history.events["performed_at"].max() + pd.Timedelta("20D")}
     found = findings(history, rules="stale", **later)
     assert found["rule"].tolist() == ["stale"]
@@ -481,9 +481,7 @@ def test_whom_the_first_change_took_a_case_from_had_it_before() -> None:
 
 def test_one_rule_need_not_be_in_a_list() -> None:
     story = Story().created(ANN_).then(ANN_, CLOSE)
-    history = History(
-        events=events_of(*story.events), changes=changes_of(*story.changes)
-    )
+    history = told(story)
     named = NAMED["closed_without_comment"]
     pd.testing.assert_frame_equal(
         findings(history, rules=named),
@@ -498,9 +496,7 @@ def test_a_rule_that_returns_no_frame_is_named() -> None:
         """Find nothing, and forget to say so."""
 
     story = Story().created(ANN_)
-    history = History(
-        events=events_of(*story.events), changes=changes_of(*story.changes)
-    )
+    history = told(story)
     with pytest.raises(
         TypeError, match="Rule forgetful returned NoneType, not a frame"
     ):
@@ -515,9 +511,7 @@ def test_a_rule_may_tell_no_time_and_go_with_the_others() -> None:
         return cases.assign(event_ids=7, message="a case", found_at=None)
 
     story = Story().created(ANN_).then(ANN_, CLOSE)
-    history = History(
-        events=events_of(*story.events), changes=changes_of(*story.changes)
-    )
+    history = told(story)
     frame = findings(history, rules=[*RULES, every_case])
     assert dtypes_of(frame) == FINDINGS.dtypes
     assert frame.loc[frame["rule"] == "every_case", "event_ids"].tolist() == ["7"]
@@ -559,9 +553,7 @@ def of_engine(engine: str, frame: pd.DataFrame) -> Any:
 @pytest.mark.parametrize("days", [0.5, 7, 7.5, np.int64(7)])
 def test_days_may_be_parts_of_days(days: float) -> None:
     story = Story().created(ANN_)
-    history = History(
-        events=events_of(*story.events), changes=changes_of(*story.changes)
-    )
+    history = told(story)
     created = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
     still = NAMED["stale"].with_options(days=days)
     then = created + dt.timedelta(days=float(days))
@@ -575,9 +567,7 @@ def test_days_may_be_parts_of_days(days: float) -> None:
 @pytest.mark.parametrize("days", [None, "week", -1, float("nan"), 1e12, 1e7])
 def test_what_are_no_days_is_refused(days: Any) -> None:
     story = Story().created(ANN_)
-    history = History(
-        events=events_of(*story.events), changes=changes_of(*story.changes)
-    )
+    history = told(story)
     still = NAMED["stale"].with_options(days=days)
     with pytest.raises(ValueError, match="days=.*: give how many, such as 7 or"):
         findings(history, rules=still)

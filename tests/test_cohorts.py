@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from decisions import UTC, history_of, told, world_and_history
 from scipy import stats
-from test_actors import changes_of, events_of
 from test_checks import ANN_, CLOSE, Story
+from test_checks import told as history_told
 
 import casesnb as cn
 from casesnb.analysis.cohorts import Comparison, compare_before_after
@@ -319,13 +319,8 @@ def test_a_close_that_shows_only_by_what_follows_it_was_before_that() -> None:
             is_first = story is stories[0]
             story.then(ANN_, {"status": ("closed", "open")} if is_first else CLOSE)
 
-    def of(some: list[Story]) -> cn.History[pd.DataFrame]:
-        return cn.History(
-            events_of(*(row for story in some for row in story.events)),
-            changes_of(*(row for story in some for row in story.changes)),
-        )
-
-    found = cn.compare(of(stories), of(stories[1:]), "closed_hours", n_resamples=50)
+    one, other = history_told(*stories), history_told(*stories[1:])
+    found = cn.compare(one, other, "closed_hours", n_resamples=50)
     assert [each.n_between for each in found.cohorts] == [1, 0]
     assert [(step.name, step.hours) for step in found.curves] == [("a", 10), ("b", 10)]
     (mean, _) = found.effects

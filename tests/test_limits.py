@@ -229,28 +229,29 @@ def test_our_share_is_found_where_others_take_more_than_half(seed: int) -> None:
     assert 0.75 < ours < 1.1
 
 
-def test_what_is_lost_is_won_back_when_others_are_gone() -> None:
+def refused(n: int, *, every: float) -> tuple[Limiter, Clock, float]:
+    """A limiter that was refused, its clock, and how long it waits between two calls."""
     clock = Clock()
     pace = keeper(clock)
     times(pace, clock, AUDIT, 20)
-    for _ in range(3):
-        clock.now += 10
+    for _ in range(n):
+        clock.now += every
         pace.refused(AUDIT)
     asked = times(pace, clock, AUDIT, 3)
-    assert asked[2] - asked[1] > 6
+    return pace, clock, asked[2] - asked[1]
+
+
+def test_what_is_lost_is_won_back_when_others_are_gone() -> None:
+    pace, clock, pause = refused(3, every=10)
+    assert pause > 6
     clock.now += 1000
     later = times(pace, clock, AUDIT, 12)
     assert later[-1] - later[-2] == pytest.approx(1 / FULL)
 
 
 def test_refusals_of_one_moment_count_once() -> None:
-    clock = Clock()
-    pace = keeper(clock)
-    times(pace, clock, AUDIT, 20)
-    for _ in range(8):  # of eight workers at once
-        pace.refused(AUDIT)
-    asked = times(pace, clock, AUDIT, 3)
-    assert asked[2] - asked[1] == pytest.approx(2 / FULL, rel=0.05)
+    _, _, pause = refused(8, every=0)  # of eight workers at once
+    assert pause == pytest.approx(2 / FULL, rel=0.05)
 
 
 def test_refusals_and_nothing_else_for_ten_minutes_are_an_error_at_last() -> None:
@@ -569,14 +570,8 @@ def test_a_disk_that_is_full_leaves_a_process_its_own_count(
 
 
 def test_however_often_it_is_refused_it_asks_once_in_twenty_seconds() -> None:
-    clock = Clock()
-    pace = keeper(clock)
-    times(pace, clock, AUDIT, 20)
-    for _ in range(12):
-        clock.now += 1
-        pace.refused(AUDIT)
-    asked = times(pace, clock, AUDIT, 3)
-    assert 10 < asked[2] - asked[1] <= 20
+    _, _, pause = refused(12, every=1)
+    assert 10 < pause <= 20
 
 
 def test_what_processes_share_is_in_the_users_cache(tmp_path: Path) -> None:

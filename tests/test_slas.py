@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 from decisions import world_and_history
-from test_actors import ANN, changes_of, events_of
-from test_checks import ANN_, BOB, BOB_, FLOW, Story, found
+from test_actors import ANN
+from test_checks import ANN_, BOB, BOB_, FLOW, Story, found, told
 
 import casesnb as cn
 
@@ -106,10 +106,6 @@ def ended(hour: float, status: str) -> dict[str, Any]:
 def moved(old: float, new: float, **status: Any) -> dict[str, Any]:
     told = {"sla.targetTime": (at(old), at(new))}
     return told | {f"sla.{name}": pair for name, pair in status.items()}
-
-
-def told(story: Story) -> cn.History[Any]:
-    return cn.History(events_of(*story.events), changes_of(*story.changes))
 
 
 def case(*slas: dict[str, Any]) -> Story:

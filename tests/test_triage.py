@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from decisions import history_of, world_and_history
-from test_actors import changes_of, events_of
-from test_checks import ANN_, CLOSE, Story
+from test_checks import ANN_, CLOSE, Story, told
 
 import casesnb as cn
 
@@ -118,11 +117,9 @@ def test_what_a_rule_finds_again_in_a_case_is_counted() -> None:
         for edit in range(3 if n == 0 else 0):
             story.then(ANN_, {"title": (f"{edit}", f"{edit + 1}")})
         stories.append(story)
-    history = cn.History(
-        events_of(*(row for story in stories for row in story.events)),
-        changes_of(*(row for story in stories for row in story.changes)),
+    (row,) = cn.triage(told(*stories), top=1, rules=["edited_after_close"]).to_dict(
+        "records"
     )
-    (row,) = cn.triage(history, top=1, rules=["edited_after_close"]).to_dict("records")
     assert row["case_id"] == "c00"
     assert (
         "edited_after_close: edited while closed and 2 more (1 of 41" in row["reasons"]
