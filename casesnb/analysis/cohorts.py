@@ -12,11 +12,11 @@ import numpy as np
 
 from casesnb.analysis.closing import CLOSED, closed_values
 from casesnb.analysis.comparison import WAITS, Cohort, Comparison, Effect, Step
+from casesnb.analysis.durations import survival
 from casesnb.analysis.flow import TIMED, first_times_of
 from casesnb.analysis.rates import MEASURES, closes_of, outcomes_of
 from casesnb.analysis.uncertainty import (
     Curve,
-    Z,
     interval,
     newcombe,
     resampled,
@@ -550,33 +550,15 @@ def _effects(
 
 
 def _steps(sample: _Sample, name: str) -> list[Step]:
-    """Return a cohort's curve with its interval, as `survival` tells it."""
-    curve = Curve(sample.high, sample.ended, sample.case)
-    (shares,) = curve.shares(np.ones((1, len(sample.keys))))
-    n = len(sample.high)
-    gone = np.bincount(
-        np.searchsorted(curve.times, sample.high), minlength=len(curve.times)
-    )
-    ended = np.bincount(
-        np.searchsorted(curve.times, sample.high),
-        weights=sample.ended.astype(float),
-        minlength=len(curve.times),
-    )
-    at_risk = n - np.concatenate([[0], np.cumsum(gone)[:-1]])
-    left = np.divide(
-        ended,
-        at_risk * (at_risk - ended),
-        out=np.zeros(len(ended)),
-        where=at_risk > ended,
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        spread = np.exp(Z * np.sqrt(np.cumsum(left)) / -np.log(shares))
-        low, high = shares**spread, shares ** (1 / spread)
-    is_inside = (shares > 0) & (shares < 1)
-    low, high = (np.where(is_inside, each, np.nan) for each in (low, high))
+    """Return a cohort's curve with its interval."""
+    cohort = [name] * len(sample.high)
+    told = {"cohort": cohort, "hours": sample.high, "is_open": ~sample.ended}
+    spells = nw.from_dict(told, backend="pyarrow").to_native()
+    names = ("hours", "share", "low", "high")
+    rows = rows_of(nw.from_native(survival(spells, by=["cohort"])).select(*names))
     return [
-        Step(name, *map(float, row))
-        for row in zip(curve.times, shares, low, high, strict=True)
+        Step(name, *(math.nan if row[n] is None else row[n] for n in names))
+        for row in rows
     ]
 
 
