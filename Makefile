@@ -6,7 +6,7 @@ CONSTRAINTS := binder/constraints.txt
 TIMELINE := casesnb/view/timeline
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
-.PHONY: help demo lab test lint check timeline timeline-check timeline-modules slow long engines browser spark spark-nightly awscli pm4py lowest newest bench drill \
+.PHONY: help demo lab test lint timeline timeline-check timeline-modules slow long engines browser spark spark-nightly awscli pm4py lowest newest bench drill \
   nightly mutants binder notebooks pictures readme clean
 
 help:  ## show what there is to do

@@ -320,8 +320,12 @@ def test_two_teams_at_one_time_are_refused() -> None:
     users = roles(
         (ANN, "desk", None, "2026-03-02"), (ANN, "expert", "2026-03-01", None)
     )
-    with pytest.raises(ValueError, match=f"Two rows of `users` hold for '{ANN}'"):
-        with_users(events_of(event(0, "2026-03-01T00:00Z", **agent())), users)
+    events = events_of(event(0, "2026-03-01T00:00Z", **agent()))
+    with pytest.raises(ValueError, match=f"hold for '{ANN}' at 2026-03-01"):
+        with_users(events, users)
+    users = roles((ANN, "desk", None, "2026-03-02"), (ANN, "expert", None, None))
+    with pytest.raises(ValueError, match=f"hold for '{ANN}' from the beginning"):
+        with_users(events, users)
 
 
 def test_a_column_of_both_frames_is_refused() -> None:

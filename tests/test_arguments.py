@@ -209,6 +209,15 @@ def test_a_world_is_no_client_yet(load: Any, world: cn.sandbox.World) -> None:
     asked = {"load_domains": (), "load_case_fields": ("d", "c")}
     with pytest.raises(TypeError, match=r"World is no boto3 client.*cn\.connect"):
         load(world, *asked.get(load.__name__, ("d",)))
+    with pytest.raises(TypeError, match=r"str is no boto3 client.*cn\.connect"):
+        load("cases", *asked.get(load.__name__, ("d",)))
+
+
+def test_cases_are_not_asked_who_the_users_are(world: cn.sandbox.World) -> None:
+    client = cn.connect(world)
+    told = 'can ListInstances. .*service_name="connect"'
+    with pytest.raises(TypeError, match=told):
+        cn.load_catalogue(client, world.domains[0].domain_id, connect=client)
 
 
 def test_aws_asks_for_a_region_and_credentials(
@@ -270,6 +279,13 @@ def test_a_history_is_no_table(name: str, history: cn.History, tmp_path: Path) -
         asked(name, history, history, tmp_path)
 
 
+@pytest.mark.parametrize("name", sorted({*TABLE_OF, *NO_HISTORY}))
+def test_a_list_is_no_table(name: str, history: cn.History, tmp_path: Path) -> None:
+    told = r"(one of its tables|a pandas DataFrame), not list.*\. (Give|Most)"
+    with pytest.raises(TypeError, match=told):
+        asked(name, [history], history, tmp_path)
+
+
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_table_is_no_history(name: str, history: cn.History, tmp_path: Path) -> None:
     path = tmp_path / "x"
@@ -312,6 +328,8 @@ def test_a_moment_is_a_datetime(when: Any, history: cn.History) -> None:
 def test_hours_of_work_are_a_calendar(history: cn.History) -> None:
     with pytest.raises(TypeError, match=r"is no Calendar. Give cn\.Calendar\(\)"):
         cn.handoffs(history.changes, calendar="9 to 5")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"is no Calendar. Give cn\.Calendar\(\)"):
+        cn.actors.off_hours(history, calendar=0)  # type: ignore[arg-type]
 
 
 def test_times_without_a_zone_are_refused(history: cn.History) -> None:

@@ -199,6 +199,15 @@ def test_before_and_after_tells_the_cases_that_straddle_the_date() -> None:
     assert alone.cohorts[0].n_open == before.n_open
 
 
+def test_an_end_of_an_interval_may_not_be_told() -> None:
+    hours = [float(n) for n in range(1, 9)]
+    few = pd.DataFrame({"hours": hours, "is_open": [n > 2 for n in hours]})
+    many = few.assign(is_open=few["hours"] > 5)
+    said = str(cn.compare(few, many, "hours"))
+    assert "(b), not told (95% interval: lower end not told, upper end 3.0 h m" in said
+    assert "1.5 h less (95% interval 4.9 h less to 2.0 h more)" in said
+
+
 def test_what_cannot_be_compared_is_refused() -> None:
     history = history_of({"a": [(0, "open", "x"), (1, "closed", "x")]})
     frame = pd.DataFrame({"hours": [1.0], "is_open": [False]})
@@ -208,7 +217,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
         cn.compare(history, history, "speed")
     with pytest.raises(TypeError, match="takes whole histories"):
         cn.compare(frame, frame)
-    with pytest.raises(ValueError, match="nothing to compare in b"):
+    with pytest.raises(ValueError, match="nothing to compare in the cohort 'b'"):
         cn.compare(frame, frame.iloc[:0], "hours")
     late = dt.datetime(2027, 1, 1, tzinfo=UTC)
     with pytest.raises(ValueError, match="is not before"):

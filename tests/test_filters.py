@@ -157,6 +157,10 @@ def test_no_group_is_wider_than_aws_takes_and_nothing_is_lost(n: int) -> None:
         (lambda: cn.where("f").contains(1), "looks for text"),
         (lambda: cn.where(""), "named by its id"),
         (lambda: cn.where_tag("t") == 1, "holds text"),
+        (
+            lambda: ((cn.where_tag("t") == "x") | (cn.where("a") == 1)).matches({}),
+            r"No history tells a case's tags: .*history\.only",
+        ),
         (lambda: (cn.where("f") == 1) & {"field": {}}, "is not a filter"),
         (lambda: (cn.where("f") == 1) & "open", "is not a filter"),
         (lambda: CaseFilter({}), "one condition"),

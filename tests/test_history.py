@@ -119,7 +119,7 @@ def test_a_span_of_time_says_where_it_was_cut(history: History) -> None:
 
 def test_a_case_that_is_not_there_is_named(history: History) -> None:
     known = history.certificate.captures["case_id"].iloc[0]
-    with pytest.raises(ValueError, match=rf"No case .*Near it are .*{known}"):
+    with pytest.raises(ValueError, match=rf"No case .*Near it is .*{known}"):
         history.only(case_ids=[known[:-1] + "x"])
     with pytest.raises(TypeError, match="Give several in a list"):
         history.only(case_ids=known)
@@ -179,6 +179,9 @@ def test_frames_of_ones_own_claim_nothing(history: History) -> None:
     assert counts(own) == rows(own)
     assert own.certificate.as_of == history.events["performed_at"].max()
     assert str(own.certificate).startswith("not certified")
+    assert f"told up to {own.certificate.last_event_at:%Y-%m-%d}" in str(
+        own.certificate
+    )
     assert cn.concat([own, own]).certificate.verdict == "not_certified"
     mixed = cn.concat([history.only(case_ids=[history.events["case_id"][0]]), own])
     assert mixed.certificate.verdict == "not_certified"

@@ -128,6 +128,7 @@ def test_each_item_altered_in_the_file_is_named_and_no_other(report: Path) -> No
     found = cn.verify_report(report, client(histories.PLAIN))
     assert {*named(found, DIFFERS)} == {*ALTERED}
     assert not named(found, CHANGED)
+    assert f", {len(ALTERED)} differ, " in str(found)
     assert "differs: h0c0 share: the report says “51%" in str(found)
 
 
@@ -135,6 +136,7 @@ def test_one_altered_byte_of_a_picture_is_named(report: Path) -> None:
     alter(report, "base64,iVBORw0KGg", "base64,iVBORw0KGh")
     found = cn.verify_report(report, client(histories.PLAIN))
     assert named(found, DIFFERS) == ["h0c0 changes picture"]
+    assert ", 1 differs, " in str(found)
 
 
 def test_what_only_the_manifest_says_otherwise_differs_from_the_page(

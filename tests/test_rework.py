@@ -118,6 +118,8 @@ def test_an_order_that_is_none_is_refused() -> None:
     history = history_of({"a": [(0, "open", "x"), (1, "closed", "x")]})
     with pytest.raises(ValueError, match="give two values or more, each once"):
         backward_moves(history, ["open"])
+    with pytest.raises(ValueError, match="'closed', 'open'.: give two values or more"):
+        backward_moves(history, ["open", "closed", "open"])
     with pytest.raises(ValueError, match="There are closed, open"):
         backward_moves(history, ["Open", "Closed"])
 

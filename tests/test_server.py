@@ -524,10 +524,18 @@ def test_a_fault_is_read_from_the_command_line(text: str, fault: Fault) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["bad_luck", "reset:x", "reset:1:2", "reset:-1", "reset:1:x", ""]
+    ("text", "told"),
+    [
+        ("bad_luck", "'bad_luck' is no fault. There are: throttle"),
+        ("", "'' is no fault"),
+        ("reset:x", "is not NAME.* Give a whole number"),
+        ("reset:1:x", "is not NAME.* a number from 0 to 1"),
+        ("reset:1:2", "probability from 0 to 1"),
+        ("reset:-1", "a count from 0"),
+    ],
 )
-def test_a_fault_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is not NAME"):
+def test_a_fault_that_is_none_is_refused(text: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
         Fault.parse(text)
 
 

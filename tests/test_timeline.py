@@ -396,7 +396,11 @@ def test_fields_choose_the_lanes(plain: cn.History) -> None:
         cn.timeline(plain, fields="status")
     with pytest.raises(ValueError, match="no time zone 'Mars'"):
         cn.timeline(plain, tz="Mars")
-    with pytest.raises(TypeError, match="(?i)dataframe"):
+    with pytest.raises(ValueError, match="align='left': give one of calendar, creat"):
+        cn.timeline(plain, align="left")
+    with pytest.raises(
+        TypeError, match="This takes a history or one of its tables, not list"
+    ):
         cn.timeline([1, 2])  # type: ignore[arg-type]
 
 

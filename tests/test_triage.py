@@ -122,7 +122,8 @@ def test_what_a_rule_finds_again_in_a_case_is_counted() -> None:
     )
     assert row["case_id"] == "c00"
     assert (
-        "edited_after_close: edited while closed and 2 more (1 of 41" in row["reasons"]
+        "edited_after_close: edited while closed, and 2 more findings (1 of 41"
+        in row["reasons"]
     )
     assert row["event_ids"].split()[:3] == ["e2", "e3", "e4"]
 

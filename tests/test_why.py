@@ -95,7 +95,11 @@ def test_the_story_ends_with_it() -> None:
     assert lines[start + 1].endswith("status was closed, for 48.0 h")
     assert any(line.endswith("status: closed → open, by an agent") for line in lines)
     assert "Why" not in cn.story(history(EVENTS))
-    assert "Why" not in cn.story(history(EVENTS), why="priority")
+    assert "Why" not in cn.story(history(EVENTS), why="assigned_queue")
+    with pytest.raises(
+        ValueError, match="No change is of a field 'statsu'. Near it is"
+    ):
+        cn.story(history(EVENTS), why="statsu")
 
 
 @pytest.mark.parametrize(("seconds", "soon"), [(59, True), (60, True), (61, False)])

@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import hashlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -216,8 +217,17 @@ def test_a_world_that_cannot_be_is_refused(how: dict[str, Any], said: str) -> No
         World(**how)
 
 
+@pytest.mark.parametrize("share", [-0.1, 1.1, math.nan])
+def test_a_rate_is_a_share(share: float) -> None:
+    with pytest.raises(ValueError, match=f"reopen={share} is no share. Give 0 to 1"):
+        Rates(reopen=share)
+    Rates(reopen=0, merge=1)
+
+
 def test_an_unknown_case_is_no_case() -> None:
     world = World(seed=1)
+    with pytest.raises(KeyError, match="no domain 'no'. There are "):
+        world.domain("no")
     known = next(world.case_ids())
     for case_id in ("", "no", known[:-1] + "x", known.upper(), "f0f0f0f0" + known[8:]):
         assert world.find(case_id) is None

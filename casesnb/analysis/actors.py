@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from casesnb.analysis.calendar import Calendar
+from casesnb.analysis.calendar import Calendar, need_calendar
 from casesnb.analysis.timezones import micros_between, wall, weekday, with_period
 from casesnb.tables.frames import (
     NO_TEXT,
@@ -482,7 +482,8 @@ def off_hours(
     >>> int(late["n_events"].sum()) == len(history.events)
     True
     """
-    calendar = calendar or Calendar()
+    calendar = Calendar() if calendar is None else calendar
+    need_calendar(calendar)
     frame = opened(history, EVENTS)
     need_wall(frame)
     key = ("actor", "actor_kind")
@@ -764,7 +765,8 @@ def _refuse_overlaps(users: Any) -> None:
         periods.sort()
         for (_, until), (since, _) in pairwise(periods):
             if since < until:
+                when = "from the beginning" if since == first else f"at {since}"
                 raise ValueError(
-                    f"Two rows of `users` hold for {actor!r} at {since}. "
+                    f"Two rows of `users` hold for {actor!r} {when}. "
                     "End one with valid_to_at where the other begins."
                 )

@@ -84,7 +84,8 @@ class Calendar:
             within = all(start < end <= _DAY for start, end in spans)
             if not within or any(a[1] > b[0] for a, b in pairwise(spans)):
                 raise ValueError(
-                    f"The hours of weekday {day} are not in order: {self.hours[day]!r}."
+                    f"The hours of weekday {day} are not in order: {self.hours[day]!r}. "
+                    "Give spans that follow each other, up to '24:00'."
                 )
 
     def _spans(self, weekday: int) -> tuple[tuple[int, int], ...]:
@@ -209,6 +210,15 @@ def with_working_hours(
     return cast("IntoFrameT", worked.to_native())
 
 
+def need_calendar(given: object) -> None:
+    """Refuse what is no calendar."""
+    if not isinstance(given, Calendar):
+        raise TypeError(
+            f"calendar={given!r} is no Calendar. Give cn.Calendar(), or one with "
+            "your hours: cn.Calendar({1: ('08:00', '18:00')}, tz='Europe/Berlin')."
+        )
+
+
 def with_work(
     frame: Any,
     calendar: Calendar,
@@ -219,11 +229,7 @@ def with_work(
     micros: str = "working_micros",
 ) -> Any:
     """Return the rows with the hours of work between two of their times."""
-    if not isinstance(calendar, Calendar):
-        raise TypeError(
-            f"calendar={calendar!r} is no Calendar. Give cn.Calendar(), or one with "
-            "your hours: cn.Calendar({1: ('08:00', '18:00')}, tz='Europe/Berlin')."
-        )
+    need_calendar(calendar)
     one, other = nw.col(start), nw.col(end)
     (span,) = rows_of(
         frame.select(a=one.min(), b=other.min(), c=one.max(), d=other.max())

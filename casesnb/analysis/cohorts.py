@@ -481,8 +481,8 @@ def _need_some(counted: Any, name: str, why: str) -> None:
     """Refuse a cohort of which nothing is counted."""
     if not len(counted):
         raise ValueError(
-            f"There is nothing to compare in {name}{f' ({why})' if why else ''}. "
-            "Give a cohort that has cases."
+            f"There is nothing to compare in the cohort {name!r}"
+            f"{f' ({why})' if why else ''}. Give one that has cases."
         )
 
 

@@ -138,7 +138,9 @@ def _of_hours(of: Comparison, effect: Effect) -> str:
     one, other = (each.name for each in of.cohorts)
     verb = WAITS[of.measure][1] if of.measure in WAITS else "over"
     low, high = _less(effect.low), _less(effect.high)
-    between = f"95% interval {low} to {high}"
+    between = f" {low} to {high}"
+    if not np.isfinite([effect.low, effect.high]).all():
+        between = f": lower end {low}, upper end {high}"
     if effect.effect == "median hours":
         lead = f"half were {verb} within {_hours(effect.a)} ({one}) and {_hours(effect.b)} ({other})"
     else:
@@ -147,7 +149,7 @@ def _of_hours(of: Comparison, effect: Effect) -> str:
             f"until they were {verb} it took {_hours(effect.a)} ({one}) and "
             f"{_hours(effect.b)} ({other}) on average, counted up to {until}"
         )
-    return f"{lead}, {_less(effect.difference)} ({between})"
+    return f"{lead}, {_less(effect.difference)} (95% interval{between})"
 
 
 def _of_rate(of: Comparison, effect: Effect) -> str:

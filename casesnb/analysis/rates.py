@@ -176,6 +176,8 @@ def rates(
 
     Raises
     ------
+    TypeError
+        If one table is given without the other that is needed.
     ValueError
         If there is no such measure or column, or something that the measure
         needs is not given.
@@ -294,6 +296,8 @@ def outcomes(
 
     Raises
     ------
+    TypeError
+        If one table is given without the other that is needed.
     ValueError
         If there is no such measure, or something that it needs is not given.
 

@@ -146,9 +146,9 @@ def backward_moves(
     >>> back[["from_value", "to_value", "n_back"]].values.tolist()
     [['closed', 'open', 2]]
     """
-    order = as_ids(order)
-    if len(order) < 2 or len({*order}) < len(order):
-        raise ValueError(f"order={order!r}: give two values or more, each once.")
+    given, order = order, as_ids(order)
+    if len(order) < 2 or len(order) < len(given):
+        raise ValueError(f"order={[*given]!r}: give two values or more, each once.")
     (field_id,) = field_ids_of(history, [field_id])
     linked = begun(history, field_id, as_of=as_of)
     there = {row["new"] for row in rows_of(linked.told().frame.select("new").unique())}

@@ -397,7 +397,8 @@ def _found(history: Any, kin: _Kin, rules: Any, as_of: dt.datetime | None) -> Re
         for key, bits, n_such, n in kin.rare(dict.fromkeys(by_case, 1.0)):
             several = by_case[key]
             first = str(several[0]["message"]).replace("; ", ", ")
-            more = f" and {len(several) - 1} more" if len(several) > 1 else ""
+            others = counted(len(several) - 1, "more finding")
+            more = f", and {others}" if len(several) > 1 else ""
             words = f"{rule}: {first}{more} ({_so_did(n_such, n)})"
             ids = [i for row in several for i in (row["event_ids"] or "").split()]
             weight = _INFO if severity == "info" else 1.0

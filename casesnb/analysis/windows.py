@@ -214,7 +214,9 @@ def span_of(window: object, as_of: dt.datetime | None = None) -> Window:
         )
     start, end = moment(window[0]), moment(window[1])
     if end <= start:
-        raise ValueError(f"The window's end {end} is not after its start {start}.")
+        raise ValueError(
+            f"The window's end {end} is not after its start {start}. Give a later end."
+        )
     if as_of is not None and start >= as_of:
         raise ValueError(
             f"The window begins at {start}, and things are told up to {as_of} only. "

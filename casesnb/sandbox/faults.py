@@ -126,15 +126,14 @@ class Fault:
         name, _, rest = text.partition(":")
         count, _, probability = rest.partition(":")
         try:
-            return cls(
-                name,
-                None if count == "always" else int(count or 1),
-                float(probability or 1),
-            )
-        except ValueError as error:
+            often = None if count == "always" else int(count or 1)
+            likely = float(probability or 1)
+        except ValueError:
             raise ValueError(
-                f"{text!r} is not NAME[:COUNT[:PROBABILITY]]: {error}"
-            ) from error
+                f"{text!r} is not NAME[:COUNT[:PROBABILITY]]. Give a whole number or "
+                "'always', and a number from 0 to 1."
+            ) from None
+        return cls(name, often, likely)
 
 
 class Faulty:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,11 @@ class Rates:
         The creation says that the fields were empty before.
     bookkeeping : float
         Each edit lists ``last_updated_datetime`` and ``last_updated_user`` too.
+
+    Raises
+    ------
+    ValueError
+        If one of them is no number from 0 to 1.
     """
 
     merge: float = 0.1
@@ -86,3 +91,8 @@ class Rates:
     empty_text: float = 0.05
     empty_before_creation: float = 0.0
     bookkeeping: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, share in asdict(self).items():
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name}={share!r} is no share. Give 0 to 1.")

@@ -201,6 +201,11 @@ class World:
 
     def domain(self, domain_id: str) -> Domain:
         """Return the contact centre of an id; KeyError if there is none."""
+        if domain_id not in self._by_id:
+            raise KeyError(
+                f"This world has no domain {domain_id!r}. There are "
+                f"{', '.join(self._by_id)}."
+            )
         return self._by_id[domain_id]
 
     def case_ids(self, domain_id: str | None = None) -> Iterator[str]:

@@ -14,13 +14,18 @@ if TYPE_CHECKING:
 
 
 def need_table(given: object) -> None:
-    """Refuse a whole history where one of its tables is asked for."""
-    is_frame = hasattr(type(given), "columns")
-    if not is_frame and hasattr(given, "events") and hasattr(given, "changes"):
+    """Refuse what is no table, a whole history among it."""
+    if hasattr(type(given), "columns"):
+        return
+    if hasattr(given, "events") and hasattr(given, "changes"):
         raise TypeError(
             f"A {type(given).__name__} holds several tables. Give one of them: "
             "history.changes or history.events."
         )
+    raise TypeError(
+        f"This takes a history or one of its tables, not {type(given).__name__}. Give "
+        "what load_history or load_histories returned, or its changes or events."
+    )
 
 
 def need_columns(there: Iterable[str], table: Table) -> None:
@@ -36,12 +41,13 @@ def need_columns(there: Iterable[str], table: Table) -> None:
 
 def need_pandas(given: object, table: Table | None = None) -> None:
     """Refuse what is not a pandas frame, or not the table that is asked for."""
-    need_table(given)
+    if hasattr(given, "events"):
+        need_table(given)
     if not isinstance(given, pd.DataFrame):
         whose = type(given).__module__.partition(".")[0]
         raise TypeError(
             f"This takes a pandas DataFrame, not {type(given).__name__} of {whose}. "
-            "Most frames become one by .to_pandas()."
+            "Most frames become one by .to_pandas(), lazy ones by .collect().to_pandas()."
         )
     if table is not None:
         need_columns(given.columns, table)

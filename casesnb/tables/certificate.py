@@ -321,7 +321,8 @@ class Certificate:
     def __str__(self) -> str:
         """Say it in one line."""
         read = self.fetched_at
-        when = "" if read is None else f", read {read:%Y-%m-%d %H:%M:%S} UTC"
+        verb = "told up to" if self.verdict == "not_certified" else "read"
+        when = "" if read is None else f", {verb} {read:%Y-%m-%d %H:%M:%S} UTC"
         source = f" from {self.source}" if self.source else ""
         line = (
             f"{self.standing} ({counted(self.n_events, 'event')}, "

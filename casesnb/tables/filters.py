@@ -326,10 +326,7 @@ def _fields_of(condition: Mapping[str, Any]) -> Iterator[str]:
     """Yield the fields that a condition compares."""
     ((name, inner),) = condition.items()
     if name == "tag":
-        raise ValueError(
-            "No history tells a case's tags: search for them with load_cases, then "
-            "give the cases found to history.only(case_ids=...)."
-        )
+        raise _no_tags()
     if name == "field":
         yield from (operand["id"] for operand in inner.values())
     else:
@@ -337,8 +334,17 @@ def _fields_of(condition: Mapping[str, Any]) -> Iterator[str]:
             yield from _fields_of(part)
 
 
+def _no_tags() -> ValueError:
+    return ValueError(
+        "No history tells a case's tags: search for them with load_cases, then "
+        "give the cases found to history.only(case_ids=...)."
+    )
+
+
 def _matches(condition: Mapping[str, Any], values: Mapping[str, Value]) -> bool:
     ((name, inner),) = condition.items()
+    if name == "tag":
+        raise _no_tags()
     if name == "not":
         return not _matches(inner, values)
     if name in {"andAll", "orAll"}:

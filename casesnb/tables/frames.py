@@ -132,6 +132,7 @@ def beside(subject: object, other: object, table: Table) -> Any:
                 f"A history holds its {table.name}. Leave {table.name}= out."
             )
         return table_of(subject, table)
+    need_table(subject)
     if other is None:
         raise TypeError(
             f"One table is not enough here. Give a history, or {table.name}= beside it."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -12,7 +11,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from casesnb.tables.arguments import as_ids, moment, need_history
+from casesnb.tables.arguments import as_ids, moment, nearest, need_history
 from casesnb.tables.certificate import Certificate, Content, case_keys, counted
 from casesnb.tables.field_chain import (
     chains,
@@ -154,9 +153,8 @@ class History(InFiles, Generic[FrameT]):
             *self.certificate.unloaded["case_id"],
         ]
         if unknown := [case_id for case_id in kept if case_id not in {*known}]:
-            near = difflib.get_close_matches(unknown[0], known, 3)
-            hint = f" Near it are {', '.join(near)}." if near else ""
-            raise ValueError(f"No case {unknown[0]!r} is in this history.{hint}")
+            hint = nearest(unknown[0], known, known) if known else "It holds no case."
+            raise ValueError(f"No case {unknown[0]!r} is in this history. {hint}")
         return self._of_cases(lambda key: key[1] in {*kept})
 
     def where(self, condition: CaseFilter) -> History[FrameT]:
@@ -215,7 +213,7 @@ class History(InFiles, Generic[FrameT]):
         start = None if start is None else moment(start)
         end = None if end is None else moment(end)
         if start is not None and end is not None and end <= start:
-            raise ValueError(f"end={end} is not after start={start}.")
+            raise ValueError(f"end={end} is not after start={start}. Give a later one.")
 
         def cut(frame: FrameT) -> FrameT:
             given = whole(frame, "performed_at")
@@ -314,7 +312,9 @@ def concat(histories: Iterable[History[FrameT]]) -> History[FrameT]:
     engines = {nw.from_native(each.events).implementation for each in parts}  # type: ignore[call-overload]
     if len(engines) > 1:
         named = ", ".join(sorted(engine.value for engine in engines))
-        raise ValueError(f"These histories are of several engines ({named}).")
+        raise ValueError(
+            f"These histories are of several engines ({named}). Give those of one."
+        )
     redacted = parts[0].certificate.redacted
     if any(part.certificate.redacted != redacted for part in parts):
         raise ValueError(

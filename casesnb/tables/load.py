@@ -363,6 +363,10 @@ def load_cases(
 
     Raises
     ------
+    TypeError
+        If `fields` are no ids, or `filter` is none.
+    ValueError
+        If `limit` is below 0.
     botocore.exceptions.ClientError
         Whatever the service answers instead.
     """

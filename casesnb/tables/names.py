@@ -322,6 +322,11 @@ def with_names(
         values have names get a ``<field_id>_label``. Where there is no name, the
         id itself or its readable tail stands: `Catalogue.unnamed` counts those.
 
+    Raises
+    ------
+    TypeError
+        If `catalogue` is none, or a table is of another engine than pandas.
+
     See Also
     --------
     load_catalogue : Looks the names up.

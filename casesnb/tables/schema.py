@@ -146,6 +146,10 @@ class Table:
         KeyError
             If a column is missing.
         """
+        if missing := [name for name in self.names if name not in frame.columns]:
+            raise KeyError(
+                f"{', '.join(missing)}: give a frame with every column of {self.name}."
+            )
         out = frame.loc[:, self.names]
         types = {name: out[name].dtype for name in self.names}
         # Categories are text whatever the values came as, and with none at all.

@@ -95,8 +95,8 @@ def to_excel(
             )
         if len(frame) > _ROWS:
             raise ValueError(
-                f"{name} has {len(frame):,} rows; a sheet holds {_ROWS:,}. Write a part "
-                "of them, or to_parquet."
+                f"{name} has {len(frame):,} rows; a sheet holds {_ROWS:,}. Write "
+                "fewer of them, or all with history.to_parquet_folder."
             )
         titles[name] = title
     book = Workbook(write_only=True)

@@ -185,9 +185,10 @@ def prepare(
     client: Client, pace: Pace | None = None, *, is_local: bool = False
 ) -> _Pacing | None:
     """Pace and watch a client's requests, once; None where it has no events."""
-    known = _pacings.get(client)
     meta = getattr(client, "meta", None)
-    if known is not None or meta is None:
+    if meta is None:
+        return None
+    if (known := _pacings.get(client)) is not None:
         return known
     with _hook_lock:
         if client in _pacings:
@@ -313,7 +314,8 @@ def call(
     if method is None:
         raise TypeError(
             f"{type(client).__name__} is no boto3 client that can {operation}. Give "
-            "what cn.connect(...) returns."
+            "what cn.connect(...) returns; for users and queues, "
+            'cn.connect(service_name="connect").'
         )
     pacing = prepare(client)
     answer = Answer(read)

@@ -23,10 +23,9 @@ from casesnb.wire.errors import (
 from casesnb.wire.text import read_json, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from botocore.client import BaseClient as Client
-    from botocore.model import OperationModel
 
     from casesnb.wire.responder import Request
 
@@ -217,7 +216,7 @@ def ask(
     """Make one call and return its answer as raw bytes."""
     page = Page(operation, params, number, b"")
     try:
-        answer = call(client, operation, params, _reader(client, operation))
+        answer = call(client, operation, params, partial(_read, client, operation))
     except Exception as error:
         # It stays boto3's own error; its traceback tells which page it was about.
         advise(error, f"casesnb was asking for {page}.")
@@ -242,17 +241,11 @@ def ask(
     return page
 
 
-def _reader(client: Client, operation: str) -> Callable[[bytes], str | None]:
-    """Return what reads the token of an answer, and refuses what is none."""
-    meta = getattr(client, "meta", None)
-    if meta is None:
-        return read_token
-    return partial(_read, meta.service_model.operation_model(operation))
-
-
-def _read(operation: OperationModel, body: bytes) -> str | None:
+def _read(client: Client, operation: str, body: bytes) -> str | None:
+    """Return the token of an answer, and refuse what is none."""
     token = read_token(body)
-    check_answer(operation, body)
+    if (meta := getattr(client, "meta", None)) is not None:
+        check_answer(meta.service_model.operation_model(operation), body)
     return token
 
 

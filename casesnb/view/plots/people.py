@@ -110,7 +110,7 @@ def plot_activity(
 
     See Also
     --------
-    casesnb.actor_activity : The numbers behind it.
+    casesnb.actors.actor_activity : The numbers behind it.
     """
     events = to_pandas(history, EVENTS)
     if by not in {"actor_kind", "actor"}:
@@ -247,7 +247,7 @@ def plot_rhythm(
 
     See Also
     --------
-    casesnb.rhythm : The numbers behind it.
+    casesnb.actors.rhythm : The numbers behind it.
     """
     events = to_pandas(history, EVENTS)
     zone_ = zone(tz)

@@ -9,6 +9,7 @@ import numpy as np
 from casesnb.analysis.spells import spells
 from casesnb.analysis.why import why as reasons
 from casesnb.tables.arguments import need_history
+from casesnb.tables.field_chain import field_ids_of
 from casesnb.tables.frames import as_of_of
 from casesnb.tables.notes import notes_of
 from casesnb.view.plots.lanes import is_of_item
@@ -123,6 +124,13 @@ def story(
         Lines of text in UTC: what it is about, what happened, where it stands,
         and what was loaded. Text of the case is on one line and visible.
 
+    Raises
+    ------
+    TypeError
+        If `history` is no whole history.
+    ValueError
+        If `most` is less than 1, or no change is of the field that `why` names.
+
     Examples
     --------
     >>> import casesnb as cn
@@ -133,6 +141,8 @@ def story(
     """
     need_history(history)
     history = history.to_pandas()
+    if why is not None:
+        (why,) = field_ids_of(history, [why])
     if most < 1:
         raise ValueError(f"most={most} tells nothing. Give 1 or more.")
     loaded = ["What was loaded", "  " + visible(str(history.certificate))]

@@ -120,7 +120,9 @@ class Verification:
         said = [check for check in self.checks if check.verdict in {DIFFERS, CHANGED}]
         counts = Counter(check.verdict for check in self.checks)
         total = ", ".join(
-            f"{counts[verdict]:,} {verdict}" for verdict in _VERDICTS if counts[verdict]
+            f"{n:,} {'differ' if verdict == DIFFERS and n != 1 else verdict}"
+            for verdict in _VERDICTS
+            if (n := counts[verdict])
         )
         lines = map(str, (*said, *self.unverified))
         return "\n".join([*lines, f"{counted(len(self.checks), 'item')}: {total}"])

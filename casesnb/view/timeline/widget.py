@@ -95,7 +95,7 @@ def timeline(
     TypeError
         If `history` or `fields` is something else.
     ValueError
-        If there are more than twelve cases, or no such time zone or event.
+        If there are more than twelve cases, or no such time zone, event or `align`.
 
     See Also
     --------
@@ -213,6 +213,8 @@ class Timeline(anywidget.AnyWidget):
         align: str = "calendar",
         notes: Iterable[Note] = (),
     ) -> None:
+        if align not in ALIGNS:
+            raise ValueError(f"align={align!r}: give one of {', '.join(ALIGNS)}.")
         given: Any = {"events": events, "as_of": as_of, "fields": fields}
         lanes = self._lanes = lanes_of(history, **given, top=EVERY_LANE)
         n_cases = lanes.changes["case_id"].nunique()
