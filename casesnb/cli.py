@@ -313,11 +313,14 @@ def _record(arguments: argparse.Namespace) -> int:
         connect=cn.connect(**where, service_name="connect"),
         field_ids=sorted(named),
     )
-    for case_id in arguments.case:
-        cn.load_case_fields(client, domain_id, case_id)
-        cn.load_related_items(client, domain_id, case_id)
     if catalogue.unread:
         print(f"Without the names of {'; '.join(catalogue.unread)}.", file=sys.stderr)
+    try:
+        for case_id in arguments.case:
+            cn.load_case_fields(client, domain_id, case_id)
+            cn.load_related_items(client, domain_id, case_id)
+    except cn.errors.RecordingNotFound as error:  # an archive has none
+        print(f"Without the cases' fields and related items: {error}", file=sys.stderr)
     recording = recording_of(client)
     recording.finish()
     n_answers = sum(1 for _ in recording.answers())
@@ -401,7 +404,7 @@ def _add_archive(commands: Any) -> None:
     }
     for name, (run, told) in helps.items():
         command = what.add_parser(name, help=told)
-        command.add_argument("file", type=Path, help="such as retail.cases")
+        command.add_argument("file", type=_place, help="such as retail.cases")
         command.set_defaults(run=run)
         if name in {"status", "check"}:
             continue
@@ -489,6 +492,8 @@ def _archive_status(arguments: argparse.Namespace) -> int:
 def _archive_check(arguments: argparse.Namespace) -> int:
     found = cn.Archive(arguments.file).check()
     print(*found or ["All is as it was kept."], sep="\n")
+    if found:
+        print(f"{arguments.file} is damaged. Restore it from a copy.", file=sys.stderr)
     return 1 if found else 0
 
 
@@ -503,6 +508,14 @@ def _told_now_and_then() -> Callable[[int], None]:
             print(f"{n:,} cases", file=sys.stderr, flush=True)
 
     return tell
+
+
+def _place(text: str) -> Path:
+    """Return a path of the command line."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error} Give a path.") from error
 
 
 def _moment(text: str) -> dt.datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import json
 import re
 import shutil
 import sqlite3
@@ -30,6 +31,7 @@ from casesnb.tables.archive_dataset import Dataset
 from casesnb.tables.archive_plan import Work, planned, search_for
 from casesnb.tables.schema import TEXT_TYPE
 from casesnb.wire.responder import Request, Response
+from casesnb.wire.store import Store
 from casesnb.wire.store_rows import KeptCase
 
 WORLD = World(seed=7)
@@ -82,6 +84,7 @@ class Domain:
         self.gone: set[str] = set()
         self.asked: list[str] = []
         self.n_answers = 10**9
+        self.date: str | None = None  # of an answer, by the service's clock
 
     def __call__(self, request: Request) -> Response:
         if request.operation == "SearchCases":
@@ -98,7 +101,11 @@ class Domain:
             return refusal("ResourceNotFoundException", 404)
         if case_id in self.refused:
             return refusal(self.refused[case_id])
-        return Pages(self.events[case_id])(request)
+        answer = Pages(self.events[case_id])(request)
+        if self.date is not None:
+            headers = {**answer.headers, "date": self.date}
+            return Response(answer.status, headers, answer.body)
+        return answer
 
     def _search(self, request: Request) -> Response:
         there = sorted(
@@ -162,9 +169,7 @@ def test_a_plan_says_what_an_update_then_asks(archive: cn.Archive) -> None:
     assert (plan.n_new, plan.n_changed, plan.n_sample) == (2, 2, 3)
     assert (done.n_new, done.n_changed, done.n_checked, done.n_asked) == (2, 2, 3, 7)
     assert done.n_calls == pytest.approx(plan.n_calls, abs=3)
-    assert str(plan).startswith(
-        f"20 cases are listed. To ask for: {plan.n_cases} cases"
-    )
+    assert str(plan).startswith(f"20 cases listed. To ask for: {plan.n_cases} cases")
     assert "at 0.97 calls a second" in str(plan)
     assert archive.plan(CLIENT, DOMAIN, n_sample=0).n_cases == 0
 
@@ -193,7 +198,7 @@ def test_only_what_moved_is_asked_for_again_newest_first(archive: cn.Archive) ->
     assert domain.asked == ["c2", "c0"]
     assert (done.n_changed, done.n_new, done.n_checked) == (2, 0, 0)
     assert str(done) == (
-        "4 cases are listed; asked for 2 of them in 3 calls: 0 new; 2 changed."
+        "4 cases listed; asked for 2 cases in 3 calls: 0 new; 2 changed."
     )
     assert [len(each.events) for each in archive.captures("c2")] == [3, 4]
     assert len(archive.histories().events) == 14
@@ -221,6 +226,17 @@ def test_a_deleted_case_keeps_its_history_marked(archive: cn.Archive) -> None:
     assert told.to_dict() == {"c3": False, "c2": True, "c1": False, "c0": False}
     assert domain.update(archive).n_asked == 0
     assert archive.plan(asking(domain), "d", n_sample=0).n_cases == 0
+    first = archive.cases().set_index("case_id").loc["c2", "deleted_at"]
+    with Store(archive.path, write=True) as store:
+        store.mark_deleted("d", "c2")
+    assert archive.cases().set_index("case_id").loc["c2", "deleted_at"] == first
+    domain.gone.clear()  # it is there again
+    assert domain.update(archive).n_changed == 1
+    assert archive.cases()["deleted_at"].isna().all()
+    domain.gone.add("c2")
+    assert domain.update(archive).deleted == ("c2",)
+    assert archive.cases().set_index("case_id").loc["c2", "deleted_at"] > first
+    assert domain.update(archive).n_asked == 0
 
 
 def test_a_case_that_is_not_listed_but_answers_is_kept(archive: cn.Archive) -> None:
@@ -258,6 +274,60 @@ def test_a_budget_leaves_the_rest_for_the_next_update(archive: cn.Archive) -> No
     assert (done.n_new, done.n_left) == (len(domain.asked), 0)
     assert archive.histories().certificate.n_cases == 8
     assert domain.update(archive, budget=dt.timedelta(0)).n_left == 0
+
+
+def test_a_plan_counts_what_an_update_left(archive: cn.Archive) -> None:
+    domain = Domain(n_cases=9)
+    left = domain.update(archive, budget=8).n_left
+    # A page of the search holds few cases, none of them new.
+    some = domain._search
+
+    def searched(request: Request) -> Response:
+        answer = json.loads(some(request).body)
+        n = int(json.loads(request.body or b"{}").get("nextToken") or 0)
+        answer["cases"] = answer["cases"][n : n + 2]
+        more = {"nextToken": str(n + 2)} if n + 2 < 9 else {}
+        return reply({**answer, **more})
+
+    domain._search = searched  # type: ignore[method-assign]
+    plan = archive.plan(asking(domain), "d")
+    assert (plan.n_new, plan.n_changed, plan.n_sample) == (left, 0, 0)
+    done = domain.update(archive)
+    assert (done.n_new, done.n_asked) == (left, left)
+    domain.changed["c8"] = "2026-03-09T00:00:00Z"
+    asked = []
+
+    def counted(request: Request) -> Response:
+        asked.append(request.operation)
+        return domain(request)
+
+    plan = archive.plan(asking(counted), "d", n_sample=3)
+    assert (plan.n_new, plan.n_changed, plan.n_sample) == (0, 1, 3)
+    assert asked == ["SearchCases"] * 2  # the second page holds nothing new
+    only = archive.plan(asking(counted), "d", where=cn.where("status") == "open")
+    assert len(asked) == 2 + 5  # who asks for some cases is told of all of them
+    assert (only.n_listed, only.n_changed) == (9, 1)
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ({"workers": 0}, "workers=0: give a whole number from 1 on"),
+        ({"n_sample": -1}, "n_sample=-1: give a whole number from 0 on"),
+        ({"n_sample": 1.5}, "n_sample=1.5: give a whole number"),
+        ({"budget": "5"}, "budget='5': give a whole number from 0 on"),
+        ({"budget": -1}, "budget=-1: give a whole number from 0 on"),
+    ],
+)
+def test_odd_numbers_are_refused_before_anything_is_asked(
+    how: dict[str, Any], told: str, archive: cn.Archive
+) -> None:
+    with pytest.raises(ValueError, match=told):
+        update(archive, **how)
+    assert not archive.path.exists()
+    if "n_sample" in how:
+        with pytest.raises(ValueError, match=told):
+            archive.plan(CLIENT, DOMAIN, **how)
 
 
 # ---------------------------------------------------------------- what ends it early
@@ -467,7 +537,7 @@ def test_a_newer_format_and_a_corrupt_page_are_told(copied: cn.Archive) -> None:
             "(SELECT max(rowid) FROM page)"
         )
     db.close()
-    assert re.search(r"is damaged: page \d+ of capture \d+ is not", copied.check()[0])
+    assert re.match(r"Page \d+ of capture \d+ is not as it was", copied.check()[0])
     for ask in (copied.histories, copied.certificate, copied.scan):
         with pytest.raises(cn.errors.ArchiveError, match="is damaged"):
             ask()
@@ -631,6 +701,57 @@ def _told_oddly(rows: Path) -> None:
     (rows.parent / "dataset.json").write_text("[" * 100_000)
 
 
+def test_a_dataset_of_another_file_is_not_taken_for_its_own(
+    archive: cn.Archive, tmp_path: Path
+) -> None:
+    domain = Domain()
+    domain.update(archive)
+    archive.scan()
+    backup = archive.export(tmp_path / "backup.cases")
+    for n in (8, 9):  # the same case, kept under the same number, twice otherwise
+        domain.events["c1"] = [event(i) for i in (0, 1, 2, n)]
+        domain.changed["c1"] = f"2026-03-0{n}T00:00:00Z"
+        domain.update(archive)
+        found = archive.scan().to_pandas()
+        assert {*found.events["event_id"]} == {*archive.histories().events["event_id"]}
+        assert found.certificate.sha256 == archive.histories().certificate.sha256
+        shutil.copy(backup.path, archive.path)
+    # A file of fewer cases: what it does not hold is not read.
+    archive.path.unlink()
+    few = Domain(n_cases=2)
+    few.update(archive)
+    assert len(archive.scan().to_pandas().events) == 6
+
+
+def test_a_scan_of_pseudonyms_is_of_the_policy_of_its_file(
+    archive: cn.Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CASESNB_REDACTION_KEY", "k" * 64)
+    update(archive)
+    shown = tmp_path / "shown.cases"
+    for free_text in ("keep", "drop"):
+        shown.unlink(missing_ok=True)
+        policy = cn.Redaction(keep=["status"], free_text=free_text)  # type: ignore[arg-type]
+        found = archive.export(shown, redact=policy)
+        want, lazy = found.histories(), found.scan()
+        assert lazy.certificate.redacted == want.certificate.redacted
+        for part in (lazy.to_pandas().changes, want.changes):
+            titles = part.loc[part["field_id"] == "title", "new"].dropna()
+            assert titles.str.startswith("Title ").all() == (free_text == "drop")
+
+
+@pytest.mark.parametrize("engine", ["polars", "duckdb"])
+def test_a_name_that_is_a_pattern_is_a_name(tmp_path: Path, engine: Any) -> None:
+    names = ["a[1].cases", "a*.cases", "a?.cases", "{a,b}.cases"]
+    for name in ("a1.cases", "ab.cases", *names):
+        place = tmp_path / "in [2]" / name
+        place.parent.mkdir(exist_ok=True)
+        archive = cn.Archive(place)
+        Domain(n_cases=len(name)).update(archive)
+        found = archive.scan(engine=engine).to_pandas()
+        assert len(found.events) == 3 * len(name)
+
+
 @pytest.mark.parametrize("spoil", [_taken_away, _cut, _of_another, _added, _told_oddly])
 def test_a_dataset_that_somebody_altered_is_made_again(
     spoil: Callable[[Path], None], archive: cn.Archive
@@ -713,9 +834,36 @@ def test_a_load_into_an_archive_goes_on_where_it_stopped(archive: cn.Archive) ->
     assert len(archive.captures("c0")) == 2
 
 
+def test_what_a_load_kept_is_not_asked_for_again(archive: cn.Archive) -> None:
+    domain = Domain()
+    domain.date = "Sun, 01 Mar 2026 02:05:00 GMT"
+    with pytest.raises(TypeError, match=r"is no archive\. Give cn\.Archive\('x'\)"):
+        cn.load_histories(asking(domain), "d", [], into="x")  # type: ignore[arg-type]
+    cn.load_histories(asking(domain), "d", [*domain.events], into=archive)
+    # Two were changed so shortly before that a history may not tell it.
+    plan = archive.plan(asking(domain), "d", n_sample=0)
+    assert (plan.n_new, plan.n_changed) == (0, 2)
+    assert domain.update(archive).n_changed == 2
+    assert domain.asked == ["c3", "c2"]
+    assert domain.update(archive).n_asked == 0
+    domain.changed["c0"] = "2026-03-05T00:00:00Z"
+    domain.events["c1"].append(event(9))
+    done = domain.update(archive, n_sample=4)
+    assert (done.n_changed, done.n_checked, done.moved) == (1, 3, ("c1",))
+
+
+def test_a_load_whose_answers_tell_no_time_is_asked_for_again(
+    archive: cn.Archive,
+) -> None:
+    domain = Domain()
+    domain.date = ""
+    cn.load_histories(asking(domain), "d", [*domain.events], into=archive)
+    assert domain.update(archive).n_changed == 4
+
+
 def test_a_plan_counts_pages_by_what_the_cases_took() -> None:
     def kept(number: int) -> KeptCase:
-        return KeptCase("d", f"c{number}", number, "then", 0, 3, 1, None)
+        return KeptCase("d", f"c{number}", number, "then", 0, 3, 1, None, None)
 
     cases = [kept(number) for number in range(40)]
     listed = {case.case_id: "then" for case in cases[:38]}
@@ -728,7 +876,7 @@ def test_a_plan_counts_pages_by_what_the_cases_took() -> None:
     assert plan.calls["GetCaseAuditEvents"] == 3 * (1 + 2 + 2 + 10)
     assert (plan.calls["SearchCases"], plan.n_calls) == (1, 45 + 1 + 4)
     assert str(plan) == (
-        "39 cases are listed. To ask for: 15 cases (1 new, 2 changed, 2 listed no more, "
+        "39 cases listed. To ask for: 15 cases (1 new, 2 changed, 2 listed no more, "
         "10 to check again) in about 50 calls (1 SearchCases, 45 GetCaseAuditEvents, "
         "4 for names), which take less than a minute at 1.94 calls a second."
     )

@@ -91,7 +91,7 @@ def test_an_archive_is_kept_from_a_command_line(
         return status, said.out, said.err
 
     status, out, _ = run("plan", *about)
-    assert (status, out[:45]) == (0, "20 cases are listed. To ask for: 20 cases (20")
+    assert (status, out[:45]) == (0, "20 cases listed. To ask for: 20 cases (20 new")
     status, out, err = run("update", *about, "--budget", "12", "--no-wait")
     assert (status, err) == (1, "")
     assert "left for the next update" in out
@@ -111,7 +111,7 @@ def test_an_archive_is_kept_from_a_command_line(
     assert main(asked[:1] + asked[2:]) == 2
     assert capsys.readouterr().err.startswith("No case is named. Name one or more")
     since = ["--since", "2026-03-29"]
-    assert run("plan", *about, *since)[1].startswith("0 cases are listed")
+    assert run("plan", *about, *since)[1].startswith("0 cases listed")
     with Store(file, write=True):
         status, _, err = run("update", *about, "--no-wait")
     assert status == os.EX_TEMPFAIL == 75
@@ -119,9 +119,10 @@ def test_an_archive_is_kept_from_a_command_line(
     with sqlite3.connect(file) as db:
         db.execute("UPDATE page SET body = zeroblob(9) WHERE rowid = 9")
     db.close()
-    status, out, _ = run("check", file)
+    status, out, err = run("check", file)
     assert status == 1
-    assert "is damaged" in out
+    assert " is not as it was kept (" in out
+    assert err == f"{file} is damaged. Restore it from a copy.\n"
     status, _, err = run("check", str(tmp_path / "none.cases"))
     assert (status, err[:25]) == (2, "There is no archive at " + err[23:25])
     status, _, err = run("plan", file, "--from", "sandbox:7")

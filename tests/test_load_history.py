@@ -366,9 +366,9 @@ def test_a_history_is_itself_and_no_other() -> None:
     ("arguments", "message"),
     [
         ({"errors": "ignore"}, r"errors='ignore' is neither 'raise' nor 'collect'\."),
-        ({"workers": 0}, r"workers=0 is no number of workers: 1 or more\."),
-        ({"workers": "8"}, r"workers='8' is no number of workers: 1 or more\."),
-        ({"workers": 2.5}, r"workers=2\.5 is no number of workers: 1 or more\."),
+        ({"workers": 0}, r"workers=0: give a whole number from 1 on\."),
+        ({"workers": "8"}, r"workers='8': give a whole number from 1 on\."),
+        ({"workers": 2.5}, r"workers=2\.5: give a whole number from 1 on\."),
     ],
 )
 def test_odd_arguments_are_one_sentence(

@@ -27,8 +27,16 @@ from casesnb.tables.archive_plan import (
     planned,
     search_for,
 )
-from casesnb.tables.archive_update import DAY, LISTS, Asking, Budget, Came, begun
-from casesnb.tables.arguments import as_ids, moment
+from casesnb.tables.archive_update import (
+    DAY,
+    LISTS,
+    Asking,
+    Budget,
+    Came,
+    begun,
+    unfinished,
+)
+from casesnb.tables.arguments import as_ids, moment, need_whole
 from casesnb.tables.certificate import Certificate, counted
 from casesnb.tables.redacted import redactor_of
 from casesnb.tables.schema import OF_CASE, TIME, UNLOADED, Column, Table
@@ -36,8 +44,9 @@ from casesnb.tables.workers import unloaded
 from casesnb.wire.calls import paced
 from casesnb.wire.client import source_of
 from casesnb.wire.pages import iter_pages
-from casesnb.wire.store import ArchiveError, Store, now
+from casesnb.wire.store import ArchiveDamaged, ArchiveError, Store, now
 from casesnb.wire.store_copy import copied, redacted_copy
+from casesnb.wire.store_rows import Newest
 
 if TYPE_CHECKING:
     import os
@@ -144,7 +153,7 @@ class Archive:
         """Say what `update` would ask, and how long it takes, by a few searches.
 
         Nothing is kept. The cases that were changed last are listed first, so the
-        search ends where nothing is new.
+        search ends where nothing is new and as many are kept as are listed.
 
         Parameters
         ----------
@@ -168,28 +177,41 @@ class Archive:
 
         Raises
         ------
+        ValueError
+            If `n_sample` is no whole number from 0 on.
         ArchiveError
             If the file is there and cannot be read.
         botocore.exceptions.ClientError
             Whatever the service answers instead.
         """
+        need_whole(n_sample, "n_sample", 0)
+        asked = search_for(where, since)
         kept: list[KeptCase] = []
         n_lists = len(LISTS) + 2
         if self.path.exists():
             with Store(self.path) as store:
                 kept = store.cases(domain_id)
+                run = unfinished(store, {"domain": domain_id, "search": asked}) or {}
+            if "sample" in run:  # an update goes on with the one that was drawn
+                left = {case.case_id for case in kept if case.captured_at < run["at"]}
+                n_sample = len(left & {*run["sample"]})
+        there = sum(not is_deleted(case) for case in kept)
+        is_all = where is None and since is None
         by_id = {case.case_id: case for case in kept}
         listed: dict[str, str | None] = {}
         n_listed = None
-        asked = search_for(where, since)
         with paced(client, None):
             for page in iter_pages(client, SEARCH, domainId=domain_id, **asked):
                 some = listed_in([page])
                 listed.update(some)
                 total = json.loads(page.body).get("totalCount")
+                if not isinstance(total, int) or total < len(listed):
+                    continue
                 work = Work.of(some, by_id, is_all=False)
-                is_enough = not kept or not (work.new or work.changed)
-                if isinstance(total, int) and total >= len(listed) and is_enough:
+                n_seen = sum(name not in by_id for name in listed)
+                # Older cases may be new too, where an update left some.
+                is_rest_kept = is_all and total <= there + n_seen
+                if not kept or (is_rest_kept and not (work.new or work.changed)):
                     n_listed = total
                     break
         work = Work.of(listed, by_id, is_all=False)
@@ -199,8 +221,7 @@ class Archive:
             n_listed = len(listed)
         elif not kept:
             n_new = n_listed
-        if where is None and since is None:
-            there = sum(not is_deleted(case) for case in kept)
+        if is_all:
             n_unlisted = max(0, there - (n_listed - n_new))
         unlisted = [case.case_id for case in kept if case.case_id not in listed]
         work = Work(work.new, work.changed, unlisted[:n_unlisted], work.rest)
@@ -267,6 +288,8 @@ class Archive:
 
         Raises
         ------
+        ValueError
+            If `budget`, `n_sample` or `workers` is less than it may be.
         ArchiveBusy
             If another process writes to it and `wait` says not to wait.
         ArchiveError
@@ -280,6 +303,8 @@ class Archive:
         plan : Says before what it costs.
         """
         began = time.monotonic()
+        need_whole(n_sample, "n_sample", 0)
+        need_whole(workers, "workers", 1)
         asked_of = search_for(where, since)
         came = Came(Budget(budget))
         try:
@@ -302,7 +327,8 @@ class Archive:
                     for name in (*work.unlisted, *run["sample"])
                     if name not in fresh and kept[name].captured_at < run["at"]
                 ]
-                ask.cases(todo, listed, kept, workers=workers, progress=progress)
+                before = {name: kept[name] for name in todo if name not in fresh}
+                ask.cases(todo, listed, before, workers=workers, progress=progress)
                 if not came.n_left:
                     store.tell("begun", "{}")
                 self._forget_reader()
@@ -538,7 +564,7 @@ class Archive:
             if not found:
                 raise _not_kept(case_id)
             return [
-                history_of(store, {(each.domain_id or "", case_id): each.id})
+                history_of(store, {(each.domain_id or "", case_id): Newest.of(each)})
                 for each in found
             ]
 
@@ -623,8 +649,11 @@ class Archive:
         ArchiveError
             If there is no archive, or it is none that this casesnb can read.
         """
-        with Store(self.path) as store:
-            return store.check()
+        try:
+            with Store(self.path, prove=False) as store:
+                return store.check()
+        except ArchiveDamaged as error:  # too much to look any further
+            return [error.said]
 
     # ------------------------------------------------------------------- dataset
 
@@ -674,13 +703,13 @@ class Archive:
         return dataset.scan(engine)
 
 
-def _chosen(store: Store, as_of: dt.datetime | None) -> dict[Key, int]:
+def _chosen(store: Store, as_of: dt.datetime | None) -> dict[Key, Newest]:
     """Return the newest capture of each case, or the newest by a moment."""
     if as_of is None:
         return store.newest()
     until = moment(as_of).timestamp() * 1e6
     return {
-        (each.domain_id or "", each.case_id or ""): each.id
+        (each.domain_id or "", each.case_id or ""): Newest.of(each)
         for each in store.captures()
         if each.ended_at <= until
     }

@@ -8,6 +8,7 @@ one of them. All can be made again at any time.
 
 from __future__ import annotations
 
+import glob
 import json
 import shutil
 from contextlib import ExitStack
@@ -38,10 +39,11 @@ if TYPE_CHECKING:
 
     from casesnb.tables.history import History
     from casesnb.wire.store import Store
+    from casesnb.wire.store_rows import Newest
 
     Key = tuple[str, str]
 
-FORMAT = 1
+FORMAT = 2
 _OF_CHANGE = [name for name in CHANGES.names if name not in EVENTS.names]
 _PART = 2_000  # cases decoded at a time
 _ROWS = 200_000  # rows of a month that are put together before they are written
@@ -99,15 +101,17 @@ class Dataset:
         chosen = store.newest()
         store.settle()
         told = self._told()
-        if told is None:
+        if told is None or told["redacted"] != store.redacted:
             self._make(store, chosen)
             return
         captures = _captures_in(self._captures)
-        keys = case_keys(captures)
-        known = dict(zip(keys, captures["capture_id"].tolist(), strict=True))
-        known.update({(d, c): number for d, c, number in told["odd"]})
-        fresh = {key: n for key, n in chosen.items() if known.get(key) != n}
-        if fresh:
+        # Another file may have stood here, whose captures had the same numbers.
+        known = dict(zip(case_keys(captures), captures["head"], strict=True))
+        known.update({(d, c): head for d, c, head in told["odd"]})
+        fresh = {key: one for key, one in chosen.items() if known.get(key) != one.head}
+        if not known.keys() <= chosen.keys():
+            self._make(store, chosen)
+        elif fresh:
             self._renew(store, fresh, captures, told)
         else:
             self._tell({**told, "file": self._file()})
@@ -129,7 +133,7 @@ class Dataset:
 
     # ------------------------------------------------------------------- writing
 
-    def _make(self, store: Store, chosen: Mapping[Key, int]) -> None:
+    def _make(self, store: Store, chosen: Mapping[Key, Newest]) -> None:
         """Write all of it anew, beside the old one until it is whole."""
         new = self.folder.with_name(f"{self.folder.name}.new")
         shutil.rmtree(new, ignore_errors=True)
@@ -151,13 +155,12 @@ class Dataset:
         _write_frame(frame, new / self._captures.name)
         shutil.rmtree(self.folder, ignore_errors=True)
         new.replace(self.folder)
-        told = self._manifest_of(odd, chosen)
-        self._tell({**told, "redacted": store.redacted})
+        self._tell(self._manifest_of(store, odd, _heads(chosen)))
 
     def _renew(
         self,
         store: Store,
-        fresh: Mapping[Key, int],
+        fresh: Mapping[Key, Newest],
         captures: pd.DataFrame,
         told: Mapping[str, Any],
     ) -> None:
@@ -195,18 +198,19 @@ class Dataset:
         _need_a_file(self.rows)
         frame = pd.concat(kept, ignore_index=True)
         _write_frame(frame, self._captures)
-        odd_before = {(d, c): n for d, c, n in told["odd"]}
-        self._tell(self._manifest_of(odd, {**odd_before, **fresh}))
+        odd_before = {(d, c): head for d, c, head in told["odd"]}
+        self._tell(self._manifest_of(store, odd, {**odd_before, **_heads(fresh)}))
 
     def _manifest_of(
-        self, odd: Sequence[Mapping[str, str]], chosen: Mapping[Key, int]
+        self, store: Store, odd: Sequence[Mapping[str, str]], heads: Mapping[Key, str]
     ) -> dict[str, Any]:
         keys = [_key(row) for row in odd]
         return {
             "format": FORMAT,
             "columns": _columns(),
             "unloaded": list(odd),
-            "odd": [[*key, chosen[key]] for key in keys],
+            "odd": [[*key, heads[key]] for key in keys],
+            "redacted": store.redacted,
             "file": self._file(),
             "parts": self._parts(),
         }
@@ -290,13 +294,13 @@ class _Part:
     """The history of some cases, by month of creation."""
 
     def __init__(
-        self, history: History[pd.DataFrame], chosen: Mapping[Key, int]
+        self, history: History[pd.DataFrame], chosen: Mapping[Key, Newest]
     ) -> None:
         captures = history.certificate.captures
         keys = [*case_keys(captures)]
         breaks = breaks_of(history.changes)
         self.captures = captures.assign(
-            capture_id=np.array([chosen[key] for key in keys], dtype="int64"),
+            head=[chosen[key].head for key in keys],
             n_breaks=np.array([breaks.get(key, 0) for key in keys], dtype="int64"),
         )
         self.odd: list[dict[str, str]] = history.unloaded.to_dict("records")  # type: ignore[assignment]
@@ -334,8 +338,8 @@ def _rows(history: History[pd.DataFrame]) -> pa.Table:
 
 
 def histories_of(
-    store: Store, chosen: Mapping[Key, int]
-) -> Iterator[tuple[History[pd.DataFrame], Mapping[Key, int]]]:
+    store: Store, chosen: Mapping[Key, Newest]
+) -> Iterator[tuple[History[pd.DataFrame], Mapping[Key, Newest]]]:
     """Yield the history of cases and their captures, some at a time; at least once."""
     items = [*chosen.items()]
     for start in range(0, max(1, len(items)), _PART):
@@ -343,12 +347,12 @@ def histories_of(
         yield history_of(store, some), some
 
 
-def history_of(store: Store, chosen: Mapping[Key, int]) -> History[pd.DataFrame]:
+def history_of(store: Store, chosen: Mapping[Key, Newest]) -> History[pd.DataFrame]:
     """Return the history that captures hold; a case that no table can hold is told."""
     kind = "archive" if store.redacted is None else "redacted archive"
     source = f"{kind} of {store.provenance.get('source', 'live')}"
     builder = HistoryBuilder(source, chosen)
-    for page in store.pages(chosen.values()):
+    for page in store.pages(one.id for one in chosen.values()):
         builder.add(page)
     builder.read_rest()
     odd = [unloaded(*key, error) for key, error in builder.odd.items()]
@@ -357,7 +361,7 @@ def history_of(store: Store, chosen: Mapping[Key, int]) -> History[pd.DataFrame]
         return history
     proofs, captures = store.originals, history.certificate.captures
     keys = case_keys(captures)
-    told = [proofs.get(chosen[key], "") for key in keys]
+    told = [proofs.get(chosen[key].id, "") for key in keys]
     captures["sha256"] = pd.Series(told, captures.index, captures["sha256"].dtype)
     certificate = replace(history.certificate, redacted=store.redacted)
     return belonging(history.events, history.changes, certificate)
@@ -409,21 +413,28 @@ def _key(row: Mapping[str, str]) -> Key:
     return row["domain_id"], row["case_id"]
 
 
+def _heads(chosen: Mapping[Key, Newest]) -> dict[Key, str]:
+    return {key: one.head for key, one in chosen.items()}
+
+
 def scanned(folder: Path, engine: str) -> tuple[Any, Any]:
     """Return both tables as lazy frames of an engine."""
-    files = str(folder / "*" / "*.parquet")
+    # Each file by its name: a folder may have a name that is a pattern to them.
+    files = sorted(folder.glob("*/*.parquet"))
     try:
         if engine == "polars":
             import polars as pl
 
-            rows, slot = pl.scan_parquet(files, hive_partitioning=False), pl.col("slot")
+            rows = pl.scan_parquet(files, glob=False, hive_partitioning=False)
+            slot = pl.col("slot")
             events = rows.filter(slot.is_null() | (slot == 0)).select(EVENTS.names)
             return events, rows.filter(slot.is_not_null()).select(CHANGES.names)
         import duckdb
 
         connection = duckdb.connect()
         connection.execute("SET TimeZone = 'UTC'")
-        told = connection.read_parquet(files, hive_partitioning=False)
+        names = [glob.escape(str(file)) for file in files]
+        told = connection.read_parquet(names, hive_partitioning=False)
         return (
             told.filter("slot IS NULL OR slot = 0").select(*EVENTS.names),
             told.filter("slot IS NOT NULL").select(*CHANGES.names),

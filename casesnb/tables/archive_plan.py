@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import random
 from collections.abc import Mapping
@@ -15,9 +16,9 @@ from casesnb.tables.filters import CaseFilter, where
 from casesnb.tables.load import CASE_COLUMNS, search_params
 from casesnb.tables.schema import UNLOADED
 from casesnb.wire.limits import Limiter
+from casesnb.wire.pages import moment_of
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterable, Sequence
 
     from casesnb.wire.limits import Pace
@@ -31,6 +32,7 @@ N_SAMPLE = 100
 
 _CHANGED_AT = "last_updated_datetime"
 _PAGES_OF_A_CASE = 1.2  # in the sandbox; an archive that holds cases knows its own
+_SETTLED = dt.timedelta(minutes=10)  # after which a history tells what happened
 _LEAST = 20  # cases from which on an archive's own mean is taken
 
 
@@ -86,9 +88,9 @@ class Plan:
             parts.append(f"{self.n_sample:,} to check again")
         calls = ", ".join(f"{n:,} {name}" for name, n in self.calls.items() if n)
         return (
-            f"{self.n_listed:,} cases are listed. To ask for: {self.n_cases:,} cases "
-            f"({', '.join(parts)}) in about {self.n_calls:,} calls ({calls}), which "
-            f"take {_spoken(self.minutes)} at {self.rate:g} calls a second."
+            f"{counted(self.n_listed, 'case')} listed. To ask for: "
+            f"{counted(self.n_cases, 'case')} ({', '.join(parts)}) in about "
+            f"{counted(self.n_calls, 'call')} ({calls}), which take {_spoken(self.minutes)} at {self.rate:g} calls a second."
         )
 
 
@@ -164,8 +166,9 @@ class Update:
             parts.append(f"{self.n_left:,} left for the next update")
         unread = f" Without {', '.join(self.unread)}." if self.unread else ""
         return (
-            f"{self.n_listed:,} cases are listed; asked for {self.n_asked:,} of them in "
-            f"{counted(self.n_calls, 'call')}: {'; '.join(parts)}.{unread}"
+            f"{counted(self.n_listed, 'case')} listed; asked for "
+            f"{counted(self.n_asked, 'case')} in {counted(self.n_calls, 'call')}: "
+            f"{'; '.join(parts)}.{unread}"
         )
 
 
@@ -192,7 +195,7 @@ class Work:
             case = kept.get(case_id)
             if case is None:
                 new.append(case_id)
-            elif at is None or case.last_updated != at or is_deleted(case):
+            elif _is_changed(case, at):
                 changed.append(case_id)
             else:
                 rest.append(case_id)
@@ -207,6 +210,20 @@ class Work:
         """Return some of the cases that nothing says were changed."""
         dice = random.Random(seed)  # noqa: S311 - nobody has to guess it
         return dice.sample(self.rest, min(n_sample, len(self.rest)))
+
+
+def _is_changed(case: KeptCase, at: str | None) -> bool:
+    """Return whether a case may have been changed since it was kept."""
+    if at is None or is_deleted(case):
+        return True
+    if case.last_updated is not None:
+        return case.last_updated != at
+    # A load kept it, which does not know when it was changed last.
+    read = moment_of(case.date or "")
+    try:
+        return read is None or dt.datetime.fromisoformat(at) > read - _SETTLED
+    except (TypeError, ValueError):
+        return True
 
 
 def is_deleted(case: KeptCase) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from casesnb.tables.archive_plan import AUDIT, SEARCH
+from casesnb.tables.arguments import need_whole
 from casesnb.tables.progress import shown
 from casesnb.tables.workers import as_they_come
 from casesnb.wire.calls import Until
@@ -43,6 +44,8 @@ class Budget:
     """Calls, or time, after which no further case is begun."""
 
     def __init__(self, most: int | dt.timedelta | None) -> None:
+        if most is not None and not isinstance(most, dt.timedelta):
+            need_whole(most, "budget", 0)
         self._most = most
         self._began = time.monotonic()
 
@@ -137,12 +140,12 @@ class Asking:
         self,
         todo: Sequence[str],
         listed: Mapping[str, str | None],
-        kept: Mapping[str, KeptCase],
+        before: Mapping[str, KeptCase],
         *,
         workers: int,
         progress: bool | Callable[[int], object],
     ) -> None:
-        """Keep cases' histories, as far as the budget goes."""
+        """Keep cases' histories as far as the budget goes; compare them with `before`."""
         came, left, n_failures = self._came, iter(todo), 0
 
         def within() -> Iterator[str]:
@@ -152,7 +155,7 @@ class Asking:
                 yield case_id
 
         def read(case_id: str) -> str:
-            return self._case(case_id, listed.get(case_id), kept.get(case_id))
+            return self._case(case_id, listed.get(case_id), before.get(case_id))
 
         crew = as_they_come(
             read, within(), Until(), workers=workers, patience=_PATIENCE
@@ -195,7 +198,7 @@ class Asking:
             self._came.calls.append(AUDIT)
             self._store.mark_deleted(self._domain_id, case_id)
             return "deleted"
-        if case is None or case.last_updated != at:
+        if case is None:
             return "kept"
         before, now = (self._events(n) for n in (case.capture_id, number))
         return "kept" if before == now else "moved"
@@ -207,10 +210,19 @@ class Asking:
 
 def begun(store: Store, about: dict[str, Any]) -> dict[str, Any]:
     """Return what is to be done, from when it was begun and not ended, or new."""
-    named = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-    told: dict[str, Any] = json.loads(store.meta.get("begun", "{}"))
-    if told.get("about") == named and now() - told["at"] < DAY * 1e6:
-        return told
-    told = {"about": named, "at": now()}
-    store.tell("begun", json.dumps(told))
+    told = unfinished(store, about)
+    if told is None:
+        told = {"about": _named(about), "at": now()}
+        store.tell("begun", json.dumps(told))
     return told
+
+
+def unfinished(store: Store, about: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what was begun within a day and not ended."""
+    told: dict[str, Any] = json.loads(store.meta.get("begun", "{}"))
+    is_it = told.get("about") == _named(about) and now() - told["at"] < DAY * 1e6
+    return told if is_it else None
+
+
+def _named(about: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()

@@ -82,6 +82,12 @@ def as_ids(given: object) -> list[str]:
     return ids
 
 
+def need_whole(value: object, name: str, least: int) -> None:
+    """Refuse what is no whole number, or one that is too small."""
+    if not isinstance(value, int) or value < least:
+        raise ValueError(f"{name}={value!r}: give a whole number from {least} on.")
+
+
 def moment(value: dt.datetime) -> dt.datetime:
     """Return a user's moment as a plain datetime in UTC."""
     if not isinstance(value, dt.datetime):

@@ -216,8 +216,11 @@ class Certificate:
 
     @property
     def sha256(self) -> str:
-        """Over the raw pages; over the cases' own hashes where there are several."""
-        digests = self.captures["sha256"].tolist()
+        """Over the raw pages; over the cases' own hashes where there are several.
+
+        The order of the cases does not count.
+        """
+        digests = sorted(self.captures["sha256"].tolist())
         if len(digests) == 1:
             return str(digests[0])
         return hashlib.sha256("".join(digests).encode()).hexdigest()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Literal
 
-from casesnb.tables.arguments import as_ids
+from casesnb.tables.arguments import as_ids, need_whole
 from casesnb.tables.certificate import counted
 from casesnb.tables.history_builder import HistoryBuilder
 from casesnb.tables.progress import shown
@@ -192,8 +192,9 @@ def load_histories(
     """
     if errors not in {"raise", "collect"}:
         raise ValueError(f"errors={errors!r} is neither 'raise' nor 'collect'.")
-    if not isinstance(workers, int) or workers < 1:
-        raise ValueError(f"workers={workers!r} is no number of workers: 1 or more.")
+    need_whole(workers, "workers", 1)
+    if into is not None and not hasattr(into, "going_on"):
+        raise TypeError(f"into={into!r} is no archive. Give cn.Archive({str(into)!r}).")
     asked = as_ids(case_ids)
     builder = HistoryBuilder(source_of(client), [(domain_id, name) for name in asked])
     whole: dict[str, None] = {}

@@ -38,6 +38,7 @@ from casesnb.wire.store_rows import (
     WHOLE,
     KeptCapture,
     KeptCase,
+    Newest,
     Row,
     asked_for,
     head_of,
@@ -78,6 +79,17 @@ class ArchiveError(CasesError):
     """An archive that cannot be read or written; what it holds stays as it was."""
 
 
+class ArchiveDamaged(ArchiveError):  # noqa: N818 - it is not wrong, only damaged
+    """What an archive holds is not as it was kept."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            f"{path} is damaged: {why}. Restore it from a copy; `casesnb archive check` "
+            "lists all that is not as it was kept."
+        )
+        self.said = f"{why[:1].upper()}{why[1:]}."
+
+
 class ArchiveBusy(ArchiveError):  # noqa: N818 - it is not wrong, only busy
     """Another process writes to the archive."""
 
@@ -87,7 +99,7 @@ class _Read(NamedTuple):
 
     row: Row
     body: bytes = b""
-    error: ArchiveError | None = None
+    error: ArchiveDamaged | None = None
 
 
 def now() -> int:
@@ -105,6 +117,7 @@ class Store:
         write: bool = False,
         wait: bool | float = True,
         source: Mapping[str, Any] | None = None,
+        prove: bool = True,
     ) -> None:
         self.path = Path(path).expanduser().absolute()
         self._writes = write
@@ -129,7 +142,8 @@ class Store:
                     f"{self.path} was kept from {self.provenance}, not from "
                     f"{dict(source)}. Keep it in a file of its own."
                 )
-            self._prove()
+            if prove:
+                self._prove()
         except BaseException:
             self.close()
             raise
@@ -163,7 +177,7 @@ class Store:
     def _alone(self, wait: bool | float) -> FileLock:
         """Wait until no other process writes, or refuse to."""
         timeout = (-1.0 if wait else 0.0) if isinstance(wait, bool) else wait
-        lock = FileLock(f"{self.path}.lock", timeout=timeout, mode=0o600)
+        lock = FileLock(f"{self.path.resolve()}.lock", timeout=timeout, mode=0o600)
         try:
             lock.acquire()
         except Timeout:
@@ -274,7 +288,7 @@ class Store:
         try:
             yield
         except UnicodeDecodeError as error:
-            raise ArchiveError(self._damaged(str(error))) from error
+            raise self._damaged(str(error)) from error
         except sqlite3.Error as error:
             name = getattr(error, "sqlite_errorname", "") or ""
             if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
@@ -290,14 +304,11 @@ class Store:
                     "done."
                 ) from error
             else:
-                said = self._damaged(str(error))
+                raise self._damaged(str(error)) from error
             raise ArchiveError(said) from error
 
-    def _damaged(self, why: str) -> str:
-        return (
-            f"{self.path} is damaged: {why}. Restore it from a copy; "
-            "`casesnb archive check` tells what is whole."
-        )
+    def _damaged(self, why: str) -> ArchiveDamaged:
+        return ArchiveDamaged(self.path, why)
 
     @property
     def _open(self) -> sqlite3.Connection:
@@ -330,6 +341,11 @@ class Store:
 
     def _prove(self) -> None:
         """Refuse a file in which a capture is missing, or told of wrongly."""
+        for error in self._disproofs():
+            raise error
+
+    def _disproofs(self) -> Iterator[ArchiveDamaged]:
+        """Yield which captures are told of wrongly, and whether one is missing."""
         n = 0
         with self._lock, self._told():
             rows = self._open.execute(
@@ -340,12 +356,11 @@ class Store:
             for *told, before in rows:
                 n += 1
                 if head_of(told, before) != told[-1]:
-                    raise ArchiveError(self._not_as_kept(told[0]))
+                    yield self._not_as_kept(told[0])
         if str(n) != self.meta.get("n_whole"):
-            why = f"{n} captures are there, not as many as were kept"
-            raise ArchiveError(self._damaged(why))
+            yield self._damaged(f"{n} captures are there, not as many as were kept")
 
-    def _not_as_kept(self, capture_id: int) -> str:
+    def _not_as_kept(self, capture_id: int) -> ArchiveDamaged:
         return self._damaged(
             f"capture {capture_id} is not as it was kept (its hash differs)"
         )
@@ -356,7 +371,7 @@ class Store:
         found = {}
         for name, value, told in self._rows("SELECT name, value, hash FROM meta"):
             if sum_of(name, value) != told:
-                raise ArchiveError(self._damaged("what is told of it as a whole"))
+                raise self._damaged("what it says of itself is not as it was kept")
             found[name] = value
         return found
 
@@ -451,7 +466,15 @@ class Store:
         at = now() if at is None else at
         row = (domain_id, case_id, at, sum_of(domain_id, case_id, at))
         with self._transaction() as db:
-            db.execute("INSERT OR IGNORE INTO deleted VALUES (?, ?, ?, ?)", row)
+            # The first time counts, unless it was read again since.
+            db.execute(
+                "INSERT INTO deleted VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
+                "SET at = excluded.at, hash = excluded.hash WHERE deleted.at < ("
+                "SELECT max(begun_at) FROM capture WHERE operation = ? "
+                "AND head IS NOT NULL AND domain_id = excluded.domain_id "
+                "AND case_id = excluded.case_id)",
+                (*row, AUDIT),
+            )
 
     def _keep(self, capture: Capture, page: Page, at: int | None = None) -> None:
         if page.request is None:
@@ -551,9 +574,7 @@ class Store:
             if hashlib.sha256(data).digest() == told:
                 return zstandard.ZstdCompressionDict(data)
         if kept:
-            raise ArchiveError(
-                self._damaged("the dictionary of its pages does not hold")
-            )
+            raise self._damaged("the dictionary of its pages does not hold")
         return None
 
     def _codecs(self) -> _Codecs:
@@ -580,12 +601,12 @@ class Store:
         except (zstandard.ZstdError, TypeError, MemoryError) as error:
             why = str(error)
         where = f"page {row.number} of capture {row.capture_id}"
-        raise ArchiveError(self._damaged(f"{where} is not as it was kept ({why})"))
+        raise self._damaged(f"{where} is not as it was kept ({why})")
 
     def _as_it_came(self, row: Row) -> _Read:
         try:
             return _Read(row, self._body(row))
-        except ArchiveError as error:
+        except ArchiveDamaged as error:
             return _Read(row, error=error)
 
     # ------------------------------------------------------------------- reading
@@ -610,7 +631,9 @@ class Store:
     def cases(self, domain_id: str | None = None) -> list[KeptCase]:
         """Return the cases whose history was kept, in the order they first were."""
         found = self._rows(
-            "SELECT domain_id, case_id, id, last_updated, begun_at, n_pages, n FROM ("
+            "SELECT domain_id, case_id, id, last_updated, begun_at, n_pages, n, "
+            "iif(last_updated IS NULL, (SELECT date FROM page "
+            "WHERE capture_id = capture.id AND number = 0), NULL) FROM ("
             "SELECT max(id) AS id, min(id) AS first, count(*) AS n "
             "FROM capture NOT INDEXED WHERE operation = ?1 AND head IS NOT NULL "
             "AND (?2 IS NULL OR domain_id = ?2) GROUP BY domain_id, case_id"
@@ -621,19 +644,20 @@ class Store:
         deleted = {}
         for *case, at, told in self._rows("SELECT * FROM deleted"):
             if sum_of(*case, at) != told:
-                raise ArchiveError(self._damaged("the mark of a deleted case differs"))
+                raise self._damaged("the mark of a deleted case differs")
             deleted[tuple(case)] = at
         return [KeptCase._make((*row, deleted.get(row[:2]))) for row in found]
 
-    def newest(self) -> dict[tuple[str, str], int]:
+    def newest(self) -> dict[tuple[str, str], Newest]:
         """Return the newest capture of each case, in the order they first were kept."""
         found = self._rows(
-            "SELECT domain_id, case_id, max(id) FROM capture NOT INDEXED "
-            "WHERE operation = ? AND head IS NOT NULL "
-            "GROUP BY domain_id, case_id ORDER BY min(id)",
+            "SELECT domain_id, case_id, id, head FROM ("
+            "SELECT max(id) AS id, min(id) AS first FROM capture NOT INDEXED "
+            "WHERE operation = ? AND head IS NOT NULL GROUP BY domain_id, case_id"
+            ") JOIN capture USING (id) ORDER BY first",
             AUDIT,
         )
-        return {(domain_id, case_id): number for domain_id, case_id, number in found}
+        return {(d, c): Newest(number, head.hex()) for d, c, number, head in found}
 
     def pages(self, captures: Iterable[int] | None = None) -> Iterator[Page]:
         """Yield the pages of captures, or of the newest of each case, if all are whole."""
@@ -643,10 +667,10 @@ class Store:
     def listings(self, captures: Iterable[int] | None = None) -> Iterator[list[Page]]:
         """Yield each capture's pages, if all are whole."""
         if captures is None:
-            captures = self.newest().values()
+            captures = [one.id for one in self.newest().values()]
         with closing(self._read(captures)) as read:  # the error holds on to it
             for pages in read:
-                if isinstance(pages, ArchiveError):
+                if isinstance(pages, ArchiveDamaged):
                     raise pages
                 yield pages
 
@@ -657,26 +681,36 @@ class Store:
             copy.execute("PRAGMA journal_mode = DELETE")
 
     def check(self) -> list[str]:
-        """Return what is not as it was kept, and nothing if all is."""
-        found: list[str] = []
-        try:
-            for (said,) in self._rows("PRAGMA integrity_check"):
-                if said != "ok":
-                    found.append(self._damaged(said))
-            self._prove()
-            self.cases()
-            whole = self._rows(
-                "SELECT id FROM capture NOT INDEXED WHERE head IS NOT NULL"
-            )
-            captures = self._read(sorted(each for (each,) in whole))
-            found.extend(
-                str(each) for each in captures if isinstance(each, ArchiveError)
-            )
-        except ArchiveError as error:
-            found.append(str(error))
-        return found
+        """Return what is not as it was kept, each once, and nothing if all is."""
+        found: dict[str, None] = {}
+        for look in (self._integrity, self._disproofs, self._marks, self._bodies):
+            try:
+                found |= dict.fromkeys(error.said for error in look())
+            except ArchiveDamaged as error:
+                found[error.said] = None
+        return [*found]
 
-    def _read(self, captures: Iterable[int]) -> Generator[list[Page] | ArchiveError]:
+    def _integrity(self) -> Iterator[ArchiveDamaged]:
+        """Yield what SQLite finds wrong in the file."""
+        for (said,) in self._rows("PRAGMA integrity_check"):
+            if said != "ok":
+                yield self._damaged(said)
+
+    def _marks(self) -> Iterator[ArchiveDamaged]:
+        """Yield the first mark of a deleted case that differs."""
+        try:
+            self.cases()
+        except ArchiveDamaged as error:
+            yield error
+
+    def _bodies(self) -> Iterator[ArchiveDamaged]:
+        """Yield the captures whose pages are not as they were kept."""
+        whole = self._rows("SELECT id FROM capture NOT INDEXED WHERE head IS NOT NULL")
+        for each in self._read(sorted(number for (number,) in whole)):
+            if isinstance(each, ArchiveDamaged):
+                yield each
+
+    def _read(self, captures: Iterable[int]) -> Generator[list[Page] | ArchiveDamaged]:
         """Yield each capture's pages, or why they are not as they were kept."""
         with self._told(), closing(self._reader()) as db:
             db.execute("PRAGMA temp_store = MEMORY")
@@ -719,11 +753,11 @@ class Store:
 
     def _proved(
         self, told: Sequence[Any], before: bytes | None, reads: Sequence[_Read]
-    ) -> list[Page] | ArchiveError:
+    ) -> list[Page] | ArchiveDamaged:
         """Return a capture's pages, if all of it is as it was kept."""
         proof = proof_of(read.row[1:8] for read in reads)
         if head_of(told, before) != told[-1] or proof != told[-2]:
-            return ArchiveError(self._not_as_kept(told[0]))
+            return self._not_as_kept(told[0])
         operation, params = told[1], asked_for(told)
         pages: list[Page] = []
         token = following = None
@@ -754,7 +788,8 @@ class Store:
         if not found:
             raise RecordingNotFound(
                 f"{self.path} holds no answer to {request.operation} "
-                f"({shortened(request.path, 200)}). Keep it first: update the archive."
+                f"({shortened(request.path, 200)}). It holds histories and lists: "
+                "update it, or ask AWS for anything else."
             )
         row = Row(*found[0])
         if row.capture_id not in self._proven:

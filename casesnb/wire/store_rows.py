@@ -12,6 +12,7 @@ from casesnb.wire.responder import TOKENS, Request, less_of, token_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import Self
 
 _PAGING = (*TOKENS, "maxResults", "MaxResults")
 
@@ -88,7 +89,20 @@ class KeptCase(NamedTuple):
     captured_at: int
     n_pages: int
     n_captures: int
+    date: str | None  # when it was answered by the service's clock, if need be
     deleted_at: int | None
+
+
+class Newest(NamedTuple):
+    """The newest capture of a case."""
+
+    id: int
+    head: str  # the capture's hash, in hexadecimal digits
+
+    @classmethod
+    def of(cls, capture: KeptCapture) -> Self:
+        """Return what names a capture."""
+        return cls(capture.id, capture.head.hex())
 
 
 class Row(NamedTuple):
