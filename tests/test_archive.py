@@ -516,6 +516,21 @@ def test_a_second_process_waits_or_is_refused(archive: cn.Archive) -> None:
     assert len(archive.cases()) == 4
 
 
+def test_a_scan_does_not_wait_for_ever(
+    archive: cn.Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain = Domain()
+    domain.update(archive)
+    monkeypatch.setattr("casesnb.tables.archive._PATIENCE", 0.1)
+    with Store(archive.path, write=True):
+        with pytest.raises(cn.errors.ArchiveBusy, match="or read meanwhile"):
+            archive.scan()
+        assert len(archive.histories().events) == 12
+    archive.scan()
+    with Store(archive.path, write=True):
+        assert len(archive.scan().to_pandas().events) == 12  # nothing to be written
+
+
 def test_what_is_not_there_or_is_none_is_told_in_a_sentence(tmp_path: Path) -> None:
     gone = cn.Archive(tmp_path / "gone.cases")
     for ask in (gone.histories, gone.cases, gone.check, gone.scan, gone.certificate):

@@ -82,6 +82,7 @@ ARCHIVED_CASES = Table(
     ),
 )
 
+_PATIENCE = 60.0  # seconds that a scan waits for a process that writes
 _LOOPBACK = re.compile(r"(https?://(?:127\.[\d.]+|localhost|\[::1\])):\d+/?")
 
 
@@ -689,6 +690,9 @@ class Archive:
             If `engine` is neither of the two.
         ModuleNotFoundError
             If it is not installed.
+        ArchiveBusy
+            If the dataset has to be written, and another process writes to the
+            archive for more than a minute. `histories` reads meanwhile.
         ArchiveError
             If there is no archive, or the dataset has to be written and cannot be.
         """
@@ -698,7 +702,7 @@ class Archive:
         if not self.path.exists():
             Store(self.path)  # which says that there is none
         if not dataset.is_fresh():
-            with Store(self.path, write=True) as store:
+            with Store(self.path, write=True, wait=_PATIENCE) as store:
                 dataset.refresh(store)
         return dataset.scan(engine)
 
