@@ -320,6 +320,7 @@ def test_a_zone_that_is_none_is_refused(name: str, tz: str, many: cn.History) ->
         ("5m", "2026-02-28T23:55", 5 / 1440),
         ("6h", "2026-02-28T18:00", 0.25),
         ("1d", "2026-02-28T00:00", 1),
+        ("d", "2026-02-28T00:00", 1),
         ("1mo", "2026-02-01T00:00", 28),
     ],
 )
@@ -333,7 +334,7 @@ def test_a_period_begins_where_a_clock_says(
     assert days_of(freq) == pytest.approx(days)
 
 
-@pytest.mark.parametrize("freq", ["", "d", "0d", "1y", "-1d", "1 d"])
+@pytest.mark.parametrize("freq", ["", "1x", "0d", "d1", "-1d", "1 d"])
 def test_a_period_that_is_none_is_refused(freq: str, many: cn.History) -> None:
     with pytest.raises(ValueError, match="is no period. Give a number and"):
         cn.plot_activity(many.events, freq=freq or " ")

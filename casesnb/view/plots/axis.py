@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
+from casesnb.analysis.timezones import offsets
 from casesnb.view.plots.style import grid
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     Numbers = np.ndarray[Any, Any]
 
 _DAY = 86_400e6  # in microseconds: matplotlib counts days
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MONDAY = np.timedelta64(3, "D")  # from a week's Monday to the Thursday in it
+_SHOWN = {"D": "%Y-%m-%d", "W": "%Y-%m-%d", "M": "%Y-%m"}
 
 
 def plain_times(times: pd.Series[Any]) -> Numbers:
@@ -40,13 +44,45 @@ def day_numbers(times: Numbers) -> Numbers:
     return values
 
 
+def day_number(at: dt.datetime) -> float:
+    """Return a moment as matplotlib's days since 1970."""
+    return (at - _EPOCH) / dt.timedelta(days=1)
+
+
 def periods(times: Numbers, freq: str) -> tuple[Numbers, Numbers]:
     """Return the periods that times fall in, and which each falls in."""
     number, unit = _parts(freq)
-    whole = times.astype(f"datetime64[{unit}]").astype("int64") // number
+    # numpy's weeks begin on the Thursday that 1970 began with.
+    later = _MONDAY if unit == "W" else np.timedelta64(0, "us")
+    whole = (times + later).astype(f"datetime64[{unit}]").astype("int64") // number
     first, last = whole.min(), whole.max()
     starts = (np.arange(first, last + 1) * number).astype(f"datetime64[{unit}]")
-    return starts.astype("datetime64[us]"), whole - first
+    return starts.astype("datetime64[us]") - later, whole - first
+
+
+def ends_of(starts: Numbers, freq: str, tz: dt.tzinfo) -> Numbers:
+    """Return when the periods of a zone end that began at `starts`, times of UTC."""
+    number, unit = _parts(freq)
+    first, last = (
+        _at(day) + dt.timedelta(days=far)
+        for day, far in ((starts.min(), -3), (starts.max(), 3 + days_of(freq) * 1.2))
+    )
+    shifts = offsets(tz, first, last)
+    since = np.array([_plain(at) for at, _ in shifts])
+    ahead = np.array([np.timedelta64(offset) for _, offset in shifts])
+    of_start = np.searchsorted(since, starts, side="right") - 1
+    walls = starts + ahead[np.maximum(of_start, 0)]
+    if unit == "M":
+        walls = (walls.astype("datetime64[M]") + number).astype("datetime64[us]")
+    else:
+        walls = walls + np.timedelta64(number, unit)
+    ends = walls - ahead[0]
+    for n in range(1, len(shifts)):
+        # When its clock showed a time for the first time.
+        showed = since[n] + max(ahead[n - 1], ahead[n])
+        ends = np.where(walls >= showed, walls - ahead[n], ends)
+    found: Numbers = ends.astype("datetime64[us]")
+    return found
 
 
 def days_of(freq: str) -> float:
@@ -55,15 +91,52 @@ def days_of(freq: str) -> float:
     return number * {"m": 1 / 1440, "h": 1 / 24, "D": 1.0, "W": 7.0, "M": 28.0}[unit]
 
 
-def _parts(freq: str) -> tuple[int, str]:
-    found = re.fullmatch(r"([1-9]\d*)(m|h|d|w|mo)", freq)
+def length_of(freq: str) -> str:
+    """Return what a period is called: a day, or several."""
+    number, unit = _parts(freq)
+    name = {"m": "minute", "h": "hour", "D": "day", "W": "week", "M": "month"}[unit]
+    return name if number == 1 else f"{number} {name}s"
+
+
+def when(start: Numbers, freq: str) -> str:
+    """Return the period that begins at a time of a wall as words of a sentence."""
+    number, unit = _parts(freq)
+    at = _at(start)
+    text = f"{at:{_SHOWN.get(unit, '%Y-%m-%d %H:%M')}}"
+    if number > 1 or unit in {"m", "h"}:
+        return f"in the {length_of(freq)} from {text}"
+    return f"{({'D': 'on', 'W': 'in the week of', 'M': 'in'})[unit]} {text}"
+
+
+def date_of(end: float, freq: str, tz: dt.tzinfo) -> str:
+    """Return when a period of a zone ended as words of a sentence."""
+    if _parts(freq)[1] in {"m", "h"}:
+        return f"at {moment(end, tz)}"
+    at = _EPOCH + dt.timedelta(days=end)
+    # At midnight it is the day before that has ended.
+    return f"on {at.astimezone(tz) - dt.timedelta(microseconds=1):%Y-%m-%d}"
+
+
+def _at(time: Any) -> dt.datetime:
+    """Return a time of numpy as one of UTC."""
+    plain: dt.datetime = time.astype("datetime64[us]").item()
+    return plain.replace(tzinfo=dt.UTC)
+
+
+def _plain(at: dt.datetime) -> Any:
+    return np.datetime64(at.astimezone(dt.UTC).replace(tzinfo=None), "us")
+
+
+def _parts(freq: str) -> tuple[int, Any]:
+    found = re.fullmatch(r"([1-9]\d*|)(m|h|d|w|mo|q|y)", freq)
     if found is None:
         raise ValueError(
-            f"freq={freq!r} is no period. Give a number and m, h, d, w or mo, such as "
-            "'6h' or '1d'."
+            f"freq={freq!r} is no period. Give a number and m, h, d, w, mo, q or y, "
+            "such as '6h' or '1d'."
         )
-    units = {"m": "m", "h": "h", "d": "D", "w": "W", "mo": "M"}
-    return int(found[1]), units[found[2]]
+    units = {"m": "m", "h": "h", "d": "D", "w": "W", "mo": "M", "q": "M", "y": "M"}
+    months = {"q": 3, "y": 12}
+    return int(found[1] or 1) * months.get(found[2], 1), units[found[2]]
 
 
 class _Calendar(AutoDateLocator):
@@ -91,7 +164,7 @@ def time_axis(ax: Axes, tz: dt.tzinfo) -> None:
 def moment(when: float | dt.datetime, tz: dt.tzinfo) -> str:
     """Return a moment as text, to the minute."""
     if not isinstance(when, dt.datetime):
-        when = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=when)
+        when = _EPOCH + dt.timedelta(days=when)
     return f"{when.astimezone(tz):%Y-%m-%d %H:%M}"
 
 

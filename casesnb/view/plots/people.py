@@ -19,6 +19,7 @@ from casesnb.view.plots.axis import (
     periods,
     time_axis,
     wall_times,
+    when,
 )
 from casesnb.view.plots.colours import inks_of
 from casesnb.view.plots.style import (
@@ -88,8 +89,8 @@ def plot_activity(
     by : {"actor_kind", "actor"}, default "actor_kind"
         What the bars are made of.
     freq : str, optional
-        How long a bar is, such as ``1h``, ``1d`` or ``1mo``; one that suits the
-        span otherwise.
+        How long a bar is, such as ``1h``, ``1d``, ``1w`` or ``1mo``; one that suits
+        the span otherwise. Weeks begin on Monday.
     top : int, default 6
         The most actors to tell apart; the rest become "other (n)".
     tz : str or tzinfo, default "UTC"
@@ -158,9 +159,8 @@ def plot_activity(
     time_axis(ax, dt.UTC)  # the wall's own time: no zone turns it again
     count_axis(ax, "events")
     bars = counts.sum(axis=0)
-    busiest = moment(day_numbers(starts)[bars.argmax()], dt.UTC)
-    when = busiest if busiest[11:] != "00:00" else busiest[:10]
-    about += f": most on {when}, {counted(int(bars.max()), 'event')}"
+    busiest = when(starts[bars.argmax()], freq)
+    about += f": most {busiest}, {counted(int(bars.max()), 'event')}"
     footer = sentences(
         history,
         f"{counted(len(events), 'event')} from {moment(first, zone_)} to "
