@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import io
+import re
+import warnings
+
 import histories
 import pandas as pd
 import pytest
 from decisions import history_of
+from matplotlib.axes import Axes
+from matplotlib.dates import num2date
+from matplotlib.figure import Figure
 
 import casesnb as cn
 
@@ -109,7 +117,139 @@ def test_the_backlogs_days_are_those_of_the_zone(many: cn.History) -> None:
         many.changes, as_of=many.certificate.fetched_at, tz="Asia/Tokyo"
     )
     pd.testing.assert_frame_equal(cn.plot_data(ax), in_tokyo)
-    assert "00:00 Asia/Tokyo" in cn.plot_text(ax)
+    (footer,) = cn.plot_text(ax).splitlines()[-1:]
+    assert re.search(r"from 2026-\d\d-\d\d 00:00 to .* Asia/Tokyo\.", footer)
+
+
+QUEUES = [f"arn:aws:connect:r:1:instance/i/queue/{n}" for n in "abc"]
+
+
+def same_name() -> pd.DataFrame:
+    """Five cases in three queues, two of which are called Support."""
+    ways = {
+        f"c{n}": [(24.0 * n, QUEUES[queue], "a")]
+        for n, queue in enumerate([0, 0, 0, 1, 2])
+    }
+    changes = history_of(ways, field_id="assigned_queue").changes
+    names = dict(zip(QUEUES, ["Support", "Support", "Sales"], strict=True))
+    return changes.assign(old_label=None, new_label=changes["new"].map(names))
+
+
+def legend_of(ax: Axes) -> list[str]:
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_values_that_share_a_name_are_each_counted() -> None:
+    ax = cn.plot_backlog(same_name(), field_id="assigned_queue")
+    assert legend_of(ax) == ["Support (a)", "Sales", "Support (b)"]
+    title, *lines = cn.plot_text(ax).splitlines()[:4]
+    assert "5 in the end, 5 at most" in title
+    assert lines == [
+        "  Support (a): 3 in the end, 3 at most",
+        "  Sales: 1 in the end, 1 at most",
+        "  Support (b): 1 in the end, 1 at most",
+    ]
+    words = cn.plot_text(cn.plot_time_in(same_name(), "assigned_queue"))
+    assert "Support (a): 3 cases" in words
+    assert "Support (b): 1 case," in words
+
+
+def test_long_names_are_shortened_so_that_they_differ() -> None:
+    ways = {f"c{n}": [(0.0, "x " * 20 + end, "a")] for n, end in enumerate("AB")}
+    legend = legend_of(cn.plot_backlog(history_of(ways)))
+    assert [label[-4:] for label in legend] == [" x A", " x B"]
+    assert max(map(len, legend)) <= 24
+
+
+def test_a_text_that_reads_like_a_word_of_ours_is_in_quotes() -> None:
+    told = [
+        histories.event(0, "01T09:00:00", histories.by("a"), kind="Case.Created", **f)
+        for f in ({"status": "empty"}, {"status": None}, {"status": ""})
+    ]
+    changes = pd.concat(
+        histories.history([event], case_id=f"c{n}").changes
+        for n, event in enumerate(told)
+    )
+    ax = cn.plot_backlog(changes)
+    assert sorted(legend_of(ax)) == ["empty", "“empty”", "“”"]
+    assert "3 in the end" in cn.plot_text(ax)
+
+
+def edges_of(ax: Axes) -> list[tuple[str, float]]:
+    """From when on a backlog of one value holds how many cases."""
+    (line,) = (line for line in ax.get_lines() if line.get_drawstyle() == "steps-post")
+    x, y = line.get_data()
+    return [
+        (f"{num2date(at):%Y-%m-%d %H:%M}", float(n)) for at, n in zip(x, y, strict=True)
+    ]
+
+
+def test_a_count_is_drawn_from_the_end_of_its_period_up_to_as_of() -> None:
+    ways = {"a": [(9.0, "open", "a")], "b": [(33.0, "open", "a")]}
+    as_of = dt.datetime(2026, 2, 20, 6, tzinfo=dt.UTC)
+    ax = cn.plot_backlog(history_of(ways), as_of=as_of)
+    assert edges_of(ax) == [
+        ("2026-02-01 00:00", 0),
+        ("2026-02-02 00:00", 1),
+        ("2026-02-03 00:00", 2),
+        ("2026-02-20 06:00", 2),
+    ]
+    assert num2date(ax.get_xlim()[1]) == as_of
+    title, *_, footer = cn.plot_text(ax).splitlines()
+    assert title.endswith("2 in the end, 2 at most on 2026-02-02")
+    assert "end of every day, from 2026-02-01 00:00 to 2026-02-20 06:00 UTC" in footer
+
+
+def test_a_history_that_was_read_later_is_drawn_up_to_then(many: cn.History) -> None:
+    low, high = (num2date(end) for end in cn.plot_backlog(many).get_xlim())
+    assert many.certificate.as_of is not None
+    assert low < many.changes["performed_at"].max() < many.certificate.as_of <= high
+
+
+@pytest.mark.parametrize(
+    ("freq", "tz", "ends", "said"),
+    [
+        ("1d", "UTC", "2026-03-29 00:00", "on 2026-03-28"),
+        ("1w", "UTC", "2026-03-30 00:00", "on 2026-03-29"),
+        ("1mo", "UTC", "2026-04-01 00:00", "on 2026-03-31"),
+        ("1q", "UTC", "2026-04-01 00:00", "on 2026-03-31"),
+        ("6h", "UTC", "2026-03-28 12:00", "at 2026-03-28 12:00"),
+        # The clocks of Berlin were put forward on the 29th.
+        ("1d", "Europe/Berlin", "2026-03-28 23:00", "on 2026-03-28"),
+        ("1w", "Europe/Berlin", "2026-03-29 22:00", "on 2026-03-29"),
+        ("6h", "Asia/Kathmandu", "2026-03-28 12:15", "at 2026-03-28 18:00"),
+    ],
+)
+def test_the_title_names_when_most_cases_were_counted(
+    freq: str, tz: str, ends: str, said: str
+) -> None:
+    ways = {"a": [(24 * 55 + 9.0, "open", "a"), (24 * 100.0, "closed", "a")]}
+    ax = cn.plot_backlog(history_of(ways), freq=freq, tz=tz)
+    assert edges_of(ax)[1] == (ends, 1)
+    assert cn.plot_text(ax).splitlines()[0].endswith(f"0 in the end, 1 at most {said}")
+
+
+def test_what_was_counted_last_is_seen_in_a_period_that_is_not_over() -> None:
+    ways = {"a": [(9.0, "open", "a")], "b": [(33.0, "open", "a")]}
+    ax = cn.plot_backlog(history_of(ways), freq="1mo")
+    low, high = ax.get_xlim()
+    assert edges_of(ax)[1] == ("2026-02-02 09:00", 2)
+    assert cn.plot_text(ax).splitlines()[0].endswith("2 at most on 2026-02-02")
+    last = edges_of(ax)[-1][0]
+    assert last == f"{num2date(high):%Y-%m-%d %H:%M}" > "2026-02-02 15:00"
+    assert low < high
+
+
+def test_cases_that_no_period_ends_with_are_told_in_words() -> None:
+    ways = {"a": [(9.0, "open", "a"), (12.0, "closed", "a")]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ax = cn.plot_backlog(history_of(ways))
+        figure = ax.get_figure(root=True)
+        assert isinstance(figure, Figure)
+        figure.savefig(io.BytesIO(), format="png")
+    assert "No case was open at the end of any day." in [t.get_text() for t in ax.texts]
+    assert "none at the end of any day" in cn.plot_text(ax)
 
 
 def test_a_choice_that_is_none_is_refused(many: cn.History) -> None:

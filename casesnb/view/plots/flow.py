@@ -15,21 +15,24 @@ from casesnb.tables.field_chain import field_ids_of
 from casesnb.tables.frames import as_of_of, to_pandas
 from casesnb.tables.schema import CHANGES, NAMES
 from casesnb.view.plots.axis import (
+    date_of,
+    day_number,
     day_numbers,
     days_of,
+    ends_of,
+    length_of,
     moment,
     plain_times,
     time_axis,
 )
 from casesnb.view.plots.colours import inks_of, options_of
-from casesnb.view.plots.labels import drawable
+from casesnb.view.plots.labels import apart, drawable
 from casesnb.view.plots.people import grid_of
 from casesnb.view.plots.style import (
     OTHER,
     Drawing,
     area,
     count_axis,
-    factorized,
     finish,
     grid,
     like,
@@ -43,15 +46,13 @@ from casesnb.view.plots.style import (
     top_or_other,
 )
 from casesnb.view.plots.swarm import draw_swarm
+from casesnb.view.plots.values import NOBODY, names_of, values_of
 from casesnb.view.text import shortened
 from casesnb.view.wording import (
     actor_names,
     counted,
     field_names,
     hours_text,
-    is_missing,
-    value_name,
-    value_names,
 )
 
 if TYPE_CHECKING:
@@ -63,10 +64,10 @@ if TYPE_CHECKING:
     from narwhals.typing import IntoFrame
 
     from casesnb.tables.history import History
+    from casesnb.view.plots.style import Ink
 
     Numbers = np.ndarray[Any, Any]
 
-NOBODY = "nobody"
 _FEW = 400  # stays whose dots are large
 _TOLD = frozenset({*CHANGES.needs, "is_outcome_known", *NAMES.names})
 
@@ -119,15 +120,14 @@ def plot_transitions(
     changes, as_of = to_pandas(history, CHANGES), as_of_of(history, as_of)
     (field_id,) = field_ids_of(changes, [field_id])
     found = transitions(changes, field_id, as_of=as_of)
-    names = value_names(changes)
     called = shortened(field_names(changes).get(field_id, field_id), 30)
-
-    def name(value: Any) -> str:
-        return "empty" if is_missing(value) else value_name(names, field_id, value)
-
+    before, after = (values_of(found, side) for side in ("from_", "to_"))
+    names = names_of(changes, field_id, [*before[1], *after[1]])
     pairs = [
-        (name(row["from_value"]), name(row["to_value"]), row["n"], row["median_hours"])
-        for row in found.to_dict("records")
+        (names[before[1][one]], names[after[1][other]], int(n), hours)
+        for one, other, n, hours in zip(
+            before[0], after[0], found["n"], found["median_hours"], strict=True
+        )
     ]
     about = f"How {called} moves"
     return _matrix(ax, history, changes, pairs, about, title, "transition", top)
@@ -186,21 +186,19 @@ def plot_handoffs(
     # As `handoffs` counts them; the hours that it tells too are not drawn.
     found = transitions(changes, field_id, as_of=as_of)
     found = found[found["from_value"].notna() | found["to_value"].notna()]
-    labels, people = value_names(changes), actor_names(changes)
-
-    def name(value: Any) -> str:
-        if is_missing(value):
-            return NOBODY
-        return (
-            labels.get((field_id, value))
-            or people.get(value)
-            or value_name({}, field_id, value)
-        )
-
+    before, after = (values_of(found, side) for side in ("from_", "to_"))
+    names = names_of(
+        changes,
+        field_id,
+        [*before[1], *after[1]],
+        empty=NOBODY,
+        untold=NOBODY,
+        others=actor_names(changes),
+    )
     counts: dict[tuple[str, str], int] = {}
-    for row in found.to_dict("records"):
-        pair = name(row["from_value"]), name(row["to_value"])
-        counts[pair] = counts.get(pair, 0) + row["n"]
+    for one, other, n in zip(before[0], after[0], found["n"], strict=True):
+        pair = names[before[1][one]], names[after[1][other]]
+        counts[pair] = counts.get(pair, 0) + int(n)
     pairs = [(*pair, n, None) for pair, n in counts.items()]
     who = "agent" if field_id == "assigned_user" else "queue"
     about = f"Which {who} passes cases to which"
@@ -264,7 +262,12 @@ def plot_time_in(
     found = found[(found["hours"] > 0).to_numpy(dtype=bool)].reset_index(drop=True)
     called = shortened(field_names(changes).get(field_id, field_id), 30)
     about = f"How long cases are in each {called}"
-    values, kept, rest = _named(changes, found["value"], field_id, top)
+    of_row, values = values_of(found)
+    names = names_of(changes, field_id, values)
+    weight = np.bincount(of_row, minlength=len(values))
+    kept, rest = top_or_other(
+        {names[value]: float(n) for value, n in zip(values, weight, strict=True)}, top
+    )
     rows = [*kept, f"{OTHER} ({len(rest)})"] if rest else kept
     ax = page(
         ax, height=1.6 + 0.62 * max(len(rows), 2), left=1.75, right=1.7, bottom=0.9
@@ -276,8 +279,8 @@ def plot_time_in(
             ax, Drawing(about, lambda: found, lambda: (), footer), title=title
         )
     place = {name: i for i, name in enumerate(kept)}
-    of_value = np.array([place.get(value, len(kept)) for value in values[1]], dtype=int)
-    row = of_value[values[0]]
+    of_value = [place.get(names[value], len(kept)) for value in values]
+    row = np.array(of_value, dtype=int)[of_row]
     hours = found["hours"].to_numpy(dtype=float)
     is_open = found["is_open"].to_numpy(dtype=bool)
     low, high = hours.min() / 1.5, hours.max() * 1.5
@@ -289,7 +292,7 @@ def plot_time_in(
     ax.set_xlim(low, high)
     grid(ax, "x")
     ax.set_ylim(len(rows) - 0.4, -0.6)
-    ax.set_yticks(range(len(rows)), [drawable(shortened(name, 22)) for name in rows])
+    ax.set_yticks(range(len(rows)), [drawable(name) for name in apart(rows, 22)])
     begin, end = np.log(ax.get_xlim())
     n_each = draw_swarm(
         ax,
@@ -371,23 +374,6 @@ def _within(hours: float) -> str:
     return "a time not reached yet" if np.isnan(hours) else hours_text(hours)
 
 
-def _named(
-    changes: pd.DataFrame, values: pd.Series[Any], field_id: str, top: int
-) -> tuple[tuple[Numbers, list[str]], list[str], list[str]]:
-    """Return values by number and name, and which names are shown or share a place."""
-    names = value_names(changes)
-    code, found = factorized(values)
-    called = [
-        "empty" if is_missing(value) else value_name(names, field_id, value)
-        for value in found
-    ]
-    weight: dict[str, float] = {}
-    for name, n in zip(called, np.bincount(code, minlength=len(called)), strict=True):
-        weight[name] = weight.get(name, 0) + n
-    kept, rest = top_or_other(weight, top)
-    return (code, called), kept, rest
-
-
 def plot_backlog(
     history: History[Any] | IntoFrame,
     /,
@@ -404,7 +390,9 @@ def plot_backlog(
 ) -> Axes:
     """Draw how many cases were in each status over time, one upon another.
 
-    Closed cases are left out, and the footer says how many they are.
+    Cases are counted at the end of each period, and a count is drawn from then on
+    until the next; the last one at `as_of`. Closed cases are left out, and the
+    footer says how many they are. Values that share a name are told apart by id.
 
     Parameters
     ----------
@@ -412,7 +400,7 @@ def plot_backlog(
         A history, or its changes alone (``schema.CHANGES``), of any
         engine, of many cases.
     freq : str, default "1d"
-        How long a step is, such as ``6h``, ``1d`` or ``1mo``.
+        The period at whose end cases are counted, such as ``6h``, ``1d`` or ``1mo``.
     field_id : str, default "status"
         The field.
     closed : str or sequence of str, default "closed"
@@ -427,7 +415,7 @@ def plot_backlog(
     top : int, default 7
         The most values to tell apart; the rest become "other (n)".
     tz : str or tzinfo, default "UTC"
-        The zone whose hours, days and months the steps are.
+        The zone whose hours, days and months the periods are.
     title : str, optional
         What stands above the picture; what it is of and its largest number
         otherwise.
@@ -435,7 +423,7 @@ def plot_backlog(
     Returns
     -------
     Axes
-        With one row per step and value that changed as `plot_data`: of the
+        With one row per period and value that changed as `plot_data`: of the
         values drawn.
 
     Raises
@@ -477,26 +465,21 @@ def plot_backlog(
         return finish(
             ax, Drawing(about, lambda: found, lambda: (), footer), title=title
         )
-    names = value_names(changes)
-    values = [
-        "empty" if is_missing(value) else value_name(names, field_id, value)
-        for value in found["value"]
-    ]
+    of_row, values = values_of(found)
+    names = names_of(changes, field_id, values)
     starts, place = np.unique(plain_times(found["period_at"]), return_inverse=True)
-    counts = found["n_cases"].to_numpy(dtype="int64")
-    held: dict[str, Numbers] = {}
-    for value, at, n in zip(values, place, counts, strict=True):
-        # It stays as it is until its next row.
-        held.setdefault(value, np.zeros(len(starts), dtype="int64"))[at:] = n
-    weight = {value: float(n.max()) for value, n in held.items()}
-    kept, rest = top_or_other(weight, top)
-    closed_names = {name for name, is_so in zip(values, is_done, strict=True) if is_so}
+    counts = np.zeros((len(values), len(starts)), dtype="int64")
+    for value, at, n in zip(of_row, place, found["n_cases"], strict=True):
+        counts[value, at:] = n  # it stays as it is until its next row
+    held = {names[value]: n for value, n in zip(values, counts, strict=True)}
+    kept, rest = top_or_other({name: float(n.max()) for name, n in held.items()}, top)
+    closed_names = {names[values[value]] for value in np.unique(of_row[is_done])}
     options = options_of(changes, field_id)
     # What is done, below; then by the field's own order of options.
     kept.sort(key=lambda name: (name not in closed_names, options.get(name, 99)))
-    parts = [(value, held[value]) for value in kept]
+    parts = [(name, held[name]) for name in kept]
     if rest:
-        others = np.sum([held[value] for value in rest], axis=0)
+        others = np.sum([held[name] for name in rest], axis=0)
         parts.append((f"{OTHER} ({len(rest)})", others))
     inks = inks_of(
         field_id,
@@ -505,30 +488,26 @@ def plot_backlog(
         options=options,
         rest=f"{OTHER} ({len(rest)})" if rest else "",
     )
-    x = day_numbers(starts)
-    x = np.append(x, x[-1] + days_of(freq))
-    base = np.zeros(len(x))
-    for (_, n), ink in zip(parts, inks, strict=True):
-        height = base + np.append(n, n[-1])
-        ax.fill_between(x, base, height, step="post", zorder=2, **area(ink))
-        # The edge of an area is the colour of its hatch.
-        ends: dict[str, Any] = {"linewidth": 0.6, "zorder": 2.5, "where": "post"}
-        ax.step(x, height, color=paper(ax).ground, **ends)
-        base = height
-    time_axis(ax, zone_)
-    count_axis(ax, "cases")
-    ax.set_xlim(x[0], x[-1])
-    ax.set_ylim(0, base.max() * 1.05)
-    # As they lie upon each other.
-    place_legend(ax, patches(inks))
-    peak = int(base.argmax())
-    about += f": {base[-1]:,.0f} in the end, {base.max():,.0f} at most on "
-    about += moment(x[peak], zone_)[:10]
+    until = changes["performed_at"].max() if as_of is None else as_of
+    taken = _taken(starts, until, freq, zone_)
+    total = counts.sum(axis=0)
+    if total.any():
+        peak = int(total.argmax())
+        about += f": {total[-1]:,} in the end, {total[peak]:,} at most "
+        about += date_of(taken[peak], freq, zone_)
+        x = _steps(day_numbers(starts[:1])[0], taken, until, freq)
+        _draw_steps(ax, x, parts, inks)
+        time_axis(ax, zone_)
+        count_axis(ax, "cases")
+    else:
+        about += f": none at the end of any {length_of(freq)}"
+        nothing(ax, f"No case was open at the end of any {length_of(freq)}.")
 
     def lines() -> list[str]:
+        called = apart([name for name, _ in parts], 40)
         return [
-            f"{shortened(value, 40)}: {n[-1]:,} in the end, {n.max():,} at most"
-            for value, n in parts
+            f"{name}: {n[-1]:,} in the end, {n.max():,} at most"
+            for name, (_, n) in zip(called, parts, strict=True)
         ]
 
     left_out = ""
@@ -539,11 +518,43 @@ def plot_backlog(
         )
     footer = sentences(
         history,
-        f"One step is {freq}, from {moment(x[0], zone_)} to {moment(x[-1], zone_)} "
-        f"{zone_}",
+        f"Counted at the end of every {length_of(freq)}, from "
+        f"{moment(day_numbers(starts[:1])[0], zone_)} to {moment(until, zone_)} {zone_}",
         left_out,
     )
     return finish(ax, Drawing(about, lambda: found, lines, footer), title=title)
+
+
+def _taken(starts: Numbers, until: dt.datetime, freq: str, tz: dt.tzinfo) -> Numbers:
+    """Return when the cases of each period were counted, as matplotlib's days."""
+    # The last period may not have ended yet.
+    return np.minimum(day_numbers(ends_of(starts, freq, tz)), day_number(until))
+
+
+def _steps(first: float, taken: Numbers, until: dt.datetime, freq: str) -> Numbers:
+    """Return where each step begins, and where the last one ends."""
+    end = max(day_number(until), taken[-1])
+    wide = end - first or days_of(freq)
+    # What was counted at the very end is to be seen too.
+    room = wide * max(0.02, 0.25 * min(days_of(freq) / wide, 1))
+    return np.array([first, *taken, max(end, taken[-1] + room)])
+
+
+def _draw_steps(
+    ax: Axes, x: Numbers, parts: Sequence[tuple[str, Numbers]], inks: Sequence[Ink]
+) -> None:
+    base = np.zeros(len(x))
+    for (_, n), ink in zip(parts, inks, strict=True):
+        height = base + np.array([0, *n, n[-1]])
+        ax.fill_between(x, base, height, step="post", zorder=2, **area(ink))
+        # The edge of an area is the colour of its hatch.
+        ends: dict[str, Any] = {"linewidth": 0.6, "zorder": 2.5, "where": "post"}
+        ax.step(x, height, color=paper(ax).ground, **ends)
+        base = height
+    ax.set_xlim(x[0], x[-1])
+    ax.set_ylim(0, base.max() * 1.05)
+    # As they lie upon each other.
+    place_legend(ax, patches(inks))
 
 
 def _of_field(history: object, field_id: str, as_of: object) -> pd.DataFrame:
@@ -606,10 +617,10 @@ def _matrix(
         notes[at] = "" if at in notes or hours is None else hours_text(hours)
         counts[at] += n
     grid_of(ax, counts, notes)
-    ax.set_yticks(range(len(rows)), [drawable(shortened(name, 22)) for name in rows])
+    ax.set_yticks(range(len(rows)), [drawable(name) for name in apart(rows, 22)])
     ax.set_xticks(
         range(len(columns)),
-        [drawable(shortened(name, 22)) for name in columns],
+        [drawable(name) for name in apart(columns, 22)],
         rotation=20,
         ha="right",
         rotation_mode="anchor",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
@@ -9,8 +10,10 @@ from unicodedata import east_asian_width
 import matplotlib as mpl
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 
+from casesnb.view.text import shortened, visible
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from matplotlib.text import Text
 
@@ -24,6 +27,34 @@ _UNFIT = ("color", "lastresort", "last resort")
 def drawable(text: str) -> str:
     """Return `text` with a box for each character that no font has."""
     return text if text.isascii() else "".join(map(_drawable, text))
+
+
+def apart(names: Sequence[str], width: int) -> list[str]:
+    """Return names of at most `width` characters, those that differ still unlike."""
+    shown = [shortened(name, width) for name in names]
+    for _ in range(2):
+        if len({*shown}) == len({*names}):
+            return shown
+        often = Counter(dict(zip(names, shown, strict=True)).values())
+        shown = [
+            text if often[text] == 1 else _both_ends(name, width)
+            for name, text in zip(names, shown, strict=True)
+        ]
+    place = {name: f" {i}" for i, name in enumerate(dict.fromkeys(names), 1)}
+    often = Counter(dict(zip(names, shown, strict=True)).values())
+    return [
+        text
+        if often[text] == 1
+        else shortened(name, max(width - len(place[name]), 1)) + place[name]
+        for name, text in zip(names, shown, strict=True)
+    ]
+
+
+def _both_ends(name: str, width: int) -> str:
+    """Return a name without its middle."""
+    n_last = max((width - 1) // 2, 1)
+    first, last = visible(name[:width]), visible(name[-n_last:])
+    return f"{first[: max(width - 1 - n_last, 0)]}…{last[-n_last:]}"
 
 
 def literal(texts: Iterable[Text]) -> None:

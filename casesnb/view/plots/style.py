@@ -25,7 +25,7 @@ from matplotlib.path import Path
 from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from casesnb.view.plots.labels import BOX, drawable, literal, n_letters
+from casesnb.view.plots.labels import BOX, apart, drawable, literal, n_letters
 from casesnb.view.text import shortened
 from casesnb.view.wording import KIND_LABELS, standing
 
@@ -451,8 +451,11 @@ def legend(ax: Axes, inks: Iterable[Ink], values: Iterable[Ink] = ()) -> None:
 
 def patches(inks: Iterable[Ink]) -> list[Patch]:
     """Return the entries of a legend for areas."""
+    drawn = [*inks]
+    labels = apart([ink.label for ink in drawn], 24)
     return [
-        Patch(label=drawable(shortened(ink.label, 24)), **area(ink)) for ink in inks
+        Patch(label=drawable(label), **area(ink))
+        for label, ink in zip(labels, drawn, strict=True)
     ]
 
 
