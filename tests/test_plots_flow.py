@@ -8,6 +8,7 @@ import re
 import warnings
 
 import histories
+import numpy as np
 import pandas as pd
 import pytest
 from decisions import history_of
@@ -16,6 +17,7 @@ from matplotlib.dates import num2date
 from matplotlib.figure import Figure
 
 import casesnb as cn
+from casesnb.view.plots.axis import duration_axis
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +69,63 @@ def test_median_and_90th_percentile_count_what_is_not_over() -> None:
     told = cn.durations(cn.plot_data(ax).drop(columns="is_known"), by=["value"])
     told = told.set_index("value").loc["open"]
     assert (told["median_hours"], told["n_open"]) == (3.0, 2)
-    assert "longest in open" in cn.plot_text(ax)
+    title = cn.plot_text(ax).splitlines()[0]
+    assert title.endswith("longest in held, median not reached after 9.0 h")
+
+
+@pytest.mark.parametrize(
+    ("after", "hours", "said"),
+    [
+        (["held"], 1514, "longest in held, median not reached after 63.0 d"),
+        (["held", "lost"], 1514, "median not reached in 2 of 3, in held after 63.0 d"),
+        ([], 1512, "longest in open, median not reached after 63.0 d"),
+        (["closed"], 1514, "longest in open, median 2.0 h, closed aside"),
+        (["held"], 3, "longest median reached in open, 2.0 h; not reached in held"),
+        (
+            ["a", "b"],
+            3,
+            "longest median reached in open, 2.0 h; not reached in 2 others",
+        ),
+    ],
+)
+def test_the_title_claims_no_median_that_is_not_reached(
+    after: list[str], hours: int, said: str
+) -> None:
+    # Two hours in open, and since then in a value that none of them has left.
+    ways = {
+        f"c{n}": [(0.0, "open", "a"), *([(2.0, value, "a")] if after else [])]
+        for n, value in enumerate((after or ["open"]) * 5)
+    }
+    as_of = dt.datetime(2026, 2, 1, tzinfo=dt.UTC) + dt.timedelta(hours=hours)
+    ax = cn.plot_time_in(history_of(ways), as_of=as_of)
+    assert cn.plot_text(ax).splitlines()[0].endswith(said)
+
+
+def test_a_dot_is_all_the_time_of_a_case_in_a_value() -> None:
+    steps = ["open", "held", "open", "held", "lost", "held"]
+    history = history_of({"a": [(float(n), v, "a") for n, v in enumerate(steps)]})
+    as_of = dt.datetime(2026, 2, 3, tzinfo=dt.UTC)
+    words = cn.plot_text(cn.plot_time_in(history, as_of=as_of))
+    assert "3 totals of the time that a case spent in a value" in words
+    assert "of which 1 still grow" in words
+    # Two values share a row: the one case is counted once.
+    assert "other (2): 1 case," in cn.plot_text(
+        cn.plot_time_in(history, as_of=as_of, top=2)
+    )
+
+
+@pytest.mark.parametrize("shortest", [10.0**n for n in np.arange(-8, 5.6, 0.4)])
+@pytest.mark.parametrize("times", [1, 2.75, 40])
+def test_an_axis_of_durations_has_ticks_for_any_range(
+    shortest: float, times: float
+) -> None:
+    ax = Figure().add_subplot()
+    duration_axis(ax, shortest / 1.5, shortest * times * 1.5)
+    low, high = ax.get_xlim()
+    assert low <= shortest / 1.5 < shortest * times * 1.5 <= high
+    ticks = [at for at in ax.get_xticks() if low < at < high]
+    assert 2 <= len(ticks) <= 12
+    assert all(re.fullmatch(r"\d+ \w+", t.get_text()) for t in ax.get_xticklabels())
 
 
 def test_more_goes_to_the_right_of_the_diagonal(many: cn.History) -> None:

@@ -23,6 +23,22 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MONDAY = np.timedelta64(3, "D")  # from a week's Monday to the Thursday in it
 _SHOWN = {"D": "%Y-%m-%d", "W": "%Y-%m-%d", "M": "%Y-%m"}
 
+_TENS = tuple(n * 10**power for power in range(3) for n in (1, 2, 5))
+_UNITS = (  # hours of each, and how many of it are a tick
+    (1 / 3.6e9, "µs", _TENS),
+    (1 / 3.6e6, "ms", _TENS),
+    (1 / 3600, "s", (1, 2, 4, 8, 15, 30)),
+    (1 / 60, "min", (1, 2, 4, 8, 15, 30)),
+    (1.0, "h", (1, 2, 4, 8, 12)),
+    (24.0, "d", (1, 2, 4)),
+    (168.0, "w", (1, 2)),
+    (730.0, "mo", (1, 2, 3, 6)),
+    (8766.0, "y", (1, 2, 4, 8, 16, 32, 64, 128)),
+)
+_SHORT_STEPS = [(n * each, f"{n} {unit}") for each, unit, of in _UNITS for n in of]
+_LENGTHS = [tick for tick in _SHORT_STEPS if tick[1].startswith("1 ")]
+_LEAST = 5.0  # how much longer the end of an axis of durations is than its beginning
+
 
 def plain_times(times: pd.Series[Any]) -> Numbers:
     """Return times as ``datetime64[us]`` of UTC."""
@@ -158,6 +174,22 @@ def time_axis(ax: Axes, tz: dt.tzinfo) -> None:
     dates = ConciseDateFormatter(locator, tz=tz)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(dates)
+    grid(ax, "x")
+
+
+def duration_axis(ax: Axes, low: float, high: float) -> None:
+    """Give a plot lengths of time along its foot, in hours and on a log scale."""
+    if high < _LEAST * low:  # or there may be no two ticks between
+        middle = (low * high) ** 0.5
+        low, high = middle / _LEAST**0.5, middle * _LEAST**0.5
+    ticks = [tick for tick in _LENGTHS if low < tick[0] < high]
+    if len(ticks) < 3:
+        ticks = [tick for tick in _SHORT_STEPS if low < tick[0] < high]
+        ticks = ticks[:: 1 + len(ticks) // 12]
+    ax.set_xscale("log")
+    ax.set_xticks([at for at, _ in ticks], [text for _, text in ticks])
+    ax.set_xticks([], minor=True)
+    ax.set_xlim(low, high)
     grid(ax, "x")
 
 

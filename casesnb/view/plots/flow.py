@@ -19,6 +19,7 @@ from casesnb.view.plots.axis import (
     day_number,
     day_numbers,
     days_of,
+    duration_axis,
     ends_of,
     length_of,
     moment,
@@ -34,7 +35,6 @@ from casesnb.view.plots.style import (
     area,
     count_axis,
     finish,
-    grid,
     like,
     nothing,
     page,
@@ -57,7 +57,7 @@ from casesnb.view.wording import (
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import pandas as pd
     from matplotlib.axes import Axes
@@ -217,10 +217,11 @@ def plot_time_in(
 ) -> Axes:
     """Draw how long each case spent in each value of a field.
 
-    A dot per case and value, or for some of them where they are many. A case
-    that is still there is hollow: it will have spent longer. The median and the
-    90th percentile count it with the time so far (Kaplan and Meier), so nothing
-    is left out for not being over.
+    A dot per case and value, all its stays there together, or for some of them
+    where they are many. A case that is still there is hollow: it will have spent
+    longer. The median and the 90th percentile count it with the time so far
+    (Kaplan and Meier), so nothing is left out for not being over. Where fewer
+    than half are over, the title says so.
 
     Parameters
     ----------
@@ -283,14 +284,7 @@ def plot_time_in(
     row = np.array(of_value, dtype=int)[of_row]
     hours = found["hours"].to_numpy(dtype=float)
     is_open = found["is_open"].to_numpy(dtype=bool)
-    low, high = hours.min() / 1.5, hours.max() * 1.5
-    ax.set_xscale("log")
-    ticks = [(1 / 60, "1 min"), (1, "1 h"), (24, "1 d"), (168, "1 w"), (730, "1 mo")]
-    ticks = [(at, text) for at, text in [*ticks, (8766, "1 y")] if low < at < high]
-    ax.set_xticks([at for at, _ in ticks], [text for _, text in ticks])
-    ax.set_xticks([], minor=True)
-    ax.set_xlim(low, high)
-    grid(ax, "x")
+    duration_axis(ax, hours.min() / 1.5, hours.max() * 1.5)
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_yticks(range(len(rows)), [drawable(name) for name in apart(rows, 22)])
     begin, end = np.log(ax.get_xlim())
@@ -307,32 +301,69 @@ def plot_time_in(
     )
     quantiles = _quantiles(found, row, len(rows))
     _write_quantiles(ax, quantiles)
-    counts = np.bincount(row, minlength=len(rows))
+    # Of a case that was in several of the values that share a row, once.
+    cases = [
+        len(found[row == i].drop_duplicates(["domain_id", "case_id"]))
+        for i in range(len(rows))
+    ]
     n_open = np.bincount(row, weights=is_open, minlength=len(rows)).astype(int)
-    medians = [median for median, _ in quantiles]
-    if not np.isnan(medians).all():
-        most = int(np.nanargmax(medians))
-        about += f": longest in {rows[most]}, median {hours_text(medians[most])}"
+    longest = np.array([hours[row == i].max() for i in range(len(rows))])
+    ended = {
+        names[value]
+        for value in values
+        if field_id == "status" and (value[1] or "").lower() == CLOSED
+    }
+    about += _where_longest(rows, np.array([m for m, _ in quantiles]), longest, ended)
 
     def lines() -> list[str]:
         return [
-            f"{shortened(name, 40)}: {counted(int(counts[i]), 'case')}, "
+            f"{name}: {counted(cases[i], 'case')}, "
             f"half within {_within(quantiles[i][0])}, "
             f"nine tenths within {_within(quantiles[i][1])}, "
             f"{hours_text(hours[row == i].min())} to "
-            f"{hours_text(hours[row == i].max())}, {n_open[i]:,} still there"
-            for i, name in enumerate(rows)
+            f"{hours_text(longest[i])}, {n_open[i]:,} still there"
+            for i, name in enumerate(apart(rows, 40))
         ]
 
-    each = "a case" if n_each == 1 else f"{n_each:,} cases"
+    each = "a total" if n_each == 1 else f"{n_each:,} totals"
     footer = sentences(
         history,
-        f"{counted(len(found), 'stay')}, of which {int(is_open.sum()):,} are not over "
-        f"(hollow); one dot is {each}",
-        "The lines are the median and the 90th percentile, in which those not over "
+        f"{counted(len(found), 'total')} of the time that a case spent in a value, of "
+        f"which {int(is_open.sum()):,} still grow (hollow); one dot is {each}",
+        "The lines are the median and the 90th percentile, in which those that grow "
         "count with the time so far",
     )
     return finish(ax, Drawing(about, lambda: found, lines, footer), title=title)
+
+
+def _where_longest(
+    rows: Sequence[str], medians: Numbers, longest: Numbers, ended: Collection[str]
+) -> str:
+    """Say in which value cases stay longest, as far as that is told."""
+    is_told = ~np.isnan(medians)
+    # Most cases stay closed: that tells nothing of the work before.
+    is_aside = np.array([name in ended for name in rows]) & ~is_told
+    if is_aside.all():
+        return ""
+    aside = "".join(f", {rows[i]} aside" for i in np.flatnonzero(is_aside).tolist())
+    # A median that is not reached is longer than the longest time there was.
+    least = np.where(is_told, medians, longest)
+    most = int(np.where(is_aside, -1, least).argmax())
+    untold = np.flatnonzero(~is_told & ~is_aside).tolist()
+    name, after = shortened(rows[most], 40), hours_text(longest[most])
+    if not untold:
+        said = f"longest in {name}, median {hours_text(medians[most])}"
+    elif is_told[most]:
+        others = f"{len(untold)} others"
+        other = shortened(rows[untold[0]], 24) if len(untold) == 1 else others
+        said = f"longest median reached in {name}, {hours_text(medians[most])}; "
+        said += f"not reached in {other}"
+    elif len(untold) == 1:
+        said = f"longest in {name}, median not reached after {after}"
+    else:
+        said = f"median not reached in {len(untold)} of {len(rows)}, "
+        said += f"in {name} after {after}"
+    return f": {said}{aside}"
 
 
 def _quantiles(found: pd.DataFrame, row: Numbers, n: int) -> list[tuple[float, float]]:
