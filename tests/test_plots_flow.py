@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import re
 import warnings
+from collections.abc import Callable
 
 import histories
 import numpy as np
@@ -18,6 +19,7 @@ from matplotlib.figure import Figure
 
 import casesnb as cn
 from casesnb.view.plots.axis import duration_axis
+from casesnb.view.plots.labels import drawable
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +108,7 @@ def test_a_dot_is_all_the_time_of_a_case_in_a_value() -> None:
     history = history_of({"a": [(float(n), v, "a") for n, v in enumerate(steps)]})
     as_of = dt.datetime(2026, 2, 3, tzinfo=dt.UTC)
     words = cn.plot_text(cn.plot_time_in(history, as_of=as_of))
-    assert "3 totals of the time that a case spent in a value" in words
-    assert "of which 1 still grow" in words
+    assert "3 totals of a case's time in a value, 1 still growing" in words
     # Two values share a row: the one case is counted once.
     assert "other (2): 1 case," in cn.plot_text(
         cn.plot_time_in(history, as_of=as_of, top=2)
@@ -140,6 +141,28 @@ def test_more_goes_to_the_right_of_the_diagonal(many: cn.History) -> None:
     assert drawn.loc[forward, "n"].sum() > drawn.loc[~forward, "n"].sum()
     most = drawn.sort_values("n").iloc[-1]
     assert f"most often from {most['from']} to {most['to']}" in cn.plot_text(ax)
+
+
+@pytest.mark.parametrize("letter", "aW名")
+@pytest.mark.parametrize(
+    "plot", [cn.plot_handoffs, cn.plot_transitions, cn.plot_time_in]
+)
+def test_long_names_are_on_the_page_and_in_the_title(
+    plot: Callable[..., Axes], letter: str
+) -> None:
+    one, other = (f"{letter * 17} {end}" for end in ("Mensah", "Larsen"))
+    field = "assigned_user" if plot is cn.plot_handoffs else "status"
+    steps = [(0.0, one, "a"), (1.0, other, "a")]
+    ax = plot(history_of({f"c{n}": steps for n in range(5)}, field_id=field))
+    figure = ax.get_figure(root=True)
+    assert isinstance(figure, Figure)
+    figure.savefig(io.BytesIO(), format="png")
+    for text in [ax.yaxis.label, *ax.get_yticklabels(), *ax.texts]:
+        box = text.get_window_extent()
+        assert box.x0 >= 0, text.get_text()
+        assert box.x1 <= figure.bbox.width, text.get_text()
+    drawn = "".join(ax.texts[-2].get_text().split())
+    assert drawn == "".join(drawable(cn.plot_text(ax).splitlines()[0]).split())
 
 
 def test_who_had_no_case_comes_first(many: cn.History) -> None:

@@ -35,6 +35,7 @@ from casesnb.view.plots.style import (
     area,
     count_axis,
     finish,
+    fit_side,
     like,
     nothing,
     page,
@@ -287,6 +288,7 @@ def plot_time_in(
     duration_axis(ax, hours.min() / 1.5, hours.max() * 1.5)
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_yticks(range(len(rows)), [drawable(name) for name in apart(rows, 22)])
+    fit_side(ax)
     begin, end = np.log(ax.get_xlim())
     n_each = draw_swarm(
         ax,
@@ -328,10 +330,10 @@ def plot_time_in(
     each = "a total" if n_each == 1 else f"{n_each:,} totals"
     footer = sentences(
         history,
-        f"{counted(len(found), 'total')} of the time that a case spent in a value, of "
-        f"which {int(is_open.sum()):,} still grow (hollow); one dot is {each}",
-        "The lines are the median and the 90th percentile, in which those that grow "
-        "count with the time so far",
+        f"{counted(len(found), 'total')} of a case's time in a value, "
+        f"{int(is_open.sum()):,} still growing (hollow); one dot is {each}",
+        "The lines are the median and 90th percentile, in which those growing count "
+        "so far",
     )
     return finish(ax, Drawing(about, lambda: found, lines, footer), title=title)
 
@@ -624,7 +626,7 @@ def _matrix(
     )
     ax = page(
         ax,
-        width=2.6 + 0.95 * max(len(columns), 3),
+        width=max(2.6 + 0.95 * len(columns), 7.0),
         height=1.9 + 0.5 * max(len(rows), 2),
         left=1.75,
         top=0.6,
@@ -658,6 +660,7 @@ def _matrix(
     )
     ax.set_ylabel("from", color=paper(ax).quiet, fontsize=9 * scale(ax))
     ax.set_xlabel("to", color=paper(ax).quiet, fontsize=9 * scale(ax))
+    fit_side(ax)
 
     def lines() -> list[str]:
         said = [

@@ -74,6 +74,17 @@ def n_letters(text: str) -> int:
     return sum(1 + (east_asian_width(char) in "WF") for char in text)
 
 
+def width_of(text: str, size: float, weight: str = "normal") -> float:
+    """Return about how many points a line is wide, in our font."""
+    font = get_font(_font_path(weight))
+    font.set_size(size, 72)
+    # What the font lacks is as wide as its widest letters.
+    plain = (c if c.isascii() else "M" * n_letters(c) for c in text)
+    font.set_text("".join(plain))
+    width: float = font.get_width_height()[0] / 64
+    return width
+
+
 def other_fonts(sample: str) -> list[str]:
     """Return the fonts that stand in for ours, for some characters that it lacks."""
     return [*dict.fromkeys(filter(None, map(_other_font, sample)))]
@@ -105,6 +116,11 @@ def _other_font(char: str) -> str:
         except (OSError, RuntimeError):  # gone since the list was made, or no font
             continue
     return ""
+
+
+@cache
+def _font_path(weight: str) -> str:
+    return str(findfont(FontProperties(weight=weight)))
 
 
 @cache

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import textwrap
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -25,7 +24,7 @@ from matplotlib.path import Path
 from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from casesnb.view.plots.labels import BOX, apart, drawable, literal, n_letters
+from casesnb.view.plots.labels import BOX, apart, drawable, literal, n_letters, width_of
 from casesnb.view.text import shortened
 from casesnb.view.wording import KIND_LABELS, standing
 
@@ -88,7 +87,9 @@ _STANDING = "The history is"
 _SMALL = 8.5  # points
 _LEADING = 1.25
 _FOOT = 4  # lines of a footer
-_HEAD = 2  # lines of a title
+_HEAD = 6  # lines of a title, for which a fresh page grows
+_HEAD_ALONE = 4  # of that of a plot on a page of the caller's
+_HEAD_BESIDE = 2  # of that of a plot beside others
 _TITLE = 12.0  # points
 _ABOVE = 10.0  # points from a plot to its title
 _EDGE = 8.0  # points at the sides of a page
@@ -369,25 +370,60 @@ def _texts(ax: Axes) -> list[Text]:
 def _words(ax: Axes, drawing: Drawing) -> tuple[list[str], list[str]]:
     """Return the lines of a picture's title and of its footer, as wide as it is now."""
     size = scale(ax)
-    title = shortened(drawing.title, 160)
+    title = shortened(drawing.title, 190)
+    most = _HEAD_ALONE if _is_alone(ax) else _HEAD_BESIDE
+    if isinstance(ax, _Picture):
+        most = _HEAD
     return (
-        _wrapped(ax, title, _TITLE * 0.64 * size, _HEAD),
-        _wrapped(ax, drawing.footer, _SMALL * 0.56 * size, _FOOT),
+        _wrapped(ax, title, _TITLE * size, most, letter=0.64, weight="bold"),
+        _wrapped(ax, drawing.footer, _SMALL * size, _FOOT, letter=0.56),
     )
 
 
-def _wrapped(ax: Axes, text: str, letter: float, most: int) -> list[str]:
-    """Return a text in lines that end before the page does; a letter takes points."""
+def _wrapped(
+    ax: Axes,
+    text: str,
+    size: float,
+    most: int,
+    *,
+    letter: float,
+    weight: str = "normal",
+) -> list[str]:
+    """Return a text in lines that end before the page does; a letter takes of a size."""
     figure = figure_of(ax)
     wide = ax.bbox.width  # beside others a plot has no more
     if len(figure.axes) == 1:
         wide = (1 - ax.get_position().x0) * figure.bbox.width
-    room = max(int((wide / figure.dpi * 72 - 8) / letter), 24)
-    room = room * max(len(text), 1) // max(n_letters(text), 1)
-    lines = textwrap.wrap(shortened(text, most * room + _LINE), room) or [""]
+    points = max(wide / figure.dpi * 72 - 8, 24 * letter * size)
+
+    def fits(line: str) -> bool:
+        by_letters = n_letters(line) * letter * size
+        return max(by_letters, width_of(line, size, weight)) <= points
+
+    lines = _broken(shortened(text, _LINE), fits)
     if len(lines) > most:
-        lines[most - 1] = shortened(" ".join(lines[most - 1 :]), room)
+        last = " ".join(lines[most - 1 :])
+        ends = range(len(last), 0, -1)
+        cut = (shortened(last, n) for n in ends if fits(shortened(last, n)))
+        lines[most - 1] = next(cut, "…")
     return lines[:most]
+
+
+def _broken(text: str, fits: Callable[[str], bool]) -> list[str]:
+    """Return a text in lines that fit; a word that is longer than one is broken."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if fits(longer):
+            lines[-1] = longer
+            continue
+        if lines[-1]:
+            lines.append("")
+        for letter in word:
+            if lines[-1] and not fits(lines[-1] + letter):
+                lines.append("")
+            lines[-1] += letter
+    return lines
 
 
 def _above(ax: Axes, title: Sequence[str]) -> float:
@@ -429,6 +465,28 @@ def _heighten(ax: Axes, foot: float, head: float) -> None:
     figure.set_size_inches(width, whole)
     below = (box.y0 * height + foot) / whole
     ax.set_position((box.x0, below, box.width, box.height * height / whole))
+
+
+def fit_side(ax: Axes) -> None:
+    """Make the page of a fresh plot wider where the words at its side need it."""
+    side = ax.yaxis.get_tightbbox() if isinstance(ax, _Picture) else None
+    if side is None:
+        return
+    figure = figure_of(ax)
+    more = _EDGE / 72 - side.x0 / figure.dpi
+    if more <= 0:
+        return
+    box = ax.get_position()
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width + more, height)
+    ax.set_position(
+        (
+            (box.x0 * width + more) / (width + more),
+            box.y0,
+            box.width * width / (width + more),
+            box.height,
+        )
+    )
 
 
 def legend(ax: Axes, inks: Iterable[Ink], values: Iterable[Ink] = ()) -> None:
