@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 import casesnb as cn
 from casesnb.view.plots.colours import CLOSED_VALUES, VALUES, Colours, colours_of
+from casesnb.view.plots.lanes import lanes_of
 from casesnb.view.plots.style import KINDS
 
 
@@ -209,6 +210,26 @@ def test_a_status_has_the_colour_of_its_option_in_every_picture() -> None:
         }
         assert len(shown) > 2
         assert shown == {name: expected[name] for name in shown}
+
+
+def test_spans_side_by_side_differ_in_colour() -> None:
+    def queues(order: list[int]) -> cn.History:
+        by = histories.by("anna")
+        return history(
+            [
+                event(n, f"{1 + n:02}T09:00:00", by, queue=f"queue {queue}")
+                for n, queue in enumerate(order)
+            ]
+        )
+
+    n = len(VALUES)
+    with colours_of(Colours()):
+        cn.plot_changes(queues([*range(3 * n)]))  # which gives them their colours
+        mixed = queues([n * time + i for i in range(n) for time in range(3)])
+        drawn = lanes_of(mixed, events=None, as_of=None, fields=None, top=9)
+        tints = drawn.tints[~drawn.rows.is_mark]
+    assert len(tints) == 3 * n
+    assert (tints[1:] != tints[:-1]).all()
 
 
 def test_time_may_count_from_the_first_change(plain: cn.History) -> None:

@@ -31,6 +31,8 @@ from casesnb.view.plots.colours import (
     THE_REST,
     VALUES,
     Colours,
+    colours_of,
+    inks_of,
 )
 from casesnb.view.plots.labels import drawable
 from casesnb.view.plots.style import INK, KINDS
@@ -468,9 +470,46 @@ def test_what_is_drawn_together_differs_while_there_are_colours() -> None:
         colours.numbers(field, [f"{field} {n}" for n in range(5)])
     names = ["a 0", "b 0", *(f"new {n}" for n in range(6))]
     numbers = colours.numbers("c", names)
-    assert numbers[0] == numbers[1] == 0  # as they were drawn before
-    assert sorted(numbers[1:]) == [0, 1, 2, 3, 4, 5, 6]
+    assert numbers[0] == 0  # as it was drawn before
+    assert sorted(numbers) == [*range(8)]
+    assert colours.numbers("c", ["b 0"]) == [0]  # in the other picture alone
+    spellings = colours.numbers("e", ["In progress", "in_progress"])
+    assert len(set(spellings)) == 2
     assert len(set(colours.numbers("d", [f"d {n}" for n in range(8)]))) == 8
+
+
+def test_any_two_values_differ_whatever_was_drawn_before() -> None:
+    colours = Colours()
+    names = [f"stage {n}" for n in range(12)]
+    first = colours.numbers("status", names)
+    assert len(set(first)) == 8
+    for pair in itertools.permutations(names, 2):
+        one, other = colours.numbers("status", pair)
+        assert one != other, pair
+        assert first[names.index(min(pair, key=names.index))] in (one, other)
+    assert colours.numbers("status", names) == first
+
+
+def test_what_is_side_by_side_differs_though_colours_are_few() -> None:
+    colours = Colours()
+    names = [f"stage {n}" for n in range(30)]
+    first = dict(zip(names, colours.numbers("status", names), strict=True))
+    beside = {
+        name: {
+            other for other in names if other != name and first[other] == first[name]
+        }
+        for name in names
+    }
+    shown = dict(
+        zip(names, colours.numbers("status", names, beside=beside), strict=True)
+    )
+    assert all(shown[a] != shown[b] for a, others in beside.items() for b in others)
+
+
+def test_more_values_than_colours_differ_by_their_hatch() -> None:
+    with colours_of(Colours()):
+        inks = inks_of("status", [f"stage {n}" for n in range(40)])
+    assert len({(ink.colour, ink.hatch) for ink in inks}) == 40
 
 
 def test_colour_is_never_alone() -> None:

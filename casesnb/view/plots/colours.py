@@ -1,5 +1,7 @@
 """Which colour a value has: one in all lanes, cases and pictures of a session.
 
+Where two that are drawn together have the same one, the later gets another there.
+
 Colours are light enough for words to be read on them. A closed status is grey; the
 other options of a field take theirs by the domain's order, where that is known.
 """
@@ -41,6 +43,7 @@ TINTS = (*(ink.colour for ink in VALUES), CLOSED_VALUES[0].colour)
 """The colour of each number that `Colours` gives."""
 
 _GREY = len(VALUES)  # the number of what is closed
+_HATCHES = 3  # from the hatch of a colour to that of its next turn
 _MANY = 1 << 30  # more than a session draws of one field
 
 
@@ -48,7 +51,9 @@ class Colours:
     """The number of each value's colour, given when the value is first drawn."""
 
     def __init__(self) -> None:
-        self._number: dict[int, int] = {}  # of texts by their hash: none is kept
+        # Of texts by their hash: none is kept.
+        self._number: dict[int, int] = {}
+        self._turn: dict[int, int] = {}  # the how manyth it was to get its number
         self._often: dict[str, list[int]] = {}  # of each field, by number
 
     def numbers(
@@ -58,8 +63,13 @@ class Colours:
         *,
         closed: Collection[str] = (),
         options: Mapping[str, int] | None = None,
+        beside: Mapping[str, Collection[str]] | None = None,
     ) -> list[int]:
-        """Return a place in `TINTS` for each name of a field's values."""
+        """Return a place in `TINTS` for each name of a field's values.
+
+        Of two that got the same one in different pictures, the later has another
+        in this picture alone, if one is free, or if the two are drawn side by side.
+        """
         often = self._often.setdefault(field_id, [0] * _GREY)
         taken = [n / _MANY for n in often]  # how often here, then how often ever
         place = options or {}
@@ -73,12 +83,38 @@ class Colours:
             wanted = place.get(name, 0) % _GREY
             if name not in place or taken[wanted] >= 1:
                 wanted = taken.index(min(taken))
-            self._number[keys[name]] = wanted
+            self._give(keys[name], wanted)
             taken[wanted] += 1 + 1 / _MANY
             often[wanted] += 1
         for name in closed:
-            self._number.setdefault(_key(name), _GREY)
-        return [self._number[keys[n]] if n in keys else _GREY for n in names]
+            self._give(_key(name), _GREY)
+        shown = self._apart(keys, taken, beside or {})
+        return [shown.get(name, _GREY) for name in names]
+
+    def _give(self, key: int, number: int) -> None:
+        self._number.setdefault(key, number)
+        self._turn.setdefault(key, len(self._turn))
+
+    def _apart(
+        self,
+        keys: Mapping[str, int],
+        taken: list[float],
+        beside: Mapping[str, Collection[str]],
+    ) -> dict[str, int]:
+        """Return the number of each name in one picture."""
+        shown: dict[str, int] = {}
+        there: set[int] = set()
+        for name in sorted(keys, key=lambda name: self._turn[keys[name]]):
+            number = self._number[keys[name]]
+            near = {shown[other] for other in beside.get(name, ()) if other in shown}
+            is_twice = number in there and min(taken) < 1
+            if number != _GREY and (is_twice or number in near):
+                free = [n for n in range(_GREY) if n not in near] or [number]
+                number = min(free, key=lambda n: taken[n])
+                taken[number] += 1
+            there.add(number)
+            shown[name] = number
+        return shown
 
 
 _SESSION = Colours()
@@ -110,14 +146,16 @@ def inks_of(
 ) -> list[Ink]:
     """Return how each of a field's values is drawn as an area, and the rest of them."""
     numbers = tints_of(field_id, names, closed=closed, options=options)
-    n_closed = 0
+    often = [0] * (_GREY + 1)
     inks = []
     for name, number in zip(names, numbers, strict=True):
+        again = often[number]
+        often[number] += 1
         if number == _GREY:
-            ink = CLOSED_VALUES[n_closed % len(CLOSED_VALUES)]
-            n_closed += 1
-        else:
-            ink = VALUES[number]
+            ink = CLOSED_VALUES[again % len(CLOSED_VALUES)]
+        else:  # a colour that is there already has another hatch
+            hatch = VALUES[(number + _HATCHES * again) % len(VALUES)].hatch
+            ink = VALUES[number]._replace(hatch=hatch)
         inks.append(ink._replace(label=name))
     return [*inks, THE_REST._replace(label=rest)] if rest else inks
 

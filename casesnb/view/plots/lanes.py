@@ -192,12 +192,14 @@ class Lanes:
         pairs, first, place = np.unique(
             field[lane] * wide + code, return_index=True, return_inverse=True
         )
+        beside = _beside([str(name) for name in names], code, lane)
         numbers = np.zeros(len(pairs), dtype=int)
         for number, field_id in enumerate(fields):
             own = [i for i in np.argsort(first) if pairs[i] // wide == number]
             own = [i for i in own if not is_missing(names[pairs[i] % wide])]
             called = [str(names[pairs[i] % wide]) for i in own]
-            numbers[own] = tints_of(field_id, called, **self._known(field_id))
+            known = self._known(field_id)
+            numbers[own] = tints_of(field_id, called, beside=beside, **known)
         tint = np.full(len(rows.lane), -1)
         tint[spans] = numbers[place]
         return tint
@@ -287,6 +289,17 @@ def _asked(changes: pd.DataFrame, fields: Sequence[str]) -> list[str]:
     found = field_ids_of(changes, [name for name in fields if name not in of_item])
     ids = dict(zip([n for n in fields if n not in of_item], found, strict=True))
     return [ids.get(name, name) for name in fields]
+
+
+def _beside(names: Sequence[str], code: Numbers, lane: Numbers) -> dict[str, set[str]]:
+    """Return which values each value is drawn next to, on any lane."""
+    is_next = (lane[1:] == lane[:-1]) & (code[1:] != code[:-1])
+    pairs = np.stack([code[:-1][is_next], code[1:][is_next]], axis=1)
+    beside: dict[str, set[str]] = {}
+    for one, other in np.unique(pairs, axis=0).tolist():
+        beside.setdefault(names[one], set()).add(names[other])
+        beside.setdefault(names[other], set()).add(names[one])
+    return beside
 
 
 class _Chains:
