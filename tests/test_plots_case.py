@@ -41,7 +41,7 @@ def test_a_case_is_told_lane_by_lane(plain: cn.History) -> None:
         "  Comment items: 1 mark\n"
         "  SLAs: 1 mark\n"
         "  changed by: agent 4, custom entity 1, service 3, API role 1, unknown 1\n"
-        "10 changes in 6 lanes from 2026-02-02 09:00 to 2026-02-05 13:00 UTC, "
+        "10 marks in 6 lanes from 2026-02-02 09:00 to 2026-02-05 13:00 UTC, "
         "as of 2026-03-02 12:00. A value has one colour in all lanes. "
         "The history is complete · 1 break."
     )
@@ -115,7 +115,7 @@ def test_fields_chooses_and_orders_the_lanes(plain: cn.History) -> None:
         "status",
     ]
     none = cn.plot_text(cn.plot_changes(plain, fields=["summary", "created_by"]))
-    assert "0 changes. No change of summary, created_by. The history" in none
+    assert "0 marks. No change of summary, created_by. The history" in none
     some = cn.plot_text(cn.plot_changes(plain, fields=["status", "summary"]))
     assert ". No change of summary. The history is complete" in some
     with pytest.raises(TypeError, match=r"Give several in a list: \['status'\]"):
@@ -210,6 +210,27 @@ def test_a_status_has_the_colour_of_its_option_in_every_picture() -> None:
         }
         assert len(shown) > 2
         assert shown == {name: expected[name] for name in shown}
+
+
+def test_marks_are_counted_as_marks() -> None:
+    item = event(
+        0, "02T09:00:00", histories.by("anna"), kind="RelatedItem.Created", item="Sla"
+    )
+    bare = history([item])
+    assert len(bare.changes) == 0
+    assert "\n1 mark in 1 lane from" in cn.plot_text(cn.plot_changes(bare))
+    changed = event(
+        1,
+        "03T09:00:00",
+        histories.by("anna"),
+        kind="RelatedItem.Updated",
+        item="Sla",
+        status="met",
+        target=3.0,
+    )
+    both = history([item, changed])
+    assert len(both.changes) == 2
+    assert "\n2 marks in 1 lane from" in cn.plot_text(cn.plot_changes(both))
 
 
 def test_spans_side_by_side_differ_in_colour() -> None:

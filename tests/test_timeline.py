@@ -227,9 +227,9 @@ def test_a_case_begins_with_its_creation_or_with_what_is_known(
 
 def test_a_case_without_changes_is_an_empty_timeline(plain: cn.History) -> None:
     shown = cn.timeline(plain.changes.iloc[:0])
-    assert repr(shown) == "Timeline: 0 changes in 0 lanes"
+    assert repr(shown) == "Timeline: 0 marks in 0 lanes"
     assert frame_of(read(shown._data)) == []
-    assert "No change" in shown._words or "0 changes" in shown._words
+    assert "0 marks" in shown._words
 
 
 # --------------------------------------------------------------------- the choices
@@ -425,7 +425,7 @@ def test_a_cell_shows_the_widget_and_below_it_the_picture(
 ) -> None:
     cn.timeline(plain)._ipython_display_()
     live, picture = outputs
-    assert live.data["text/plain"] == "Timeline: 10 changes in 6 lanes"
+    assert live.data["text/plain"] == "Timeline: 10 marks in 6 lanes"
     assert "application/vnd.jupyter.widget-view+json" in live.data
     assert base64.b64decode(picture.data["image/png"]).startswith(b"\x89PNG")
     ax = cn.plot_changes(plain)

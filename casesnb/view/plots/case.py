@@ -78,8 +78,9 @@ def plot_changes(
 
     A lane per field; in it a span per value, with the value written in where
     there is room, and on its edge a mark per change, its colour and shape
-    telling what kind of actor made it. What the history does not tell is
-    hatched. A span that still held when the case was read has an arrowhead.
+    telling what kind of actor made it. A related item's event is one mark, however
+    many fields it changed, and the footer counts marks. What the history does not
+    tell is hatched. A span that still held when the case was read has an arrowhead.
 
     Parameters
     ----------
@@ -144,7 +145,7 @@ def plot_changes(
     about = f"What changed in {whose(lanes.changes, 'this case')}"
     if not lanes.names:
         nothing(ax, "No change in this history.")
-        footer = sentences(history, "0 changes", absent)
+        footer = sentences(history, "0 marks", absent)
         drawing = Drawing(about, lanes.frame, lambda: (), footer)
         return finish(ax, drawing, title=title)
 
@@ -174,7 +175,7 @@ def plot_changes(
     legend(ax, [KINDS[kind] for kind in KINDS if kind in kinds], lanes.statuses())
     footer = sentences(
         history,
-        f"{counted(int(rows.is_mark.sum()), 'change')} in {counted(n, 'lane')} from "
+        f"{counted(int(rows.is_mark.sum()), 'mark')} in {counted(n, 'lane')} from "
         f"{span(first, last, zone_)}{''.join(f', {told}' for told in lanes.as_of(zone_))}",
         absent,
         _left_out(lanes),

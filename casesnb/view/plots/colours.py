@@ -65,11 +65,7 @@ class Colours:
         options: Mapping[str, int] | None = None,
         beside: Mapping[str, Collection[str]] | None = None,
     ) -> list[int]:
-        """Return a place in `TINTS` for each name of a field's values.
-
-        Of two that got the same one in different pictures, the later has another
-        in this picture alone, if one is free, or if the two are drawn side by side.
-        """
+        """Return a place in `TINTS` for each name of a field's values."""
         often = self._often.setdefault(field_id, [0] * _GREY)
         taken = [n / _MANY for n in often]  # how often here, then how often ever
         place = options or {}
@@ -102,6 +98,8 @@ class Colours:
         beside: Mapping[str, Collection[str]],
     ) -> dict[str, int]:
         """Return the number of each name in one picture."""
+        # Of two that got the same one in different pictures, the later has another
+        # here, if one is free or the two are drawn side by side.
         shown: dict[str, int] = {}
         there: set[int] = set()
         for name in sorted(keys, key=lambda name: self._turn[keys[name]]):

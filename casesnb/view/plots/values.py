@@ -44,11 +44,7 @@ def names_of(
     untold: str = NOT_TOLD,
     others: Mapping[str, str] | None = None,
 ) -> dict[Value, str]:
-    """Return what to call each value of a field: no two that are there alike.
-
-    Where two bear one name, each has its id behind it. A text that is blank, or
-    that reads like a word of ours, stands in quotes.
-    """
+    """Return what to call each value of a field: no two that are there alike."""
     labels = value_names(changes)
     called: dict[Value, str] = {}
     for kind, text in dict.fromkeys(values):

@@ -180,7 +180,7 @@ class Timeline(anywidget.AnyWidget):
     >>> world = cn.sandbox.World(seed=7)
     >>> history = cn.load_history(cn.connect(world), *world.showcase)
     >>> cn.timeline(history, fields=["status"])
-    Timeline: 9 changes in 1 lane
+    Timeline: 9 marks in 1 lane
     """
 
     _esm = SCRIPT
@@ -462,7 +462,7 @@ class Timeline(anywidget.AnyWidget):
     def __repr__(self) -> str:
         n = int(self._lanes.rows.is_mark.sum())
         lanes = counted(len(self._lanes.names), "lane")
-        return f"Timeline: {counted(n, 'change')} in {lanes}"
+        return f"Timeline: {counted(n, 'mark')} in {lanes}"
 
     def _ipython_display_(self) -> None:
         """Show the widget, and below it the picture for where no script runs."""
