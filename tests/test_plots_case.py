@@ -162,7 +162,9 @@ def test_names_stand_for_ids_where_there_are_names(plain: cn.History) -> None:
     assert lanes(ax)[0] == "STATUS"
     assert "Offen 27.0 h → closed" in cn.plot_text(ax)
     events = plain.events.assign(actor_name="Anna Lopez")
-    assert "Anna Lopez: 3 in" in cn.plot_text(cn.plot_activity(events, by="actor"))
+    assert "Anna Lopez (anna): 3 in" in cn.plot_text(
+        cn.plot_activity(events, by="actor")
+    )
 
 
 def test_two_cases_do_not_share_a_lane() -> None:

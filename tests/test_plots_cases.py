@@ -7,6 +7,7 @@ import datetime as dt
 import histories
 import numpy as np
 import pytest
+from decisions import history_of
 
 import casesnb as cn
 from casesnb.view.plots.swarm import swarm
@@ -99,3 +100,20 @@ def test_dots_for_many_are_spread_as_the_many_are() -> None:
     shares = [0.1, 0.5, 0.9]
     drawn = np.quantile(at[found.row], shares)
     assert np.allclose(drawn, np.quantile(at, shares), atol=0.5)
+
+
+def test_columns_with_long_names_are_told_apart() -> None:
+    begin = "Status of the day, number "
+    ways = {f"c{n}": [(0.0, f"{begin}{n}", "a")] for n in range(1, 8)}
+    ax = cn.plot_aging(history_of(ways), as_of=dt.datetime(2026, 2, 3, tzinfo=dt.UTC))
+    labels = [label.get_text() for label in ax.get_xticklabels()]
+    assert len({*labels}) == len(ways)
+    assert {label.split("\n")[0][-2:] for label in labels} >= {" 1", " 7"}
+
+
+def test_columns_of_statuses_that_share_a_name_are_told_apart() -> None:
+    ways = {f"c{n}": [(0.0, f"s{n}", "a")] for n in range(2)}
+    changes = history_of(ways).changes.assign(new_label="Held", old_label=None)
+    as_of = dt.datetime(2026, 2, 3, tzinfo=dt.UTC)
+    drawn = cn.plot_data(cn.plot_aging(changes, as_of=as_of))
+    assert set(drawn["status"]) == {"Held (s0)", "Held (s1)"}

@@ -58,3 +58,18 @@ def test_rates_are_drawn_in_rows_with_their_intervals() -> None:
 def test_what_is_no_comparison_is_refused() -> None:
     with pytest.raises(TypeError, match=r"Give what cn\.compare\(a, b\) returned"):
         cn.plot_comparison(waits(1))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "name", ["after the new routing rule of the north " * 2, "W" * 70]
+)
+def test_a_long_name_of_a_cohort_stays_on_the_page(name: str) -> None:
+    found = cn.compare(
+        waits(10), waits(30), "hours", names=(name, "new"), n_resamples=100
+    )
+    ax = cn.plot_comparison(found)
+    figure = ax.get_figure(root=True)
+    assert isinstance(figure, Figure)
+    figure.savefig(io.BytesIO(), format="png")
+    for text in ax.texts:
+        assert text.get_window_extent().x1 <= figure.bbox.width, text.get_text()

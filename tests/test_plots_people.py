@@ -51,3 +51,14 @@ def test_the_title_names_the_period_that_has_most(freq: str, said: str) -> None:
     ]
     ax = cn.plot_activity(histories.history(told), freq=freq)
     assert cn.plot_text(ax).splitlines()[0].endswith(said)
+
+
+def test_two_people_of_one_name_are_told_apart() -> None:
+    told = [
+        histories.event(n, f"{n + 2:02}T09:00:00", histories.by(who), title=f"{n}")
+        for n, who in enumerate(["anna", "ben", "anna"])
+    ]
+    events = histories.history(told).events.assign(actor_name="Sam Novak")
+    words = cn.plot_text(cn.plot_activity(events, by="actor"))
+    assert "Sam Novak (anna): 2 in" in words
+    assert "Sam Novak (ben): 1 in" in words

@@ -78,9 +78,10 @@ def plot_changes(
 
     A lane per field; in it a span per value, with the value written in where
     there is room, and on its edge a mark per change, its colour and shape
-    telling what kind of actor made it. A related item's event is one mark, however
-    many fields it changed, and the footer counts marks. What the history does not
-    tell is hatched. A span that still held when the case was read has an arrowhead.
+    telling what kind of actor made it. A related item's event is one mark,
+    however many fields it changed, and the footer counts marks. What the history
+    does not tell is hatched. A span that still held when the case was read has
+    an arrowhead.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ from casesnb.view.plots.axis import (
     time_axis,
 )
 from casesnb.view.plots.colours import options_of
-from casesnb.view.plots.labels import drawable
+from casesnb.view.plots.labels import apart, drawable
 from casesnb.view.plots.style import (
     KINDS,
     OTHER,
@@ -39,14 +39,12 @@ from casesnb.view.plots.style import (
     top_or_other,
 )
 from casesnb.view.plots.swarm import draw_swarm
+from casesnb.view.plots.values import names_of, values_of
 from casesnb.view.text import shortened
 from casesnb.view.wording import (
     counted,
     hours_text,
-    is_missing,
     tail,
-    value_name,
-    value_names,
 )
 
 if TYPE_CHECKING:
@@ -312,8 +310,8 @@ def plot_aging(
     ax.set_xticks(
         at,
         [
-            f"{drawable(shortened(name, min(room, 22)))}\n{n:,}"
-            for name, n in zip(names, n_of, strict=True)
+            f"{drawable(name)}\n{n:,}"
+            for name, n in zip(apart(names, min(room, 22)), n_of, strict=True)
         ],
     )
     ax.set_ylabel("days since creation", color=on.quiet, fontsize=9 * scale(ax))
@@ -321,10 +319,10 @@ def plot_aging(
 
     def lines() -> list[str]:
         return [
-            f"{shortened(name, 40)}: {counted(int(n_of[i]), 'case')}, "
+            f"{name}: {counted(int(n_of[i]), 'case')}, "
             f"median age {hours_text(middle[i] * 24)}, "
             f"oldest {hours_text(age[column == i].max() * 24)}"
-            for i, name in enumerate(names)
+            for i, name in enumerate(apart(names, 40))
         ]
 
     hollow = int((~known).sum())
@@ -348,12 +346,10 @@ def _ages(
     held = held[held["is_open"].to_numpy(dtype=bool)]
     is_closed = held["value"].str.lower().isin(done).fillna(False)
     held = held[~is_closed.to_numpy(dtype=bool)]
-    names = value_names(changes[(changes["field_id"] == "status").to_numpy(dtype=bool)])
-    code, values = factorized(held["value"])
-    called = [
-        "not told" if is_missing(value) else value_name(names, "status", value)
-        for value in values
-    ]
+    of_status = changes[(changes["field_id"] == "status").to_numpy(dtype=bool)]
+    code, values = values_of(held)
+    names = names_of(of_status, "status", values)
+    called = [names[value] for value in values]
     case, pairs = _cases(changes)
     number = {pair: i for i, pair in enumerate(pairs)}
     cases = zip(held["domain_id"].tolist(), held["case_id"].tolist(), strict=True)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 BOX = "▯"
 """What stands for a character that no font of the machine has."""
 
+_FINE = 16
+_SLACK = 1.03  # on a page letters take whole pixels
+
 # Their glyphs are bitmaps, or say only which script it would be.
 _UNFIT = ("color", "lastresort", "last resort")
 
@@ -77,12 +80,12 @@ def n_letters(text: str) -> int:
 def width_of(text: str, size: float, weight: str = "normal") -> float:
     """Return about how many points a line is wide, in our font."""
     font = get_font(_font_path(weight))
-    font.set_size(size, 72)
+    font.set_size(size * _FINE, 72)  # as large as no rounding to pixels tells
     # What the font lacks is as wide as its widest letters.
     plain = (c if c.isascii() else "M" * n_letters(c) for c in text)
     font.set_text("".join(plain))
-    width: float = font.get_width_height()[0] / 64
-    return width
+    width: float = font.get_width_height()[0] / 64 / _FINE
+    return width * _SLACK
 
 
 def other_fonts(sample: str) -> list[str]:

@@ -22,6 +22,7 @@ from casesnb.view.plots.axis import (
     when,
 )
 from casesnb.view.plots.colours import inks_of
+from casesnb.view.plots.labels import apart
 from casesnb.view.plots.style import (
     INK,
     KINDS,
@@ -41,7 +42,7 @@ from casesnb.view.plots.style import (
     sentences,
     top_or_other,
 )
-from casesnb.view.text import shortened
+from casesnb.view.plots.values import unlike
 from casesnb.view.wording import actor_names, counted, is_missing, whose
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def plot_activity(
     starts, bar = periods(wall_times(events["performed_at"], zone_), freq)
     counts = np.bincount(bar * len(parts) + part, minlength=len(starts) * len(parts))
     counts = counts.reshape(len(starts), len(parts)).T
-    names = actor_names(events) if by == "actor" else {}
+    names = unlike(actor_names(events)) if by == "actor" else {}
     labels = [names.get(name, name) for name in parts]
     inks = (
         [
@@ -181,9 +182,10 @@ def plot_activity(
 
     def lines() -> list[str]:
         said = [
-            f"{shortened(ink.label, 40)}: {of_part.sum():,} in "
-            f"{counted(int((of_part > 0).sum()), 'bar')}"
-            for ink, of_part in zip(inks, counts, strict=True)
+            f"{name}: {of_part.sum():,} in {counted(int((of_part > 0).sum()), 'bar')}"
+            for name, of_part in zip(
+                apart([ink.label for ink in inks], 40), counts, strict=True
+            )
         ]
         return [*said, f"most in one bar: {bars.max():,}, {busiest}"]
 

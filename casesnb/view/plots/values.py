@@ -55,22 +55,34 @@ def names_of(
         if (field_id, text) not in labels and others and text in others:
             name = others[text]
         called[kind, text] = f"“{name}”" if _OURS.fullmatch(name) else name
-    same: dict[str, list[Value]] = {}
+    told = {value: name for value, name in called.items() if value[1] is not None}
+    return called | _apart(told)
+
+
+def unlike(called: Mapping[str, str]) -> dict[str, str]:
+    """Return the names of ids, those that several bear with the id behind them."""
+    told = _apart({(None, text): name for text, name in called.items()})
+    return {str(text): name for (_, text), name in told.items()}
+
+
+def _apart(called: Mapping[Value, str]) -> dict[Value, str]:
+    """Return names of values, those that several bear with what tells them apart."""
+    bearers: dict[str, list[Value]] = {}
     for value, name in called.items():
-        same.setdefault(name, []).append(value)
-    for name, some in same.items():
-        told = [(kind, text) for kind, text in some if text is not None]
-        if len(told) > 1:
-            for value, apart in zip(told, _what_differs(told), strict=True):
-                called[value] = f"{name} ({apart})"
-    return called
+        bearers.setdefault(name, []).append(value)
+    apart = dict(called)
+    for name, values in bearers.items():
+        if len(values) > 1:
+            for value, differs in zip(values, _what_differs(values), strict=True):
+                apart[value] = f"{name} ({differs})"
+    return apart
 
 
-def _what_differs(values: list[tuple[str | None, str]]) -> list[str]:
+def _what_differs(values: list[Value]) -> list[str]:
     """Return of each value what tells it from the others."""
     ways = (
-        [tail(text) for _, text in values],
-        [text for _, text in values],
+        [tail(str(text)) for _, text in values],
+        [str(text) for _, text in values],
         [str(kind) for kind, _ in values],
     )
     for way in ways:
