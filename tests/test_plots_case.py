@@ -167,6 +167,19 @@ def test_names_stand_for_ids_where_there_are_names(plain: cn.History) -> None:
     )
 
 
+def test_each_value_of_a_lane_has_a_name_of_its_own() -> None:
+    values = ["q1", "q2", "empty", ""]
+    told = [
+        event(n, f"{n + 2:02}T09:00:00", histories.by("anna"), queue=value)
+        for n, value in enumerate(values)
+    ]
+    changes = history(told).changes.assign(
+        old_label=None, new_label=lambda f: f["new"].where(f["new"].str[0] != "q", "Q")
+    )
+    words = cn.plot_text(cn.plot_changes(changes))
+    assert "queue: Q (q1) 24.0 h → Q (q2) 24.0 h → “empty” 24.0 h → “”" in words
+
+
 def test_two_cases_do_not_share_a_lane() -> None:
     one, two = history(case_id="one"), history(case_id="two")
     both = pd.concat([one.changes, two.changes], ignore_index=True)

@@ -17,8 +17,6 @@ from casesnb.view.plots.labels import drawable, n_letters
 from casesnb.view.plots.lanes import (
     DENSE,
     EMPTY,
-    EMPTY_WORD,
-    NOT_TOLD,
     Lanes,
     Rows,
     lanes_of,
@@ -40,6 +38,7 @@ from casesnb.view.plots.style import (
     scale,
     sentences,
 )
+from casesnb.view.plots.values import EMPTY_WORD, NOT_TOLD
 from casesnb.view.text import shortened
 from casesnb.view.wording import counted, hours_text, is_missing, whose
 

@@ -20,6 +20,7 @@ from casesnb.tables.schema import CHANGES, EVENTS, TEXT_TYPE
 from casesnb.view.plots.axis import day_numbers, moment, plain_times
 from casesnb.view.plots.colours import TINTS, options_of, tints_of
 from casesnb.view.plots.style import OTHER, Ink, factorized, like
+from casesnb.view.plots.values import EMPTY_WORD, NOT_TOLD, names_of
 from casesnb.view.wording import (
     field_names,
     is_missing,
@@ -63,8 +64,6 @@ DENSE = "#93a9c2"
 """The colour of spans that are narrower than a pixel."""
 
 EMPTY = "#ffffff"
-EMPTY_WORD = "empty"
-NOT_TOLD = "not told"
 
 _TAIL = 0.22  # how much of a picture may go to what just goes on
 
@@ -330,7 +329,18 @@ class _Called:
     """What values are called in a picture, each looked up once."""
 
     def __init__(self, of_case: pd.DataFrame) -> None:
-        self._names = value_names(of_case)
+        labels = value_names(of_case)
+        there: dict[str, dict[str, None]] = {}
+        for column in ("old", "new"):
+            once = of_case.drop_duplicates(["field_id", column])
+            once = once[once[column].notna()]
+            for field_id, text in zip(once["field_id"], once[column], strict=True):
+                there.setdefault(field_id, {})[str(text)] = None
+        self._names: dict[tuple[str, str], str] = {}
+        for field_id, texts in there.items():
+            values = [("", text) for text in texts]
+            names = names_of(of_case, field_id, values, labels=labels)
+            self._names |= {(field_id, str(text)): n for (_, text), n in names.items()}
 
     def __call__(self, rows: pd.DataFrame, column: str) -> Numbers:
         field, fields = factorized(rows["field_id"])
@@ -341,7 +351,7 @@ class _Called:
         for i, pair in enumerate(pairs):
             found = values[pair % wide]
             if not is_missing(found):
-                names[i] = value_name(self._names, fields[pair // wide], found)
+                names[i] = self._names[fields[pair // wide], str(found)]
         called: Numbers = names[place]
         return called
 

@@ -43,9 +43,10 @@ def names_of(
     empty: str = EMPTY_WORD,
     untold: str = NOT_TOLD,
     others: Mapping[str, str] | None = None,
+    labels: Mapping[tuple[str, str], str] | None = None,
 ) -> dict[Value, str]:
     """Return what to call each value of a field: no two that are there alike."""
-    labels = value_names(changes)
+    labels = value_names(changes) if labels is None else labels
     called: dict[Value, str] = {}
     for kind, text in dict.fromkeys(values):
         if text is None:

@@ -17,8 +17,9 @@ import numpy as np
 from casesnb.analysis.timezones import offsets
 from casesnb.view.plots.axis import plain_times
 from casesnb.view.plots.colours import TINTS
-from casesnb.view.plots.lanes import DENSE, EMPTY, EMPTY_WORD, NOT_TOLD
+from casesnb.view.plots.lanes import DENSE, EMPTY
 from casesnb.view.plots.style import GRID, INK, KINDS, QUIET, UNKNOWN, factorized, like
+from casesnb.view.plots.values import EMPTY_WORD, NOT_TOLD
 from casesnb.view.wording import actor_names, tail, whose
 
 if TYPE_CHECKING:
