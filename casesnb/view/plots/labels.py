@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 BOX = "▯"
 """What stands for a character that no font of the machine has."""
 
-_FINE = 16
+_FINE = 100  # points, at which no rounding tells
 _SLACK = 1.03  # on a page letters take whole pixels
 
 # Their glyphs are bitmaps, or say only which script it would be.
@@ -79,13 +79,19 @@ def n_letters(text: str) -> int:
 
 def width_of(text: str, size: float, weight: str = "normal") -> float:
     """Return about how many points a line is wide, in our font."""
-    font = get_font(_font_path(weight))
-    font.set_size(size * _FINE, 72)  # as large as no rounding to pixels tells
-    # What the font lacks is as wide as its widest letters.
-    plain = (c if c.isascii() else "M" * n_letters(c) for c in text)
-    font.set_text("".join(plain))
-    width: float = font.get_width_height()[0] / 64 / _FINE
-    return width * _SLACK
+    return sum(_advance(char, weight) for char in text) * size * _SLACK
+
+
+@cache
+def _advance(char: str, weight: str) -> float:
+    """Return how wide a letter of our font is, of its size."""
+    font = get_font(str(findfont(FontProperties(weight=weight))))
+    font.set_size(_FINE, 72)
+    # What the font may lack is taken to be as wide as its widest letters.
+    plain = char if char.isascii() and char.isprintable() else "M"
+    return (
+        n_letters(char) * font.load_char(ord(plain)).linearHoriAdvance / 65536 / _FINE
+    )
 
 
 def other_fonts(sample: str) -> list[str]:
@@ -119,11 +125,6 @@ def _other_font(char: str) -> str:
         except (OSError, RuntimeError):  # gone since the list was made, or no font
             continue
     return ""
-
-
-@cache
-def _font_path(weight: str) -> str:
-    return str(findfont(FontProperties(weight=weight)))
 
 
 @cache
