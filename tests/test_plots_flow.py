@@ -81,7 +81,7 @@ def test_median_and_90th_percentile_count_what_is_not_over() -> None:
         (["held"], 1514, "longest in held, median not reached after 63.0 d"),
         (["held", "lost"], 1514, "median not reached in 2 of 3, in held after 63.0 d"),
         ([], 1512, "longest in open, median not reached after 63.0 d"),
-        (["closed"], 1514, "longest in open, median 2.0 h, closed aside"),
+        (["closed"], 1514, "longest in open, median 2.0 h (closed left out)"),
         (["held"], 3, "longest median reached in open, 2.0 h; not reached in held"),
         (
             ["a", "b"],
@@ -108,7 +108,7 @@ def test_a_dot_is_all_the_time_of_a_case_in_a_value() -> None:
     history = history_of({"a": [(float(n), v, "a") for n, v in enumerate(steps)]})
     as_of = dt.datetime(2026, 2, 3, tzinfo=dt.UTC)
     words = cn.plot_text(cn.plot_time_in(history, as_of=as_of))
-    assert "3 totals of a case's time in a value, 1 still growing" in words
+    assert "A dot is a case's whole time in a value: 3 in all, 1 still growing" in words
     # Two values share a row: the one case is counted once.
     assert "other (2): 1 case," in cn.plot_text(
         cn.plot_time_in(history, as_of=as_of, top=2)

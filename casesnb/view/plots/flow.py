@@ -327,11 +327,11 @@ def plot_time_in(
             for i, name in enumerate(apart(rows, 40))
         ]
 
-    each = "a total" if n_each == 1 else f"{n_each:,} totals"
+    each = "is a case's" if n_each == 1 else f"stands for {n_each:,} cases'"
     footer = sentences(
         history,
-        f"{counted(len(found), 'total')} of a case's time in a value, "
-        f"{int(is_open.sum()):,} still growing (hollow); one dot is {each}",
+        f"A dot {each} whole time in a value: {len(found):,} in all, "
+        f"{int(is_open.sum()):,} still growing (hollow)",
         "The lines are the median and 90th percentile, in which those growing count "
         "so far",
     )
@@ -347,7 +347,8 @@ def _where_longest(
     is_aside = np.array([name in ended for name in rows]) & ~is_told
     if is_aside.all():
         return ""
-    aside = "".join(f", {rows[i]} aside" for i in np.flatnonzero(is_aside).tolist())
+    out = ", ".join(rows[i] for i in np.flatnonzero(is_aside).tolist())
+    aside = f" ({out} left out)" if out else ""
     # A median that is not reached is longer than the longest time there was.
     least = np.where(is_told, medians, longest)
     most = int(np.where(is_aside, -1, least).argmax())
