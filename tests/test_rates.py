@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 from decisions import FEBRUARY, history_of, told, whole_cases, world_and_history
 from scipy import stats
+from test_checks import ANN_, CLOSE, Story
+from test_checks import told as history_told
 
 import casesnb as cn
 from casesnb.analysis.uncertainty import (
@@ -227,6 +229,14 @@ def test_a_close_counts_as_reopened_within_the_span_its_end_included(
     history = history_of(ways)
     (row,) = cn.rates(history, within=dt.timedelta(hours=hours)).to_dict("records")
     assert (row["n"], row["n_of"]) == (int(is_again), 1)
+
+
+def test_two_tables_tell_up_to_the_newest_event_though_it_lists_no_field() -> None:
+    story = Story().created(ANN_).then(ANN_, CLOSE).then(ANN_).then(ANN_)
+    whole, within = history_told(story), dt.timedelta(hours=2)
+    found = cn.rates(whole.changes, events=whole.events, within=within)
+    pd.testing.assert_frame_equal(found, cn.rates(whole, within=within))
+    assert found["n_of"].tolist() == [1]
 
 
 def test_of_none_there_is_no_rate_and_no_interval() -> None:

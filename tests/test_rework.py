@@ -9,6 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from decisions import history_of, told, whole_cases, world_and_history
+from test_actors import ANN
+from test_checks import ANN_, Story
+from test_checks import told as history_told
+from test_flow import ENGINES, off, on
 
 import casesnb as cn
 from casesnb.analysis.rework import backward_moves, effort, pairs, tail
@@ -232,3 +236,16 @@ def test_intervals_of_the_gaps_cover_in_a_few_worlds() -> None:
 def test_intervals_of_the_gaps_cover_as_often_as_they_say() -> None:
     found = covered(500, 600)
     assert ((found >= 0.93) & (found <= 0.97)).all(), found
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_two_tables_tell_up_to_the_newest_event_though_it_lists_no_field(
+    engine: str,
+) -> None:
+    story = Story().created(ANN_, assigned_user=(None, ANN))
+    whole = history_told(story.then(ANN_).then(ANN_).then(ANN_))
+    changes, events = (on(engine, frame) for frame in (whole.changes, whole.events))
+    (row,) = off(effort(changes, events=events)).to_dict("records")
+    assert (row["hours"], row["held_hours"], row["share"]) == (3.0, 3.0, 1.0)
+    stages = off(tail(changes, events=events, n_resamples=9))
+    assert stages[["value", "slow_hours"]].to_numpy().tolist() == [["open", 3.0]]

@@ -337,3 +337,15 @@ def test_what_ended_in_time_by_a_late_edit_of_its_deadline_is_missed_without() -
     story.then(ANN_, {"status": ("open", "closed")})
     story.item(FLOW, "Updated", "Sla", ended(5, "Met"))
     assert verdicts(story) == [("met", "missed", False, 1)]
+
+
+def test_two_tables_tell_up_to_the_newest_event_though_it_lists_no_field() -> None:
+    story = Story().created(ANN_, assigned_user=(None, ANN))
+    story.item(FLOW, "Created", "Sla", made(3))
+    for _ in range(5):
+        story.item(ANN_, "Created", "Comment")
+    whole = told(story)
+    for ask in (cn.slas, cn.sla_holders):
+        found = ask(whole.changes, events=whole.events)
+        pd.testing.assert_frame_equal(found, ask(whole))
+        assert found["holder"].tolist() == [ANN]

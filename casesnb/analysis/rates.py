@@ -28,9 +28,9 @@ from casesnb.tables.frames import (
     instant,
     opened,
     rows_like,
-    rows_of,
     stacked,
     texts,
+    until_of,
     up_to,
     windowed,
 )
@@ -164,7 +164,7 @@ def rates(
         The statuses that mean closed, in small letters or capitals.
     as_of : datetime, optional
         Up to this moment, with its zone; by default up to when the history was
-        read, or to the newest change of a frame.
+        read, or to the newest event of a frame.
 
     Returns
     -------
@@ -286,7 +286,7 @@ def outcomes(
         The statuses that mean closed, in small letters or capitals.
     as_of : datetime, optional
         Up to this moment, with its zone; by default up to when the history was
-        read, or to the newest change of a frame.
+        read, or to the newest event of a frame.
 
     Returns
     -------
@@ -343,10 +343,10 @@ def outcomes_of(
             "flow= goes with 'conforming' and with nothing else. Give rates(history, "
             "'conforming', flow={'open': ['closed']})."
         )
-    as_of = as_of_of(history, as_of)
     values = closed_values(history, closed)
     changes = as_given(history, CHANGES)
     happened = as_given(beside(history, events, EVENTS), EVENTS)
+    as_of = until_of(history, happened, as_of)
     changes, happened = up_to(as_of, changes, happened)
     if measure == "sla_met":
         found = windowed(_slas(changes, happened, as_of))
@@ -361,7 +361,7 @@ def outcomes_of(
         if measure == "conforming":
             found = _conforming(closes, changes, happened, flow)
         elif measure == "reopened":
-            found = _reopened(closes, changes, within, as_of)
+            found = _reopened(closes, within, as_of)
         elif measure == "holders":
             found = _holders(_first_closes(closes, happened), changes)
         else:
@@ -451,14 +451,11 @@ def _answered(rows: Any, outcome: nw.Expr, *excluded: tuple[nw.Expr, str]) -> An
 
 
 def _reopened(
-    closes: Any, changes: Any, within: dt.timedelta | None, as_of: dt.datetime | None
+    closes: Any, within: dt.timedelta | None, as_of: dt.datetime | None
 ) -> Any:
     is_again = ~nw.col("until_at").is_null()
     too_young = nw.lit(False)
     if within is not None:
-        if as_of is None:
-            (last,) = rows_of(changes.select(at=nw.col("performed_at").max()))
-            as_of = last["at"]
         pause = f"{within // dt.timedelta(microseconds=1)}us"
         due = nw.col("at").dt.offset_by(pause)
         is_again = is_again & (nw.col("until_at") <= due).fill_null(False)

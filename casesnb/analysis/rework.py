@@ -15,12 +15,12 @@ from casesnb.analysis.timezones import hours_between, in_hours, micros_between
 from casesnb.tables.arguments import as_ids, need_spelled
 from casesnb.tables.field_chain import chains, field_ids_of, is_creation
 from casesnb.tables.frames import (
-    as_of_of,
     beside,
     handed_back,
     instant,
     opened,
     rows_of,
+    until_of,
     up_to,
     windowed,
 )
@@ -195,7 +195,7 @@ def effort(
         The statuses that mean closed, in small letters or capitals.
     as_of : datetime, optional
         Up to this moment, with its zone; by default up to when the history was
-        read, or to the newest change of a frame.
+        read, or to the newest event of a frame.
     calendar : Calendar, optional
         Also tell ``held_working_hours`` and ``working_share``: held in these
         hours of work, of all hours from creation to the end.
@@ -215,23 +215,19 @@ def effort(
     >>> bool(effort(history)["share"].between(0, 1).all())
     True
     """
-    as_of = as_of_of(history, as_of)
     values = closed_values(history, closed)
     changes = opened(history, CHANGES)
     happened = opened(beside(history, events, EVENTS), EVENTS)
-    happened, changes = up_to(as_of, happened, changes)
-    until = happened.select(as_of=nw.col("performed_at").max())
-    if as_of is not None:
-        until = until.with_columns(as_of=instant(happened, as_of))
-    happened, changes, until = map(windowed, (happened, changes, until))
+    as_of = until_of(history, happened, as_of)
+    happened, changes = map(windowed, up_to(as_of, happened, changes))
     cases = first_times_of(
         happened.to_native(), chains(changes.to_native(), *TIMED), values
     )
     cases = windowed(cases).select(*_CASE, "created_at", "first_closed_at")
-    cases = cases.join(until, how="cross").select(
+    cases = cases.select(
         *_CASE,
         "created_at",
-        end_at=nw.coalesce("first_closed_at", "as_of"),
+        end_at=nw.coalesce("first_closed_at", instant(cases, as_of)),
         is_open=nw.col("first_closed_at").is_null(),
     )
     span = cases.select(*_CASE, born="created_at", end="end_at")

@@ -15,6 +15,7 @@ from casesnb.tables.frames import (
     texts,
     texts_of,
     tuples_of,
+    until_of,
     up_to,
 )
 from casesnb.tables.values import utc_moment
@@ -142,10 +143,7 @@ def ledger(
     about = rows_of(texts(about.select(*columns, "event_type", "actor")))
     if not about:
         return [], dt.datetime.min.replace(tzinfo=dt.UTC)
-    until: Any = as_of
-    if until is None:
-        (last,) = rows_of(happened.select(at=nw.col("performed_at").max()))
-        until = last["at"]
+    until: Any = until_of(happened, happened, as_of)
     of_them = nw.col("case_id").is_in(sorted({row["case_id"] for row in about}))
     changes, happened = (
         texts_of(each, "case_id").filter(of_them) for each in (changes, happened)

@@ -12,13 +12,13 @@ from casesnb.analysis.sla_ledger import ledger
 from casesnb.analysis.spells import spells
 from casesnb.tables.frames import (
     as_given,
-    as_of_of,
     beside,
     handed_back,
     opened,
     rows_like,
     rows_of,
     texts_of,
+    until_of,
 )
 from casesnb.tables.schema import (
     BY,
@@ -176,10 +176,10 @@ def slas(
 def _given(
     history: Any, events: Any, as_of: dt.datetime | None
 ) -> tuple[Any, Any, dt.datetime | None]:
-    """Return changes and events, each opened once, and what `as_of` is."""
+    """Return changes and events, each opened once, and up to when they count."""
     changes = as_given(history, CHANGES)
     happened = as_given(beside(history, events, EVENTS), EVENTS)
-    return changes, happened, as_of_of(history, as_of)
+    return changes, happened, until_of(history, happened, as_of)
 
 
 def ledger_rows(
@@ -409,9 +409,6 @@ def _held(
     """Return the stretches of fields that say who holds a case, each by case."""
     if not found:
         return [{} for _ in fields]
-    if as_of is None:
-        (last,) = rows_of(changes.select(at=nw.col("performed_at").max()))
-        as_of = last["at"]
     of_them = nw.col("case_id").is_in(sorted({sla.key[1] for sla in found}))
     changes = texts_of(changes, "case_id").filter(of_them).to_native()
     columns = (

@@ -15,12 +15,12 @@ from casesnb.analysis.uncertainty import interval, resampled
 from casesnb.tables.field_chain import chains, field_ids_of, is_creation
 from casesnb.tables.frames import (
     as_given,
-    as_of_of,
     beside,
     handed_back,
     opened,
     rows_like,
     rows_of,
+    until_of,
     up_to,
 )
 from casesnb.tables.schema import CHANGES, EVENTS, HELD, TEXT, Column, Table
@@ -99,7 +99,7 @@ def tail(
         The statuses that mean closed, in small letters or capitals.
     as_of : datetime, optional
         Up to this moment, with its zone; by default up to when the history was
-        read, or to the newest change of a frame.
+        read, or to the newest event of a frame.
     n_resamples : int, default 2000
         How many times cases are drawn anew for the intervals.
     seed : int, default 0
@@ -135,9 +135,9 @@ def tail(
         raise ValueError(f"slow={slow}: give a share above 0 and up to {_MIDDLE[0]}.")
     like = as_given(history, CHANGES)
     (field_id,) = field_ids_of(history, [field_id])
-    as_of = as_of_of(history, as_of)
     values = closed_values(history, closed)
-    happened = beside(history, events, EVENTS)
+    happened = opened(beside(history, events, EVENTS), EVENTS)
+    as_of = until_of(history, happened, as_of)
     cases = _lives(history, happened, values, as_of)
     if not cases:
         raise ValueError(
@@ -197,17 +197,12 @@ class _Life(NamedTuple):
 
 def _lives(
     history: object,
-    events: object,
+    happened: Any,
     closed: Sequence[str],
     as_of: dt.datetime | None,
 ) -> dict[tuple[Any, Any], _Life]:
     """Return how long each case lasted whose creation is told."""
-    happened, changes = opened(events, EVENTS), opened(history, CHANGES)
-    if as_of is None:
-        (row,) = rows_of(happened.select(at=nw.col("performed_at").max()))
-        as_of = row["at"]
-    else:
-        happened, changes = up_to(as_of, happened, changes)
+    happened, changes = up_to(as_of, happened, opened(history, CHANGES))
     merged = happened.filter(
         ~nw.col("merge_event_id").is_null(),
         nw.col("case_id") == nw.col("secondary_case_id"),
@@ -232,7 +227,7 @@ def _lives(
 
 def _stages(
     history: Any,
-    events: object,
+    happened: Any,
     field_id: str,
     closed: Sequence[str],
     as_of: dt.datetime | None,
@@ -243,7 +238,6 @@ def _stages(
     """Return the stages, and each case's hours in each; they add up to its length."""
     rows = opened(spells(history, field_id, as_of=as_of))
     rows = rows.select(*_CASE, "kind", "value", "start_at", "end_at")
-    happened = opened(events, EVENTS)
     born = happened.filter(is_creation()).group_by(*_CASE)
     rows = rows.join(
         born.agg(born_at=nw.col("performed_at").min()), on=_KEY, how="inner"

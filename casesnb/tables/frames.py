@@ -150,6 +150,17 @@ def as_of_of(subject: object, as_of: dt.datetime | None) -> dt.datetime | None:
     return found
 
 
+def until_of(
+    subject: object, events: Any, as_of: dt.datetime | None
+) -> dt.datetime | None:
+    """Return what `as_of_of` does: by default of two bare tables the newest event."""
+    as_of = as_of_of(subject, as_of)
+    if as_of is None:
+        (last,) = rows_of(events.select(at=nw.col("performed_at").max()))
+        as_of = last["at"]
+    return as_of
+
+
 def to_pandas(
     subject: object,
     table: Table,
