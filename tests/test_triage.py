@@ -128,6 +128,20 @@ def test_what_a_rule_finds_again_in_a_case_is_counted() -> None:
     assert row["event_ids"].split()[:3] == ["e2", "e3", "e4"]
 
 
+def test_the_rules_are_asked_with_the_statuses_that_mean_closed() -> None:
+    stories = []
+    for n in range(41):
+        done = {"status": ("open", "resolved")}
+        stories.append(Story(f"c{n:02}").created(ANN_).then(ANN_, done))
+    stories[7].then(ANN_, {"title": ("a", "b")})
+    rules = ["edited_after_close"]
+    (row,) = cn.triage(
+        told(*stories), rules=rules, closed="resolved", top=1
+    ).to_dict("records")
+    assert row["case_id"] == "c07"
+    assert "edited_after_close: edited while closed (1 of 41" in row["reasons"]
+
+
 def test_a_case_is_compared_with_its_template() -> None:
     often, never = (
         {

@@ -141,7 +141,7 @@ def triage(
             _long(history, kin, values, as_of),
             _passed(history, kin, as_of),
             _reopened(history, kin, values, as_of),
-            _found(history, kin, rules, as_of),
+            _found(history, kin, rules, values, as_of),
             _unnamed(kin),
         ):
             for key, reason in reasons:
@@ -380,10 +380,15 @@ def _reopened(
     )
 
 
-def _found(history: Any, kin: _Kin, rules: Any, as_of: dt.datetime | None) -> Reasons:
+def _found(
+    history: Any,
+    kin: _Kin,
+    rules: Any,
+    closed: Sequence[str],
+    as_of: dt.datetime | None,
+) -> Reasons:
     """Yield what a rule finds in few cases."""
-    asked = {} if rules is None else {"rules": rules}
-    frame = opened(findings(history, as_of=as_of, **asked))
+    frame = opened(findings(history, rules=rules, closed=closed, as_of=as_of))
     frame = frame.filter(nw.col("verdict") == "found")
     columns = (*_CASE, "rule", "severity", "event_ids", "message", "found_at")
     by_rule: dict[Any, dict[Key, list[dict[str, Any]]]] = defaultdict(
