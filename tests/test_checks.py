@@ -287,6 +287,15 @@ def test_a_stale_case_is_found_beyond_its_days() -> None:
     assert findings(history, rules=[NAMED["stale"]]).empty  # as of the newest event
 
 
+def test_whether_a_case_is_open_whose_status_aws_did_not_send_is_not_told() -> None:
+    story = Story().created(ANN_).then(ANN_, {"status": ("open", None)})
+    story.changes[-1]["new_kind"] = None
+    why = "AWS did not send the status that was set last"
+    later = dt.datetime(2026, 4, 1, tzinfo=dt.UTC)
+    frame = findings(told(story), rules="stale", as_of=later)
+    assert frame[["verdict", "message"]].to_numpy().tolist() == [["not_checkable", why]]
+
+
 def test_an_sla_missed_while_nobody_had_the_case_is_found() -> None:
     missed = {"sla.status": ("Active", "NotMet")}
     made = {"sla.status": (None, "Active")}

@@ -135,9 +135,9 @@ def test_the_rules_are_asked_with_the_statuses_that_mean_closed() -> None:
         stories.append(Story(f"c{n:02}").created(ANN_).then(ANN_, done))
     stories[7].then(ANN_, {"title": ("a", "b")})
     rules = ["edited_after_close"]
-    (row,) = cn.triage(
-        told(*stories), rules=rules, closed="resolved", top=1
-    ).to_dict("records")
+    (row,) = cn.triage(told(*stories), rules=rules, closed="resolved", top=1).to_dict(
+        "records"
+    )
     assert row["case_id"] == "c07"
     assert "edited_after_close: edited while closed (1 of 41" in row["reasons"]
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 from decisions import world_and_history
+from test_spells import MISSING, changes_of, text
+from test_untold import events_of
 
+import casesnb as cn
 from casesnb.analysis.uncertainty import period_quantiles, poisson
 from casesnb.analysis.weekly import WEEK, _Told, key_figures
 
@@ -130,3 +135,33 @@ def test_who_was_closed_at_once_was_not_followed_and_the_tail_is_not_the_median(
     told.curves = {}
     told.born.loc[5:, "first_closed_at"] = pd.NaT
     assert told.close(0.5)(week).of == "4 closed of 10 followed"
+
+
+def history_of(*rows: tuple[Any, ...]) -> cn.History[Any]:
+    """A case whose changes are told with their hour, and an event each."""
+    changes = changes_of(*rows)
+    return cn.History(events_of(changes), changes)
+
+
+def week_and_week_before(name: str, history: cn.History[Any]) -> tuple[Any, Any]:
+    (told,) = (each for each in key_figures(history)[1] if each.name == name)
+    return told.now.value, told.before.value
+
+
+def test_what_is_not_closed_is_what_a_status_told_by_then_means() -> None:
+    opens = (0, "title", MISSING, text("a"))
+    takes = (48, "status", text("open"), text("held"))
+    # The status before its first change is told, but not since when.
+    assert week_and_week_before("backlog", history_of(opens, takes)) == (1, 0)
+    months_later = (24 * 30, "title", text("a"), text("b"))
+    late = history_of(opens, takes, months_later)
+    assert week_and_week_before("backlog", late) == (1, 1)
+    unsent = (72, "status", text("held"), MISSING)
+    assert week_and_week_before("backlog", history_of(opens, takes, unsent)) == (0, 0)
+
+
+def test_a_close_that_is_told_counts_whatever_is_told_after_it() -> None:
+    created = (0, "status", MISSING, text("open"))
+    closed = (24, "status", text("open"), text("closed"))
+    unsent = (48, "status", text("closed"), MISSING)
+    assert week_and_week_before("closes", history_of(created, closed, unsent)) == (1, 0)

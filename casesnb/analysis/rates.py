@@ -83,7 +83,9 @@ RATES = Table(
 TOO_YOUNG = "closed too short a time ago"
 """Why a close is left out of which it is not told yet whether it will last."""
 
-_BY_MERGE = "closed by a merge"
+BY_MERGE = "closed by a merge"
+"""Why a close is left out that resolves nothing."""
+
 _EARLY = "the history begins after the case did"
 _OPEN = "not closed yet"
 _UNTOLD = "its close is not in the history"
@@ -93,9 +95,9 @@ _DECIDED = ("met", "missed")
 _UNCHECKED = "not checkable"
 
 MEASURES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "reopened": (("reopened",), (_BY_MERGE, _UNTOLD, _UNSENT, TOO_YOUNG)),
-    "holders": (("none", "one", "two or more"), (_OPEN, _BY_MERGE, _EARLY, _UNTOLD)),
-    "touchless": (("touchless",), (_OPEN, _BY_MERGE, _EARLY, _UNTOLD, _NOBODY)),
+    "reopened": (("reopened",), (BY_MERGE, _UNTOLD, _UNSENT, TOO_YOUNG)),
+    "holders": (("none", "one", "two or more"), (_OPEN, BY_MERGE, _EARLY, _UNTOLD)),
+    "touchless": (("touchless",), (_OPEN, BY_MERGE, _EARLY, _UNTOLD, _NOBODY)),
     "sla_met": (("met",), ("under way", _UNCHECKED, "not told")),
     "conforming": (("conforming",), (_UNCHECKED,)),
 }
@@ -466,7 +468,7 @@ def _reopened(
         closes,
         nw.when(is_again).then(nw.lit("reopened")).otherwise(nw.lit("not reopened")),
         (nw.col("is_told") == 0, _UNTOLD),
-        (nw.col("is_merge") == 1, _BY_MERGE),
+        (nw.col("is_merge") == 1, BY_MERGE),
         (nw.col("then_unsent") == 1, _UNSENT),
         (too_young.fill_null(False), TOO_YOUNG),
     )
@@ -495,7 +497,7 @@ def _left_out() -> list[tuple[nw.Expr, str]]:
     is_open = nw.col("event_id").is_null()
     return [
         (nw.col("is_whole") == 0, _EARLY),
-        (is_open & (nw.col("in_merge") == 1).fill_null(False), _BY_MERGE),
+        (is_open & (nw.col("in_merge") == 1).fill_null(False), BY_MERGE),
         (is_open, _OPEN),
         ((nw.col("is_told") == 0).fill_null(False), _UNTOLD),
     ]

@@ -405,14 +405,20 @@ def stale(context: RuleContext, *, days: float = 7) -> Any:
     states = context.once(chained_of).frame.filter(
         nw.col("is_last") & (nw.col("field_id") == "status")
     )
-    states = states.select(*_CASE, status=nw.col("new"))
+    states = states.select(*_CASE, "new_kind", status=nw.col("new"))
     idle = last.filter(nw.col("performed_at") < instant(last, since))
-    still_open = idle.join(states, on=list(_CASE), how="inner").filter(
-        ~is_closed(nw.col("status"), context.closed)
+    stands = idle.join(states, on=list(_CASE), how="inner")
+    is_untold = nw.col("new_kind").is_null()
+    still_open = stands.filter(
+        ~is_untold & ~is_closed(nw.col("status"), context.closed)
     )
     return stacked(
         [
             _found(still_open, f"open, and nothing done for more than {days} days"),
+            _not_checkable(
+                stands.filter(is_untold),
+                "AWS did not send the status that was set last",
+            ),
             _not_checkable(_without(idle, states), "no event tells the status"),
         ]
     )

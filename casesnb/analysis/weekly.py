@@ -11,8 +11,9 @@ import numpy as np
 from casesnb.analysis.actors import attributed
 from casesnb.analysis.closing import CLOSED, closed_values
 from casesnb.analysis.flow import first_times
-from casesnb.analysis.rates import TOO_YOUNG, outcomes
+from casesnb.analysis.rates import BY_MERGE, outcomes
 from casesnb.analysis.spells import spells
+from casesnb.analysis.state import state_at
 from casesnb.analysis.uncertainty import (
     interval,
     period_quantiles,
@@ -95,14 +96,16 @@ class _Told:
         self, history: History[Any], as_of: dt.datetime, closed: str | Sequence[str]
     ) -> None:
         self.as_of = as_of
-        values = closed_values(history, closed)
+        self.closed = values = closed_values(history, closed)
+        changes: pd.DataFrame = history.changes
+        self.statuses = changes[changes["field_id"] == "status"]
         self.first: pd.DataFrame = first_times(history, closed=closed)
         self.ends: pd.DataFrame = outcomes(history, within=WEEK, closed=closed)
         self.slas: pd.DataFrame = outcomes(history, "sla_met")
-        self.held: pd.DataFrame = spells(history, "status")
-        self.held["is_closed"] = self.held["value"].str.lower().isin(values)
+        held: pd.DataFrame = spells(history, "status")
         # A merge's close is no close, but the case is not followed any longer.
-        over = self.held[self.held["is_closed"]].groupby(_KEY)["start_at"].min()
+        is_closed = held["value"].str.lower().isin(values)
+        over = held[is_closed].groupby(_KEY)["start_at"].min()
         born = self.first.dropna(subset=["created_at"]).set_index(_KEY)
         self.born = born.join(over.rename("over_at"))
         self.curves: dict[tuple[str, Any], Any] = {}
@@ -117,16 +120,15 @@ class _Told:
 
     def closes(self, week: Span) -> Estimate:
         """Count closes, but for those of merges."""
-        why = self.ends["excluded"]
-        is_counted = why.isna() | (why == TOO_YOUNG)  # to say if it is opened again
+        # What else leaves a close out does so from saying if it was opened again.
+        is_counted = ~self.ends["excluded"].isin([BY_MERGE])
         return _count(_in(self.ends["at"][is_counted], week).sum())
 
     def backlog(self, week: Span) -> Estimate:
-        """Count cases that have a status and are not closed at a week's end."""
-        held, at = self.held[~self.held["is_closed"]], week[1]
-        has_begun = held["start_at"].isna() | (held["start_at"] <= at)
-        lasts = (held["end_at"] > at) | held["is_open"]
-        n = held[has_begun & lasts].groupby(_KEY).ngroups
+        """Count cases whose status is told and means not closed at a week's end."""
+        states = state_at(self.statuses, as_of=week[1])
+        is_closed = states["value"].str.lower().isin(self.closed)
+        n = (~is_closed & states["kind"].notna()).sum()
         return Estimate(float(n), of="counted, so without an interval")
 
     def touch(self, share: float) -> Any:
