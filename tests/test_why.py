@@ -63,6 +63,14 @@ def test_the_newest_change_is_told_by_default() -> None:
     assert found["part"].tolist().count("before") == 1
 
 
+@pytest.mark.parametrize("n_before", [0, 1, 2, 3, 4])
+def test_as_many_events_are_told_as_there_are(n_before: int) -> None:
+    title = event(1, "02T10:00:00", by("anna"), title=("Refund", "Refunds"))
+    closes = event(2, "02T11:00:00", by("anna"), status=("open", "closed"))
+    found = cn.why(history([EVENTS[0], title, closes]), n_before=n_before)
+    assert found["part"].tolist().count("before") == min(n_before, 2)
+
+
 def test_any_change_of_a_world_can_be_told() -> None:
     _, several = world_and_history(5)
     for case_id in sorted(set(several.changes["case_id"]))[:3]:

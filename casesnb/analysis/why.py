@@ -174,7 +174,7 @@ def _around(
         for row in done
         if row["sequence"] < place and row["event_id"] not in is_same
     ]
-    for row in before[len(before) - n_before :] if n_before else ():
+    for row in before[-n_before:] if n_before else ():
         pause = at - row["performed_at"]
         ago = hours_text(pause.total_seconds() / 3600)
         if pause < _SOON:
