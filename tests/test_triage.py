@@ -142,6 +142,22 @@ def test_the_rules_are_asked_with_the_statuses_that_mean_closed() -> None:
     assert "edited_after_close: edited while closed (1 of 41" in row["reasons"]
 
 
+def test_a_status_that_aws_did_not_send_is_neither_left_nor_stayed_in() -> None:
+    ends = Story("end").then(ANN_)
+    for _ in range(30):
+        ends.then(ANN_)
+    stories = [Story(f"c{n:02}").created(ANN_).then(ANN_, CLOSE) for n in range(41)]
+    odd = Story("odd").created(ANN_).then(ANN_, {"status": ("open", None)})
+    odd.changes[-1]["new_kind"] = None
+    for _ in range(20):
+        odd.then(ANN_)
+    stories += [ends, odd.then(ANN_, {"status": (None, "closed")})]
+    still = Story("still").created(ANN_).then(ANN_, {"status": ("open", None)})
+    still.changes[-1]["new_kind"] = None
+    found = cn.triage(told(*stories, still), rules=["tug_of_war"])
+    assert not found["case_id"].isin(["odd", "still"]).any()
+
+
 def test_a_case_is_compared_with_its_template() -> None:
     often, never = (
         {

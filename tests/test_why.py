@@ -5,9 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from decisions import UTC, world_and_history
+from engines import rows
 from histories import ANNA, by, event, history
+from test_spells import MISSING, at, changes_of, text
+from test_untold import events_of
 
 import casesnb as cn
 
@@ -61,6 +68,46 @@ def test_the_newest_change_is_told_by_default() -> None:
     assert ("change", "status: closed → open, by an agent") in told(found)
     assert ("by", "a user under Connect's own role") in told(found)
     assert found["part"].tolist().count("before") == 1
+
+
+@pytest.mark.parametrize("engine", ["pandas", "Polars", "lazy Polars", "DuckDB"])
+def test_how_a_case_stood_is_what_its_spells_tell(engine: str) -> None:
+    changes = changes_of(
+        (0, "status", MISSING, text("open")),
+        (3, "status", text("open"), text("open")),  # to save it again begins nothing
+        (4, "status", text("open"), text("held")),
+        (5, "assigned_user", text("ann"), text("ann")),
+        (6, "assigned_queue", text("billing"), MISSING),
+        (8, "status", text("held"), MISSING),
+        (9, "status", text("open"), text("closed")),
+    )
+    events = events_of(changes)
+    assert states(engine, changes, events) == [
+        ("status was (not told), for 1.0 h", at(8)),
+        ("assigned_user was ann, since when is not told", None),
+        ("assigned_queue was (not told), for 3.0 h", at(6)),
+    ]
+    assert states(engine, changes[:3], events[:3]) == [
+        ("status was open, for 4.0 h", at(0))
+    ]
+
+
+def states(engine: str, changes: Any, events: Any) -> list[tuple[str, Any]]:
+    """What `why` tells of how a case stood before its last change, and since when."""
+    told_ = [changes, events]
+    if engine == "DuckDB":
+        told_ = [duckdb.from_arrow(pa.Table.from_pandas(each)) for each in told_]
+    elif engine != "pandas":
+        frames = [pl.from_pandas(each) for each in told_]
+        told_ = [f.lazy() if engine == "lazy Polars" else f for f in frames]
+    found = cn.why(told_[0], events=told_[1])
+    names, found = rows(found.collect() if engine == "lazy Polars" else found)
+    several = [dict(zip(names, row, strict=True)) for row in found]
+    return [
+        (row["message"], row["at"] and pd.Timestamp(row["at"]))
+        for row in several
+        if row["part"] == "state"
+    ]
 
 
 @pytest.mark.parametrize("n_before", [0, 1, 2, 3, 4])

@@ -181,8 +181,7 @@ def transitions(
     ['in_progress']
     """
     (field_id,) = field_ids_of(history, [field_id])
-    linked = moves_of(begun(history, field_id, as_of=as_of))
-    moves = linked.filter(~nw.col("from_kind").is_null()).with_chain().frame
+    moves = steps_of(begun(history, field_id, as_of=as_of)).with_chain().frame
     key = ("from_kind", "from_value", "to_kind", "to_value")
     moves = moves.select(*key, "chain", "hours", one=nw.lit(1, nw.Int64))
     found = (
@@ -215,6 +214,11 @@ def moves_of(linked: Chains) -> Chains:
         at=nw.col("performed_at"),
         hours=hours_between(moves.frame, "since_at", "performed_at"),
     )
+
+
+def steps_of(linked: Chains) -> Chains:
+    """Return of what `moves_of` does the changes of which both values are told."""
+    return moves_of(linked).filter(~nw.col("from_kind").is_null())
 
 
 def handoffs(

@@ -14,8 +14,8 @@ from casesnb.analysis.flow import (
     closings,
     first_times_of,
     handed_over,
-    moves_of,
     reopenings,
+    steps_of,
 )
 from casesnb.analysis.spells import begun_of
 from casesnb.analysis.timezones import hours_between
@@ -164,8 +164,7 @@ def case_summary(
     found = looked_up(found, times, _CASE)
     held = begun_of(linked, as_of)
     of_status = held.filter(_is_of("status"))
-    steps = moves_of(of_status).told(*_CASE).frame
-    steps = steps.filter(~nw.col("from_kind").is_null())  # as transitions count
+    steps = steps_of(of_status).told(*_CASE).frame  # as transitions count
     steps = steps.select(*_CASE, n_status_changes=nw.lit(1, nw.Int64))
     moves = handed_over(held.filter(_is_of(*HOLDERS))).told(*_CASE).frame
     moves = moves.with_columns(

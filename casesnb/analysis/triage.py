@@ -12,7 +12,7 @@ import numpy as np
 from casesnb.analysis.checks import findings
 from casesnb.analysis.closing import CLOSED, closed_values
 from casesnb.analysis.durations import hours_text
-from casesnb.analysis.flow import handoffs, moves_of, reopens
+from casesnb.analysis.flow import handoffs, reopens, steps_of
 from casesnb.analysis.spells import begun, spells
 from casesnb.analysis.uncertainty import Curve
 from casesnb.tables.arguments import need_history
@@ -278,7 +278,7 @@ def _cited(rows: Iterable[Mapping[str, Any]], name: str) -> dict[Key, list[str]]
 
 def _moves(history: Any, kin: _Kin, as_of: dt.datetime | None) -> Reasons:
     """Yield the rarest move of each case between two statuses."""
-    moves = moves_of(begun(history, "status", as_of=as_of))
+    moves = steps_of(begun(history, "status", as_of=as_of))
     moves = moves.told(*_CASE, "sequence", "slot", "event_id")
     frame = moves.frame.select(
         *_CASE, "from_value", "to_value", "event_id", "sequence", "slot"
@@ -301,8 +301,9 @@ def _long(
 ) -> Reasons:
     """Yield each case's longest stay, and its silence, by what share last so long."""
     frame = opened(spells(history, "status", as_of=as_of)).select(
-        *_CASE, "value", "start_at", "hours", "is_open", "event_id"
+        *_CASE, "kind", "value", "start_at", "hours", "is_open", "event_id"
     )
+    frame = frame.filter(~nw.col("kind").is_null())
     rows = sorted(
         (row for row in rows_of(frame) if str(row["value"]).lower() not in closed),
         key=lambda row: (str(_key(row)), str(row["start_at"])),

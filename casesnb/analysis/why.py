@@ -5,8 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+import narwhals as nw
+
 from casesnb.analysis.actors import attributed
 from casesnb.analysis.durations import hours_text
+from casesnb.analysis.state import state_at
 from casesnb.tables.arguments import moment
 from casesnb.tables.field_chain import field_ids_of
 from casesnb.tables.frames import (
@@ -139,7 +142,11 @@ def why(
         by_event.setdefault(row["event_id"], []).append(row)
     change = own[-1]
     event = next(row for row in done if row["event_id"] == change["event_id"])
-    rows = [*_around(event, change, done, told, by_event, n_before)]
+    earlier = changes.filter(nw.col("sequence") < change["sequence"])
+    held = {
+        row["field_id"]: row for row in rows_of(opened(state_at(earlier.to_native())))
+    }
+    rows = [*_around(event, change, done, held, by_event, n_before)]
     case = {name: event[name] for name in ("domain_id", "case_id")}
     rows = [{**case, **row} for row in rows]
     found = rows_like(rows, WHY, as_given(history, CHANGES))
@@ -155,19 +162,19 @@ def _around(
     event: Row,
     change: Row,
     done: list[Row],
-    told: list[Row],
+    held: dict[str, Row],
     by_event: dict[str, list[Row]],
     n_before: int,
 ) -> Iterator[Row]:
     """Yield what stands around a change, in the order in which it is read."""
     at, place = event["performed_at"], event["sequence"]
-    earlier = [row for row in told if row["sequence"] < place]
     for name in dict.fromkeys((*_STATE, change["field_id"])):
-        last = next((r for r in reversed(earlier) if r["field_id"] == name), None)
-        if last is not None:
-            since = hours_text((at - last["performed_at"]).total_seconds() / 3600)
-            words = f"{name} was {_value(last, 'new')}, for {since}"
-            yield _row("state", last, words, name)
+        if (state := held.get(name)) is not None:
+            since = state["since_at"]
+            hours = since and hours_text((at - since).total_seconds() / 3600)
+            words = f"{name} was {_text(state['kind'], state['value'])}"
+            words += f", for {hours}" if hours else ", since when is not told"
+            yield _row("state", state | {"performed_at": since}, words, name)
     is_same = {row["event_id"] for row in done if row["performed_at"] == at}
     before = [
         row
@@ -247,17 +254,17 @@ def _deed(event: Row, by_event: dict[str, list[Row]]) -> str:
 
 
 def _move(change: Row) -> str:
-    new = _value(change, "new")
+    new = _text(change["new_kind"], change["new"])
     if not change["old_kind"]:
         return f"{change['field_id']}: {new}"
-    return f"{change['field_id']}: {_value(change, 'old')} → {new}"
+    return f"{change['field_id']}: {_text(change['old_kind'], change['old'])} → {new}"
 
 
-def _value(change: Row, name: str) -> str:
-    value = change[name]
+def _text(kind: str | None, value: Any) -> str:
+    """Tell a value in words."""
     if value is None:
-        return "(empty)"
+        return "(empty)" if kind else "(not told)"
     text = str(value)
-    if change[f"{name}_kind"] == "user_arn" or text.startswith("arn:"):
+    if kind == "user_arn" or text.startswith("arn:"):
         text = "…/" + text.rpartition("/")[2]
     return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
