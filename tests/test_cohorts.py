@@ -186,7 +186,7 @@ def test_before_and_after_tells_the_cases_that_straddle_the_date() -> None:
             for c in world.true_changes(case_id)
             if c.field_id == "status" and c.new == "closed"
         ]
-        straddling += first.performed_at < at and not any(c <= at for c in closed)
+        straddling += first.performed_at < at and not any(c < at for c in closed)
     before, after = found.cohorts
     assert before.n == sum(when < at for when in born.values())
     assert after.n == sum(when >= at for when in born.values())
@@ -197,6 +197,26 @@ def test_before_and_after_tells_the_cases_that_straddle_the_date() -> None:
     early = told(history, {case for case, when in born.items() if when < at})
     alone = cn.compare(early, early, as_of=at, n_resamples=200)
     assert alone.cohorts[0].n_open == before.n_open
+
+
+def test_what_happens_at_the_date_itself_is_not_before_it() -> None:
+    at = dt.datetime(2026, 2, 3, tzinfo=UTC)
+    ways = {f"a{n}": [(60.0, "open", "x"), (70.0, "closed", "x")] for n in range(4)}
+    for n in range(4):
+        ways[f"b{n}"] = [(0.0, "open", "x"), (48.0, "closed", "agent/b")]
+        ways[f"c{n}"] = [(0.0, "open", "x"), (9.0, "closed", "x"), (48.0, "open", "x")]
+        ways[f"d{n}"] = [(48.0, "open", "x"), (50.0, "closed", "x")]
+    history = history_of(ways)
+    waits = compare_before_after(history, at=at, n_resamples=9)
+    before, after = waits.cohorts
+    assert (before.n, before.n_open, after.n, after.n_open) == (8, 4, 8, 0)
+    assert waits.n_straddling == 4
+    again = compare_before_after(history, "reopened", at=at)
+    assert [(each.a, each.b) for each in again.effects] == [(0.0, 0.0)]
+    assert [each.n for each in again.cohorts] == [4, 8]
+    assert again.n_straddling == 4
+    touched = compare_before_after(history, "touchless", at=at)
+    assert touched.cohorts[0].excluded == "4 not closed yet"
 
 
 def test_an_end_of_an_interval_may_not_be_told() -> None:

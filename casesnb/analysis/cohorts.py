@@ -251,6 +251,8 @@ def compare_before_after(
     """
     need_history(history)
     at = moment(at)
+    # What happened at the date itself is not before it; times are whole microseconds.
+    cut = at - dt.timedelta(microseconds=1)
     names = ("before", "after")
     until = as_of_of(history, as_of)
     if until is not None and at >= until:
@@ -259,17 +261,17 @@ def compare_before_after(
     born = {key: when for key, when in births.items() if when is not None}
     is_before = {key: when < at for key, when in born.items()}
     n_late = len(births) - len(born)
-    straddling = _waits(history, "closed_hours", closed, at)
+    straddling = _waits(history, "closed_hours", closed, cut)
     # A case that a merge closed by then does not go on.
     n_straddling = sum(
-        not ended and key in born and hours >= (at - born[key]) / dt.timedelta(hours=1)
+        not ended and key in born and hours >= (cut - born[key]) / dt.timedelta(hours=1)
         for key, hours, ended in zip(
             straddling.keys, straddling.high, straddling.ended, strict=True
         )
     )
     if measure in MEASURES:
         parts = []
-        for side, moment_ in ((True, at), (False, until)):
+        for side, moment_ in ((True, cut), (False, until)):
             found = rows_of(
                 outcomes_of(history, measure, within, None, flow, closed, moment_)
             )
@@ -278,7 +280,7 @@ def compare_before_after(
     else:
         then = straddling
         if measure != "closed_hours":
-            then = _waits(history, measure, closed, at)
+            then = _waits(history, measure, closed, cut)
         now = _waits(history, measure, closed, until)
         samples = [_only(then, is_before, True), _only(now, is_before, False)]
         result = _compared(samples, measure, names, horizon, n_resamples, seed)
