@@ -105,6 +105,36 @@ def test_ping_pong_needs_no_creation_that_the_first_old_value_repeats(
     assert back["is_ping_pong"].tolist() == [False, False, False, True]
 
 
+def backs(changes: pd.DataFrame) -> set[tuple[str, str]]:
+    """Which changes give a case back, from all holders that a case's changes name."""
+    found = set()
+    for case_id, several in changes.groupby("case_id", observed=True):
+        names: list[str] = []
+        for row in several.sort_values("sequence").itertuples():
+            if isinstance(row.old, str) and names[-1:] != [row.old]:
+                names.append(row.old)
+            if isinstance(row.new, str) and names[-1:] != [row.new]:
+                if names[-2:-1] == [row.new]:
+                    found.add((str(case_id), row.event_id))
+                names.append(row.new)
+    return found
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_after_a_break_the_holder_is_whom_it_was_taken_from(engine: str) -> None:
+    for last, is_back in (("ann", False), ("bob", True)):
+        changes = case("ann", ("ann", "bob"), ("eve", last), field="assigned_user")
+        found = off(cn.handoffs(on(engine, changes)))
+        assert found["is_ping_pong"].tolist() == [False, is_back]
+    whole = every_way("-abc", "-abc")
+    lost = whole.sample(frac=0.6, random_state=1)
+    found = off(cn.handoffs(on(engine, lost)))
+    found = found[found["is_ping_pong"]]
+    wanted = backs(lost)
+    assert {*zip(found["case_id"], found["event_id"], strict=True)} == wanted
+    assert len(wanted) > 100
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("max_steps", [20, 3, 1])
 def test_a_way_needs_no_creation_that_the_first_old_value_repeats(

@@ -308,18 +308,24 @@ def handed_over(linked: Chains) -> Chains:
 
 def _named(linked: Chains) -> Chains:
     """Return the changes with ``is_back``: to the holder before the last one."""
-    # A history that begins late tells who held it in its first old value, though
-    # that may be of a release.
-    name = nw.coalesce("new", nw.when(nw.col("is_first")).then("old"))
+    # An old value tells who held it too: before the first change, and after a break.
+    name = nw.coalesce("new", "old")
     linked = linked.with_columns(name=name, is_named=~name.is_null())
-    linked = linked.beside("is_named", last_name=("name", 1))
-    linked = linked.with_columns(last_name=nw.coalesce("last_name", "old"))
+    linked = linked.beside("is_named", told_name=("name", 1))
+    linked = linked.with_columns(last_name=nw.coalesce("old", "told_name"))
     last = nw.col("last_name")
-    is_other = (nw.col("name") != last).fill_null(True) | last.is_null()
-    linked = linked.with_columns(is_other=nw.col("is_named") & is_other)
-    linked = linked.beside("is_other", name_before=("last_name", 1))
-    is_back = (nw.col("new") == nw.col("name_before")).fill_null(False)
-    return linked.with_columns(is_back=nw.col("is_other") & is_back)
+    is_other = (nw.col("name") != last).fill_null(True)
+    is_gap = (last != nw.col("told_name")).fill_null(True)
+    # Each change of the holder beside the one whom it takes the place of.
+    linked = linked.with_columns(
+        is_gap=is_gap,
+        is_other=nw.col("is_named") & (is_other | is_gap),
+        replaced_name=nw.when(is_other).then("last_name").otherwise("told_name"),
+    )
+    linked = linked.beside("is_other", name_before=("replaced_name", 1))
+    before = nw.when(nw.col("is_gap")).then("told_name").otherwise("name_before")
+    is_back = (nw.col("new") == before) & (nw.col("new") != last)
+    return linked.with_columns(is_back=nw.col("is_other") & is_back.fill_null(False))
 
 
 def reopens(
