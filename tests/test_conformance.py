@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from typing import Any
+
 import pandas as pd
+import pyarrow as pa
 import pytest
 from decisions import history_of, whole_cases, world_and_history
+from test_flow import off
+from test_flow import on as on_engine
 from test_spells import MISSING, changes_of, text
 
 import casesnb as cn
 from casesnb.analysis.conformance import moves_of_flow
 
+EARLY = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 FLOW = {
     "open": ["in_progress", "closed"],
     "in_progress": ["waiting_on_customer", "closed"],
     "waiting_on_customer": ["in_progress"],
     "closed": ["open"],
 }
+
+
+def on(engine: str, frame: Any) -> Any:
+    return (
+        pa.Table.from_pandas(frame) if engine == "Arrow" else on_engine(engine, frame)
+    )
 
 
 def test_moves_that_are_not_allowed_cite_their_event_and_what_they_skipped() -> None:
@@ -79,6 +92,25 @@ def test_a_history_that_begins_late_or_breaks_is_not_checkable() -> None:
     broken = cn.conformance(cn.History(history.events, changes), FLOW)
     assert "the history has a break" in broken["message"].tolist()
     assert pd.isna(broken["at"].iloc[0])
+
+
+@pytest.mark.parametrize("engine", ["pandas", "Arrow", "Polars", "lazy Polars"])
+def test_a_case_whose_events_list_no_field_is_not_checkable(engine: str) -> None:
+    whole = history_of(
+        {"fine": [(0, "open", "a")], "none": [(0, "open", "a"), (2, "closed", "a")]}
+    )
+    changes = whole.changes[whole.changes["case_id"] == "fine"]
+    tables = [on(engine, frame) for frame in (whole.events, changes)]
+    history = cn.History(*tables)
+    found = off(cn.conformance(history, FLOW))
+    assert found[["case_id", "verdict", "message"]].to_numpy().tolist() == [
+        ["none", "not_checkable", "no event tells the field"]
+    ]
+    cases = off(cn.outcomes(history, "conforming", flow=FLOW)).set_index("case_id")
+    assert cases["outcome"].dropna().to_dict() == {"fine": "conforming"}
+    assert cases["excluded"].dropna().to_dict() == {"none": "not checkable"}
+    # Before a case was created there is nothing to check.
+    assert off(cn.conformance(history, FLOW, as_of=EARLY)).empty
 
 
 def test_a_flow_may_be_drawn() -> None:

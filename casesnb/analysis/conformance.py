@@ -19,15 +19,19 @@ from casesnb.tables.frames import (
     as_of_of,
     handed_back,
     instant,
+    is_history,
     rows_of,
     stacked,
+    table_of,
     texts,
+    up_to,
 )
 from casesnb.tables.keys import looked_up, summed_by, with_numbers
 from casesnb.tables.schema import (
     BY,
     CHAIN,
     CHANGES,
+    EVENTS,
     OF_FIELD,
     TEXT,
     TIME,
@@ -76,7 +80,8 @@ def conformance(
     """One row per move that a flow does not allow, or per case not checkable.
 
     A case without a row conforms, as far as it went: a case that is still on
-    its way breaks no rule.
+    its way breaks no rule. Changes alone tell of no case whose events list no
+    field; of a history such a case is not checkable.
 
     Parameters
     ----------
@@ -125,7 +130,10 @@ def conformance(
     >>> conformance(history, flow)["message"].tolist()
     ['in_progress → escalated is not allowed', 'escalated → closed is not allowed']
     """
-    found = judged(history, flow, field_id=field_id, start=start, as_of=as_of)
+    events = table_of(history, EVENTS) if is_history(history) else None
+    found = judged(
+        history, flow, events=events, field_id=field_id, start=start, as_of=as_of
+    )
     order = (*_CASE, "sequence", "event_id", "message")
     return handed_back(found, history, order, CONFORMANCE.names)
 
@@ -134,6 +142,7 @@ def judged(
     history: History[Any] | IntoFrame,
     flow: Flow,
     *,
+    events: object = None,
     field_id: str = "status",
     start: str | Iterable[str] | None = None,
     as_of: dt.datetime | None = None,
@@ -143,7 +152,10 @@ def judged(
     first = start_of(allowed, start)
     (field_id,) = field_ids_of(history, [field_id])
     as_of = as_of_of(history, as_of)
-    (changes,), with_ids = with_numbers(as_given(history, CHANGES))
+    given = [as_given(history, CHANGES)]
+    if events is not None:  # which tell of cases without a change
+        given.append(as_given(events, EVENTS))
+    (changes, *others), with_ids = with_numbers(*up_to(as_of, *given))
     linked = living(replaced(begun(changes, field_id, as_of=as_of))).told()
     # "" is not yet a value where a case begins, and an empty one anywhere else.
     linked = linked.with_columns(
@@ -205,7 +217,8 @@ def judged(
     flags = {name: each.cast(nw.Int64) for name, each in flags.items()}
     of_case = linked.told(*_CASE).frame.select(*_CASE, **flags)
     of_case = summed_by(of_case, _CASE, nw.col(*flags).max())
-    cases = texts(changes.select(*_CASE)).with_columns(one=nw.lit(1, nw.Int64))
+    cases = stacked([texts(each.select(*_CASE)) for each in (changes, *others)])
+    cases = cases.with_columns(one=nw.lit(1, nw.Int64))
     cases = summed_by(cases, _CASE, nw.col("one").max())
     cases = looked_up(cases, of_case, _CASE)
     late, broken, unsent, told = (nw.col(name) == 1 for name in flags)

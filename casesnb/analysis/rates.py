@@ -562,7 +562,7 @@ def _slas(changes: Any, events: Any, as_of: dt.datetime | None) -> Any:
 def _conforming(closes: Any, changes: Any, events: Any, flow: Any) -> Any:
     """Return each case with whether all its moves are allowed, and its last close."""
     closes = closes.unique(_KEY, keep="last", order_by=["sequence"])
-    found = windowed(judged(changes, flow))
+    found = windowed(judged(changes, flow, events=events))
     is_wrong = nw.col("verdict") == "not_allowed"
     wrong = found.filter(is_wrong).unique(_KEY, keep="first", order_by=["sequence"])
     of_case = found.select(
