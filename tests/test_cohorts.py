@@ -340,6 +340,24 @@ def test_what_lasted_nobody_knows_how_long_is_left_out_and_counted() -> None:
     assert found.cohorts[0].excluded.startswith("3 ")
 
 
+def test_what_was_so_before_the_first_change_that_tells_it_began_in_between() -> None:
+    changes = {
+        "assigned_hours": {"assigned_user": ("ann", "bob")},
+        "closed_hours": {"status": ("closed", "closed")},
+    }
+    for measure, change in changes.items():
+        stories = [Story(f"c{n}").created(ANN_) for n in range(6)]
+        for story in stories:
+            if measure == "closed_hours":  # of which the creation tells nothing
+                story.changes.clear()
+            story.then(ANN_).then(ANN_, change).then(ANN_)
+        history = history_told(*stories)
+        found = cn.compare(history, history, measure, n_resamples=9)
+        (one, _) = found.cohorts
+        assert (one.n, one.n_between, one.n_open) == (6, 6, 0)
+        assert {step.hours for step in found.curves} == {2.0}
+
+
 def test_a_close_that_shows_only_by_what_follows_it_was_before_that() -> None:
     stories = [Story(f"c{n}").created(ANN_) for n in range(6)]
     for story, n in product(stories, range(9)):

@@ -174,6 +174,39 @@ def test_closing_a_closed_case_is_no_close(engine: str, sent: bool) -> None:
     assert found["first_closed_at"].isna().all()  # a merge closed it
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_whom_a_change_takes_a_case_from_was_assigned_at_no_time_that_is_told(
+    engine: str,
+) -> None:
+    none, ann, bob = ("empty", None), ("string", "ann"), ("string", "bob")
+    unsent = (None, None)
+    ways = {
+        "created": [(unsent, ann)],
+        "given": [(unsent, none), (none, ann), (ann, bob)],
+        "handed": [None, (ann, bob), (bob, none), (none, ann)],
+        "saved": [None, (ann, ann)],
+        "broken": [(unsent, none), (ann, bob)],
+        "released": [None, (ann, none), (none, bob)],
+    }
+    changes, events = [], []
+    for case_id, steps in ways.items():
+        for n, step in enumerate(steps):
+            row = event(n, f"2026-03-02T{n:02}:00Z", case_id)
+            row["event_type"] = "Case.Updated" if n else "Case.Created"
+            events.append(row)
+            if step is not None:
+                (old_kind, old), (new_kind, new) = step
+                row |= {"old_kind": old_kind, "old": old}
+                row |= {"new_kind": new_kind, "new": new}
+                changes.append(row | {"field_id": "assigned_user", "slot": 0})
+    told = changes_of(*changes).sample(frac=1, random_state=1)
+    found = off(
+        cn.first_times(on(engine, events_of(*events)), changes=on(engine, told))
+    )
+    hours = found.set_index("case_id")["assigned_hours"].dropna().to_dict()
+    assert hours == {"created": 0.0, "given": 1.0}
+
+
 def test_what_getcase_tells_may_have_held_since_the_last_change() -> None:
     changes = case("open", ("open", "waiting"), ("waiting", "open"))
     current = CASE_FIELDS.cast(

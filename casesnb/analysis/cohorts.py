@@ -13,7 +13,7 @@ import numpy as np
 from casesnb.analysis.closing import CLOSED, closed_values
 from casesnb.analysis.comparison import WAITS, Cohort, Comparison, Effect, Step
 from casesnb.analysis.durations import survival
-from casesnb.analysis.flow import TIMED, first_times_of
+from casesnb.analysis.flow import TIMED, first_holders, first_times_of
 from casesnb.analysis.rates import MEASURES, closes_of, outcomes_of
 from casesnb.analysis.uncertainty import (
     Curve,
@@ -342,10 +342,14 @@ def _waits(
             key = _key_of(row)
             if row["is_merge"]:
                 merged.setdefault(key, row["at"])
-            elif not row["is_told"] and row["since_at"] is not None:
+            elif not row["is_told"]:
                 known = gaps.get(key)
                 if known is None or row["gap_at"] < known[1]:
                     gaps[key] = (row["since_at"], row["gap_at"])
+    elif measure == "assigned_hours":
+        held = first_holders(chains(changes, "assigned_user")).filter("was_held")
+        for row in rows_of(held):
+            gaps[_key_of(row)] = (row["since_at"], row["performed_at"])
     low, high, ended, keys = [], [], [], []
     excluded: dict[str, int] = {}
     for row in times:
@@ -355,7 +359,7 @@ def _waits(
             continue
         since, until = gaps.get(key, (None, None))
         if until is not None and (done is None or until < done):
-            span = (max(since, born), until)
+            span = (max(since or born, born), until)
         elif done is None:
             stop = merged.get(key) or as_of
             span = (stop, stop)

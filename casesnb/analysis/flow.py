@@ -589,8 +589,9 @@ def first_times(
     -------
     DataFrame
         The columns of ``schema.FIRST_TIMES``, by case, in the kind of frame
-        that was given; missing where it did not happen. A merge's close is not
-        counted. A case without an event has no row.
+        that was given; missing where it did not happen, or where its time is
+        not told. A merge's close is not counted. A case without an event has no
+        row.
 
     Raises
     ------
@@ -630,12 +631,12 @@ def first_times_of(events: object, linked: Chains, closed: Sequence[str]) -> Any
         **{name: nw.when(when).then("performed_at") for name, when in names.items()},
     )
     times = summed_by(times, _CASE, nw.col(*names).min())
-    is_assigned = (nw.col("field_id") == "assigned_user") & ~nw.col("new").is_null()
     was = nw.when(~nw.col("is_first")).then("prior")
     before = nw.when(nw.col("old_kind").is_null()).then(was).otherwise("old")
     moves = linked.told(*CHAIN)
-    given = moves.filter(is_assigned).frame
-    given = summed_by(given, _CASE, first_assigned_at=nw.col("performed_at").min())
+    given = first_holders(moves)
+    is_told = nw.when(~nw.col("was_held"))
+    given = given.select(*_CASE, first_assigned_at=is_told.then("performed_at"))
     # A join takes all of both sides: merges are few, and so are closes.
     merges = frame.filter(~nw.col("merge_event_id").is_null())
     merges = texts(merges.select(*_CASE, "event_id")).unique()
@@ -659,3 +660,15 @@ def first_times_of(events: object, linked: Chains, closed: Sequence[str]) -> Any
         "created_at",
         *(column for n in spans for column in (f"first_{n}_at", f"{n}_hours")),
     )
+
+
+def first_holders(linked: Chains) -> Any:
+    """Return each case's first change that names a user, and if one held it before."""
+    is_user = nw.col("field_id") == "assigned_user"
+    linked = linked.told(*CHAIN).filter(is_user)
+    linked = linked.beside(since_at=("performed_at", 1))
+    is_named = ~nw.col("new").is_null() | ~nw.col("old").is_null()
+    linked = linked.filter(is_named).beside(named_at=("performed_at", 1))
+    first = linked.filter(nw.col("named_at").is_null()).frame
+    was_held = ~nw.col("old").is_null() & ~nw.col("is_creation")
+    return first.select(*_CASE, "since_at", "performed_at", was_held=was_held)
