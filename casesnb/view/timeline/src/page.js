@@ -50,7 +50,7 @@ const choice = (label, options, act) =>
 const menu = (name, ...inside) => make("details", {}, make("summary", {}, name), make("div", { class: "menu", tabindex: 0, role: "group", "aria-label": name }, ...inside));
 
 function footer(data) {
-  const parts = [`${counted(data.marks.at.length, "change")} in ${counted(data.lanes.length, "lane")}`];
+  const parts = [`${counted(data.marks.at.length, "mark")} in ${counted(data.lanes.length, "lane")}`];
   const minute = (at) => moment(data, at).slice(0, 16);
   if (data.marks.at.length) parts.push(`${minute(data.first)} to ${minute(data.last)} ${data.zone}`);
   if (data.asOf !== null) parts.push(`as of ${minute(data.asOf)}`);
