@@ -412,6 +412,14 @@ def moves(client: Any, cases: dict[str, str]) -> None:
         assert seen(leafed(moved)) == fresh[after], f"{before} → {after}"
 
 
+def test_after_a_merged_case_all_others_can_be_compared_with(client: Any) -> None:
+    moved = leafed(made(client, AWKWARD["merged"]), "Timeline")
+    moved.case_id = AWKWARD["missing"]
+    assert moved.wait(60)
+    fresh = leafed(made(client, AWKWARD["missing"]), "Timeline")
+    assert moved.timeline_tab.other.options == fresh.timeline_tab.other.options
+
+
 @pytest.mark.long
 def test_moved_is_made_for_pairs_of_awkward_cases(client: Any) -> None:
     moves(client, {name: AWKWARD[name] for name in ("one event", "no event", "none")})

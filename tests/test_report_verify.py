@@ -405,6 +405,7 @@ HOSTILE = {
     "a name of no kind": lambda told: told["histories"][0].update(people={"a": 1}),
     "events of no kind": lambda told: told["histories"][0].update(events={"a": 1}),
     "title of no kind": lambda told: told.update(title={}),
+    "no version": lambda told: told["software"].pop("casesnb") and None,
     "no certificate": lambda told: told["histories"][0].pop("certificate") and None,
     "one more member": lambda told: told["histories"][0]["certificate"].update(x=1),
     "a case twice": lambda told: captures(told).append(captures(told)[0]),

@@ -89,7 +89,7 @@ class TimelineTab(widgets.VBox):
             "other_options",
             "cases",
             "catalogue",
-            "history",
+            "thread",
             description="Compare",
             tooltip="Another case beside this one, both since their creation",
         )

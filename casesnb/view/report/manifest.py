@@ -187,6 +187,8 @@ def said_in(page: bytes, path: str | os.PathLike[str], version: str) -> Said:
             body,
             (last[1].decode(), last[2].decode()) if last[1] else None,
         )
+        if "casesnb" not in said.software:
+            raise ValueError("it does not name casesnb")
         _need_shown(said)
     except (
         ArithmeticError,
