@@ -119,7 +119,7 @@ class Dataset:
     def scan(self, engine: str) -> History[Any]:
         """Return lazy frames of an engine over it, with its certificate."""
         told = self._told() or {}
-        kept = _captures_in(self._captures)
+        kept = _captures_in(self._captures, [*CAPTURES.names, "n_breaks"])
         captures = CAPTURES.cast(kept)
         odd = pd.DataFrame(told.get("unloaded", []), columns=UNLOADED.names)
         certificate = Certificate(
@@ -383,9 +383,9 @@ def _tables_in(path: Path) -> Iterator[pa.Table]:
             yield with_texts(file.read_row_group(number), coded=False)
 
 
-def _captures_in(path: Path) -> pd.DataFrame:
+def _captures_in(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     with pq.ParquetFile(path) as file:
-        frame: pd.DataFrame = as_frame(file.read())
+        frame: pd.DataFrame = as_frame(file.read(columns))
     return frame
 
 
