@@ -516,6 +516,17 @@ def test_a_second_process_waits_or_is_refused(archive: cn.Archive) -> None:
     assert len(archive.cases()) == 4
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links are POSIX's")
+def test_two_names_of_one_file_share_its_lock(
+    archive: cn.Archive, tmp_path: Path
+) -> None:
+    Domain().update(archive)
+    link = tmp_path / "link.cases"
+    link.symlink_to(archive.path)
+    with Store(archive.path, write=True), pytest.raises(cn.errors.ArchiveBusy):
+        Domain().update(cn.Archive(link), wait=False)
+
+
 def test_a_scan_does_not_wait_for_ever(
     archive: cn.Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:

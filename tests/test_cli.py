@@ -102,6 +102,12 @@ def test_an_archive_is_kept_from_a_command_line(
         "20 cases in 20 captures, 0 of them deleted since",
     )
     assert run("check", file) == (0, "All is as it was kept.\n", "")
+    case_id, shown = World(seed=7).showcase[1], str(tmp_path / "shown")
+    some = ["--domain", domain_id, "--case", case_id, "--from", file, "--out", shown]
+    assert main(["record", *some]) == 0
+    said = capsys.readouterr()
+    assert "answers, redacted. In a notebook" in said.out
+    assert "Without the cases' fields and related items: " in said.err
     page = tmp_path / "week.html"
     asked = ["report", "--weekly", domain_id, "--from", file, "--out", str(page)]
     assert main(asked) == 0
