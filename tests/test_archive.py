@@ -750,9 +750,8 @@ def test_a_dataset_of_another_file_is_not_taken_for_its_own(
 
 
 def test_a_scan_of_pseudonyms_is_of_the_policy_of_its_file(
-    archive: cn.Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    archive: cn.Archive, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("CASESNB_REDACTION_KEY", "k" * 64)
     update(archive)
     shown = tmp_path / "shown.cases"
     for free_text in ("keep", "drop"):
