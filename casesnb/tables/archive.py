@@ -46,7 +46,7 @@ from casesnb.wire.client import source_of
 from casesnb.wire.pages import iter_pages
 from casesnb.wire.store import ArchiveDamaged, ArchiveError, Store, now
 from casesnb.wire.store_copy import copied, redacted_copy
-from casesnb.wire.store_rows import Newest
+from casesnb.wire.store_rows import CaptureKey
 
 if TYPE_CHECKING:
     import os
@@ -565,7 +565,9 @@ class Archive:
             if not found:
                 raise _not_kept(case_id)
             return [
-                history_of(store, {(each.domain_id or "", case_id): Newest.of(each)})
+                history_of(
+                    store, {(each.domain_id or "", case_id): CaptureKey.of(each)}
+                )
                 for each in found
             ]
 
@@ -707,13 +709,13 @@ class Archive:
         return dataset.scan(engine)
 
 
-def _chosen(store: Store, as_of: dt.datetime | None) -> dict[Key, Newest]:
+def _chosen(store: Store, as_of: dt.datetime | None) -> dict[Key, CaptureKey]:
     """Return the newest capture of each case, or the newest by a moment."""
     if as_of is None:
         return store.newest()
     until = moment(as_of).timestamp() * 1e6
     return {
-        (each.domain_id or "", each.case_id or ""): Newest.of(each)
+        (each.domain_id or "", each.case_id or ""): CaptureKey.of(each)
         for each in store.captures()
         if each.ended_at <= until
     }

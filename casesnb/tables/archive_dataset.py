@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from casesnb.tables.history import History
     from casesnb.wire.store import Store
-    from casesnb.wire.store_rows import Newest
+    from casesnb.wire.store_rows import CaptureKey
 
     Key = tuple[str, str]
 
@@ -133,7 +133,7 @@ class Dataset:
 
     # ------------------------------------------------------------------- writing
 
-    def _make(self, store: Store, chosen: Mapping[Key, Newest]) -> None:
+    def _make(self, store: Store, chosen: Mapping[Key, CaptureKey]) -> None:
         """Write all of it anew, beside the old one until it is whole."""
         new = self.folder.with_name(f"{self.folder.name}.new")
         shutil.rmtree(new, ignore_errors=True)
@@ -160,7 +160,7 @@ class Dataset:
     def _renew(
         self,
         store: Store,
-        fresh: Mapping[Key, Newest],
+        fresh: Mapping[Key, CaptureKey],
         captures: pd.DataFrame,
         told: Mapping[str, Any],
     ) -> None:
@@ -294,7 +294,7 @@ class _Part:
     """The history of some cases, by month of creation."""
 
     def __init__(
-        self, history: History[pd.DataFrame], chosen: Mapping[Key, Newest]
+        self, history: History[pd.DataFrame], chosen: Mapping[Key, CaptureKey]
     ) -> None:
         captures = history.certificate.captures
         keys = [*case_keys(captures)]
@@ -338,8 +338,8 @@ def _rows(history: History[pd.DataFrame]) -> pa.Table:
 
 
 def histories_of(
-    store: Store, chosen: Mapping[Key, Newest]
-) -> Iterator[tuple[History[pd.DataFrame], Mapping[Key, Newest]]]:
+    store: Store, chosen: Mapping[Key, CaptureKey]
+) -> Iterator[tuple[History[pd.DataFrame], Mapping[Key, CaptureKey]]]:
     """Yield the history of cases and their captures, some at a time; at least once."""
     items = [*chosen.items()]
     for start in range(0, max(1, len(items)), _PART):
@@ -347,7 +347,7 @@ def histories_of(
         yield history_of(store, some), some
 
 
-def history_of(store: Store, chosen: Mapping[Key, Newest]) -> History[pd.DataFrame]:
+def history_of(store: Store, chosen: Mapping[Key, CaptureKey]) -> History[pd.DataFrame]:
     """Return the history that captures hold; a case that no table can hold is told."""
     kind = "archive" if store.redacted is None else "redacted archive"
     source = f"{kind} of {store.provenance.get('source', 'live')}"
@@ -413,7 +413,7 @@ def _key(row: Mapping[str, str]) -> Key:
     return row["domain_id"], row["case_id"]
 
 
-def _heads(chosen: Mapping[Key, Newest]) -> dict[Key, str]:
+def _heads(chosen: Mapping[Key, CaptureKey]) -> dict[Key, str]:
     return {key: one.head for key, one in chosen.items()}
 
 

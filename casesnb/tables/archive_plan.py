@@ -90,7 +90,8 @@ class Plan:
         return (
             f"{counted(self.n_listed, 'case')} listed. To ask for: "
             f"{counted(self.n_cases, 'case')} ({', '.join(parts)}) in about "
-            f"{counted(self.n_calls, 'call')} ({calls}), which take {_spoken(self.minutes)} at {self.rate:g} calls a second."
+            f"{counted(self.n_calls, 'call')} ({calls}), which take "
+            f"{_spoken(self.minutes)} at {self.rate:g} calls a second."
         )
 
 
@@ -219,7 +220,7 @@ def _is_changed(case: KeptCase, at: str | None) -> bool:
     if case.last_updated is not None:
         return case.last_updated != at
     # A load kept it, which does not know when it was changed last.
-    read = moment_of(case.date or "")
+    read = moment_of(case.date)
     try:
         return read is None or dt.datetime.fromisoformat(at) > read - _SETTLED
     except (TypeError, ValueError):

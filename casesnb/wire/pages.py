@@ -107,7 +107,7 @@ class Page:
     @property
     def sent_at(self) -> dt.datetime | None:
         """When the service sent it, UTC; None where it did not say so readably."""
-        return moment_of(self.date or "")
+        return moment_of(self.date)
 
     def __str__(self) -> str:
         """Name the page for a person: what was asked, which page, with which token."""
@@ -124,10 +124,10 @@ class Page:
 
 
 @lru_cache(maxsize=64)  # the pages of one second say the same
-def moment_of(date: str) -> dt.datetime | None:
+def moment_of(date: str | None) -> dt.datetime | None:
     """Return what a ``Date`` header says, UTC; None where it is not readable."""
     try:
-        sent = parsedate_to_datetime(date)
+        sent = parsedate_to_datetime(date or "")
     except ValueError:
         return None
     return sent.replace(tzinfo=sent.tzinfo or dt.UTC).astimezone(dt.UTC)

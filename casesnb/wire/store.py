@@ -36,9 +36,9 @@ from casesnb.wire.store_rows import (
     ROW,
     SCHEMA,
     WHOLE,
+    CaptureKey,
     KeptCapture,
     KeptCase,
-    Newest,
     Row,
     asked_for,
     head_of,
@@ -648,7 +648,7 @@ class Store:
             deleted[tuple(case)] = at
         return [KeptCase._make((*row, deleted.get(row[:2]))) for row in found]
 
-    def newest(self) -> dict[tuple[str, str], Newest]:
+    def newest(self) -> dict[tuple[str, str], CaptureKey]:
         """Return the newest capture of each case, in the order they first were kept."""
         found = self._rows(
             "SELECT domain_id, case_id, id, head FROM ("
@@ -657,7 +657,7 @@ class Store:
             ") JOIN capture USING (id) ORDER BY first",
             AUDIT,
         )
-        return {(d, c): Newest(number, head.hex()) for d, c, number, head in found}
+        return {(d, c): CaptureKey(number, head.hex()) for d, c, number, head in found}
 
     def pages(self, captures: Iterable[int] | None = None) -> Iterator[Page]:
         """Yield the pages of captures, or of the newest of each case, if all are whole."""

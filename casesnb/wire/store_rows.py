@@ -93,8 +93,8 @@ class KeptCase(NamedTuple):
     deleted_at: int | None
 
 
-class Newest(NamedTuple):
-    """The newest capture of a case."""
+class CaptureKey(NamedTuple):
+    """What names a capture, whatever file it is in."""
 
     id: int
     head: str  # the capture's hash, in hexadecimal digits

@@ -45,6 +45,7 @@ from casesnb.view.wording import (
     counted,
     hours_text,
     tail,
+    value_names,
 )
 
 if TYPE_CHECKING:
@@ -348,7 +349,7 @@ def _ages(
     held = held[~is_closed.to_numpy(dtype=bool)]
     of_status = changes[(changes["field_id"] == "status").to_numpy(dtype=bool)]
     code, values = values_of(held)
-    names = names_of(of_status, "status", values)
+    names = names_of(value_names(of_status), "status", values)
     called = [names[value] for value in values]
     case, pairs = _cases(changes)
     number = {pair: i for i, pair in enumerate(pairs)}

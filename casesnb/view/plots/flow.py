@@ -54,6 +54,7 @@ from casesnb.view.wording import (
     counted,
     field_names,
     hours_text,
+    value_names,
 )
 
 if TYPE_CHECKING:
@@ -122,14 +123,7 @@ def plot_transitions(
     (field_id,) = field_ids_of(changes, [field_id])
     found = transitions(changes, field_id, as_of=as_of)
     called = shortened(field_names(changes).get(field_id, field_id), 30)
-    before, after = (values_of(found, side) for side in ("from_", "to_"))
-    names = names_of(changes, field_id, [*before[1], *after[1]])
-    pairs = [
-        (names[before[1][one]], names[after[1][other]], int(n), hours)
-        for one, other, n, hours in zip(
-            before[0], after[0], found["n"], found["median_hours"], strict=True
-        )
-    ]
+    pairs = _moves(found, changes, field_id)
     about = f"How {called} moves"
     return _matrix(ax, history, changes, pairs, about, title, "transition", top)
 
@@ -187,19 +181,11 @@ def plot_handoffs(
     # As `handoffs` counts them; the hours that it tells too are not drawn.
     found = transitions(changes, field_id, as_of=as_of)
     found = found[found["from_value"].notna() | found["to_value"].notna()]
-    before, after = (values_of(found, side) for side in ("from_", "to_"))
-    names = names_of(
-        changes,
-        field_id,
-        [*before[1], *after[1]],
-        empty=NOBODY,
-        untold=NOBODY,
-        others=actor_names(changes),
-    )
+    words: dict[str, Any] = {"empty": NOBODY, "untold": NOBODY}
+    moves = _moves(found, changes, field_id, others=actor_names(changes), **words)
     counts: dict[tuple[str, str], int] = {}
-    for one, other, n in zip(before[0], after[0], found["n"], strict=True):
-        pair = names[before[1][one]], names[after[1][other]]
-        counts[pair] = counts.get(pair, 0) + int(n)
+    for one, other, n, _ in moves:
+        counts[one, other] = counts.get((one, other), 0) + n
     pairs = [(*pair, n, None) for pair, n in counts.items()]
     who = "agent" if field_id == "assigned_user" else "queue"
     about = f"Which {who} passes cases to which"
@@ -265,7 +251,7 @@ def plot_time_in(
     called = shortened(field_names(changes).get(field_id, field_id), 30)
     about = f"How long cases are in each {called}"
     of_row, values = values_of(found)
-    names = names_of(changes, field_id, values)
+    names = names_of(value_names(changes), field_id, values)
     weight = np.bincount(of_row, minlength=len(values))
     kept, rest = top_or_other(
         {names[value]: float(n) for value, n in zip(values, weight, strict=True)}, top
@@ -500,7 +486,7 @@ def plot_backlog(
             ax, Drawing(about, lambda: found, lambda: (), footer), title=title
         )
     of_row, values = values_of(found)
-    names = names_of(changes, field_id, values)
+    names = names_of(value_names(changes), field_id, values)
     starts, place = np.unique(plain_times(found["period_at"]), return_inverse=True)
     counts = np.zeros((len(values), len(starts)), dtype="int64")
     for value, at, n in zip(of_row, place, found["n_cases"], strict=True):
@@ -596,6 +582,21 @@ def _of_field(history: object, field_id: str, as_of: object) -> pd.DataFrame:
     # A frame alone is told up to its newest change, of whatever field.
     only = None if as_of is None else field_id
     return to_pandas(history, CHANGES, field_id=only, columns=_TOLD)
+
+
+def _moves(
+    found: pd.DataFrame, changes: pd.DataFrame, field_id: str, **words: Any
+) -> list[tuple[str, str, int, Any]]:
+    """Return what transitions go from and to by name, how many there are, and hours."""
+    before, after = (values_of(found, side) for side in ("from_", "to_"))
+    values = [*before[1], *after[1]]
+    names = names_of(value_names(changes), field_id, values, **words)
+    return [
+        (names[before[1][one]], names[after[1][other]], int(n), hours)
+        for one, other, n, hours in zip(
+            before[0], after[0], found["n"], found["median_hours"], strict=True
+        )
+    ]
 
 
 def _matrix(

@@ -339,7 +339,7 @@ class _Called:
         self._names: dict[tuple[str, str], str] = {}
         for field_id, texts in there.items():
             values = [("", text) for text in texts]
-            names = names_of(of_case, field_id, values, labels=labels)
+            names = names_of(labels, field_id, values)
             self._names |= {(field_id, str(text)): n for (_, text), n in names.items()}
 
     def __call__(self, rows: pd.DataFrame, column: str) -> Numbers:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from casesnb.view.plots.style import factorized
-from casesnb.view.wording import is_missing, tail, value_name, value_names
+from casesnb.view.wording import is_missing, tail, value_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,17 +36,15 @@ def values_of(rows: pd.DataFrame, side: str = "") -> tuple[Numbers, list[Value]]
 
 
 def names_of(
-    changes: pd.DataFrame,
+    labels: Mapping[tuple[str, str], str],
     field_id: str,
     values: Iterable[Value],
     *,
     empty: str = EMPTY_WORD,
     untold: str = NOT_TOLD,
     others: Mapping[str, str] | None = None,
-    labels: Mapping[tuple[str, str], str] | None = None,
 ) -> dict[Value, str]:
     """Return what to call each value of a field: no two that are there alike."""
-    labels = value_names(changes) if labels is None else labels
     called: dict[Value, str] = {}
     for kind, text in dict.fromkeys(values):
         if text is None:
